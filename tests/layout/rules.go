@@ -1,0 +1,97 @@
+// Package layout checks that the source tree keeps to the shape the project
+// has chosen: which package may import which, where third-party modules, child
+// processes, the environment and mounts may occur, and how large files may be.
+//
+// It reads source files and nothing else: no build, no network.
+package layout
+
+import "strings"
+
+const module = "snf-image"
+
+// allowed lists, for every package that may import packages of this module
+// beyond the basics, which ones. A trailing "/" stands for everything below.
+// A package that is not named here may import the basics only.
+var allowed = map[string][]string{
+	"internal/host/target": {"internal/host/format"},
+	"internal/host/worker": {"internal/host/format", "internal/host/target"},
+	"internal/host/deploy": {"internal/host/"},
+
+	"internal/guest/inspect": {"internal/guest/rootfs"},
+	"internal/guest/task": {
+		"internal/guest/partition", "internal/guest/filesystem", "internal/guest/rootfs",
+		"internal/guest/inspect", "internal/guest/netconf", "internal/guest/windows",
+	},
+	"internal/guest/agent": {"internal/guest/"},
+
+	"cmd/snf-image":       {"internal/host/"},
+	"cmd/snf-image-agent": {"internal/guest/"},
+	"tests/":              {"tests/"},
+	"tests/bench/":        {"internal/host/"}, // measures the parts by themselves
+}
+
+// basics are the packages everyone may import and that import only the
+// standard library and golang.org/x/sys, never each other.
+var basics = []string{"internal/spec", "internal/report", "internal/channel", "internal/command"}
+
+// modules confines third-party modules to packages. golang.org/x/sys is free.
+var modules = map[string][]string{
+	"github.com/spf13/cobra":                {"cmd/snf-image"},
+	"github.com/spf13/pflag":                {"cmd/snf-image"},
+	"github.com/vbauerster/mpb/v8":          {"cmd/snf-image"},
+	"golang.org/x/term":                     {"cmd/snf-image"},
+	"mvdan.cc/sh/v3":                        {"internal/host/config"},
+	"github.com/go-crypt/crypt":             {"internal/host/credentials"},
+	"github.com/go-crypt/x":                 {"internal/host/credentials"},
+	"golang.org/x/crypto":                   {"internal/host/credentials"},
+	"github.com/u-root/u-root":              {"internal/host/helper"},
+	"github.com/klauspost/compress":         {"internal/host/format", "internal/host/helper"},
+	"github.com/cyphar/filepath-securejoin": {"internal/guest/rootfs"},
+	"github.com/google/renameio/v2":         {"internal/guest/rootfs"},
+	"github.com/landlock-lsm/go-landlock":   {"internal/host/worker"},
+	"github.com/google/go-cmp":              {onlyTests},
+	"github.com/rogpeppe/go-internal":       {onlyTests},
+	"pgregory.net/rapid":                    {onlyTests},
+}
+
+// onlyTests as the place of a module means: in _test.go files anywhere and in
+// the packages below tests/.
+const onlyTests = "(tests)"
+
+// confined lists what only certain packages may use outside of tests. A name
+// without a dot is an import path, else it is a function of that package; "*"
+// stands for any function beginning so.
+var confined = []confinement{
+	{use: []string{"os/exec"}, to: []string{"internal/command", "internal/host/worker", "internal/host/vm"}},
+	{use: []string{
+		"flag", "os.Exit", "os.Getenv", "os.LookupEnv", "os.Environ", "os.ExpandEnv",
+		"os.Setenv", "os.Unsetenv", "os.Clearenv", "syscall.Getenv", "syscall.Environ",
+	}, to: []string{"cmd/"}},
+	{use: []string{"unix.Reboot", "syscall.Reboot"}, to: []string{"internal/guest/agent"}},
+	{
+		use: []string{"unix.Mount", "syscall.Mount", "unix.Fsmount", "unix.MoveMount"},
+		to:  []string{"internal/guest/agent", "internal/guest/filesystem"},
+	},
+}
+
+// confinement keeps the uses of something to some packages.
+type confinement struct {
+	use []string
+	to  []string
+}
+
+// badNames are package names that say nothing.
+var badNames = []string{"util", "utils", "common", "shared", "helpers", "types", "manager", "misc", "lib"}
+
+// maxLines is the longest a source file may be.
+const maxLines = 500
+
+// within reports whether the package path is named by one of the patterns.
+func within(path string, patterns []string) bool {
+	for _, p := range patterns {
+		if path == p || strings.HasSuffix(p, "/") && strings.HasPrefix(path, p) {
+			return true
+		}
+	}
+	return false
+}
