@@ -1,0 +1,104 @@
+package report
+
+import "slices"
+
+// MaxMessages bounds the texts of the helper that are passed on in one
+// deployment.
+const MaxMessages = 100
+
+// maxChanged and maxList bound what a result or an inspection may list.
+const (
+	maxChanged = 10_000
+	maxList    = 256
+)
+
+// Bounded passes the events of the agent on to a sink. It trusts none of them:
+// tasks start and end once and only if they were planned, texts are cleaned
+// and counted.
+type Bounded struct {
+	sink  Sink
+	tasks []string
+	seen  map[string]bool
+	left  int
+}
+
+// NewBounded returns a Bounded for a plan with those tasks.
+func NewBounded(sink Sink, tasks []string) *Bounded {
+	return &Bounded{sink: sink, tasks: tasks, seen: map[string]bool{}, left: MaxMessages}
+}
+
+// Event passes e on if it may be. Kinds that are not for the owner of the
+// instance are dropped.
+func (b *Bounded) Event(e Event) {
+	switch e.Kind {
+	case TaskStart:
+		b.task(SubtypeTaskStart, e.Task)
+	case TaskEnd:
+		b.task(SubtypeTaskEnd, e.Task)
+	case Warning:
+		b.warning(e)
+	}
+}
+
+func (b *Bounded) task(subtype, task string) {
+	key := subtype + " " + task
+	if !slices.Contains(b.tasks, task) || b.seen[key] {
+		return
+	}
+	b.seen[key] = true
+	b.sink.Send(Message{Type: ImageHelper, Subtype: subtype, Task: task})
+}
+
+func (b *Bounded) warning(e Event) {
+	texts := e.Messages[:min(len(e.Messages), b.left)]
+	over := len(texts) < len(e.Messages)
+	b.left -= len(texts)
+	m := Message{Type: ImageHelper, Subtype: SubtypeWarning, Messages: cleanAll(texts, MaxMessages)}
+	if slices.Contains(b.tasks, e.Task) {
+		m.Task = e.Task
+	}
+	if over && !b.seen[notice] {
+		b.seen[notice] = true
+		m.Messages = append(m.Messages, notice)
+	}
+	if len(m.Messages) > 0 {
+		b.sink.Send(m)
+	}
+}
+
+// notice stands for all texts after the first MaxMessages.
+const notice = "more messages of the helper are left out"
+
+// BoundResult returns r with every text cleaned and every list bounded.
+func BoundResult(r Result) Result {
+	tasks := r.Tasks[:min(len(r.Tasks), maxList)]
+	r.Tasks = make([]TaskResult, len(tasks))
+	left := MaxMessages
+	for i, t := range tasks {
+		warnings := cleanAll(t.Warnings, left)
+		left = max(0, left-len(warnings))
+		r.Tasks[i] = TaskResult{Clean(t.Name), Outcome(Clean(string(t.Outcome))), Clean(t.Reason), warnings, t.Seconds}
+	}
+	r.Nonce = Clean(r.Nonce)
+	r.Changed = cleanAll(r.Changed, maxChanged)
+	r.Error, r.Remedy = Clean(r.Error), Clean(r.Remedy)
+	return r
+}
+
+// BoundInspection returns i with every text cleaned and every list bounded.
+func BoundInspection(i Inspection) Inspection {
+	for _, s := range []*string{&i.Table, &i.TableID, &i.OSFamily, &i.Distribution, &i.Version, &i.Pretty, &i.Hostname, &i.Network} {
+		*s = Clean(*s)
+	}
+	i.Users = cleanAll(i.Users, maxList)
+	i.HostKeyTypes = cleanAll(i.HostKeyTypes[:min(len(i.HostKeyTypes), 16)], maxList)
+	i.Warnings = cleanAll(i.Warnings, MaxMessages)
+	i.Partitions = slices.Clone(i.Partitions[:min(len(i.Partitions), maxList)])
+	for n := range i.Partitions {
+		p := &i.Partitions[n]
+		for _, s := range []*string{&p.Type, &p.Name, &p.UUID, &p.Filesystem, &p.Label, &p.FSUUID} {
+			*s = Clean(*s)
+		}
+	}
+	return i
+}

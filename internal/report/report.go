@@ -1,0 +1,101 @@
+// Package report holds what the agent tells the host: events while the plan
+// runs, what it found on the disk, and exactly one result at the end; and what
+// the host tells the administrator about a deployment.
+//
+// Everything that comes from the agent is untrusted: the host bounds it
+// (Bounded) before it reaches a log, a monitor or a report.
+package report
+
+// Outcome says how a task ended.
+type Outcome string
+
+// The outcomes of a task.
+const (
+	Done    Outcome = "done"
+	Warned  Outcome = "warned"  // done, with at least one warning
+	Skipped Outcome = "skipped" // left out on purpose, Reason says why
+	Failed  Outcome = "failed"
+)
+
+// EventKind distinguishes the events of a running plan.
+type EventKind string
+
+// The kinds of event. The host ignores kinds it does not know.
+const (
+	TaskStart EventKind = "task-start"
+	TaskEnd   EventKind = "task-end"
+	Warning   EventKind = "warning"
+	Debug     EventKind = "debug"
+)
+
+// Event is one message of the agent while it runs the plan.
+type Event struct {
+	Kind     EventKind `json:"kind"`
+	Task     string    `json:"task,omitempty"`
+	Outcome  Outcome   `json:"outcome,omitempty"` // TaskEnd only
+	Messages []string  `json:"messages,omitempty"`
+}
+
+// TaskResult accounts for one planned task.
+type TaskResult struct {
+	Name     string   `json:"name"`
+	Outcome  Outcome  `json:"outcome"`
+	Reason   string   `json:"reason,omitempty"` // of Skipped and Failed
+	Warnings []string `json:"warnings,omitempty"`
+	Seconds  float64  `json:"seconds"`
+}
+
+// Result is the agent's last message. Success is a result with this run's
+// nonce in which no task failed and every planned task occurs exactly once.
+type Result struct {
+	Nonce string       `json:"nonce"`
+	Tasks []TaskResult `json:"tasks"`
+	// Changed names every file of the image that was written, made or removed,
+	// as paths inside the image, sorted.
+	Changed []string `json:"changed,omitempty"`
+	// Error is why the plan stopped, empty on success. Remedy goes with it.
+	Error  string `json:"error,omitempty"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Inspection is what the agent found on the first disk before it changed
+// anything.
+type Inspection struct {
+	Table      string      `json:"table"` // "gpt", "dos" or "none"
+	TableID    string      `json:"table_id,omitempty"`
+	DiskBytes  int64       `json:"disk_bytes"`
+	Partitions []Partition `json:"partitions,omitempty"`
+
+	OSFamily      string `json:"os_family,omitempty"`
+	RootPartition int    `json:"root_partition,omitempty"`
+	// Distribution and Version are ID and VERSION_ID of os-release(5), Pretty
+	// its PRETTY_NAME.
+	Distribution string `json:"distribution,omitempty"`
+	Version      string `json:"version,omitempty"`
+	Pretty       string `json:"pretty,omitempty"`
+	Hostname     string `json:"hostname,omitempty"`
+	// Network names the network configuration system found ("ifupdown").
+	Network string `json:"network,omitempty"`
+	// Users are the accounts somebody could log in to: root and those with a
+	// shell and a password or an authorized_keys file.
+	Users []string `json:"users,omitempty"`
+	// HostKeyTypes are the SSH host key types the image's sshd would use, in
+	// its order: "rsa", "ecdsa", "ed25519"; empty without an SSH server.
+	HostKeyTypes []string `json:"host_key_types,omitempty"`
+	// SmallestDisk is the size in bytes of the smallest disk the image fits.
+	SmallestDisk int64    `json:"smallest_disk,omitempty"`
+	Warnings     []string `json:"warnings,omitempty"`
+}
+
+// Partition is one entry of the partition table.
+type Partition struct {
+	Number     int    `json:"number"`
+	Start      int64  `json:"start"` // bytes
+	Size       int64  `json:"size"`  // bytes
+	Type       string `json:"type"`  // "83" or a type GUID
+	Name       string `json:"name,omitempty"`
+	UUID       string `json:"uuid,omitempty"`
+	Filesystem string `json:"filesystem,omitempty"` // blkid's TYPE
+	Label      string `json:"label,omitempty"`
+	FSUUID     string `json:"fs_uuid,omitempty"`
+}

@@ -1,0 +1,118 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// Sink takes progress messages. A Sink is safe for concurrent use and never
+// holds up a deployment with an error: whoever listens may go away.
+type Sink interface {
+	Send(Message)
+}
+
+var (
+	_ Sink = (*JSONSink)(nil)
+	_ Sink = (*TextSink)(nil)
+	_ Sink = Sinks(nil)
+)
+
+// Sinks sends to each of several sinks.
+type Sinks []Sink
+
+// Send sends m to all.
+func (ss Sinks) Send(m Message) {
+	for _, s := range ss {
+		s.Send(m)
+	}
+}
+
+// JSONSink writes each message as one line of JSON.
+type JSONSink struct {
+	mu     sync.Mutex
+	w      io.Writer
+	prefix string
+	now    func() time.Time
+}
+
+// LogPrefix leads the messages in a log, when there is no monitor.
+const LogPrefix = "[MONITOR] "
+
+// NewJSONSink returns a sink that writes to w, each line led by prefix.
+func NewJSONSink(w io.Writer, prefix string, now func() time.Time) *JSONSink {
+	return &JSONSink{w: w, prefix: prefix, now: now}
+}
+
+// Send writes m with one call of Write.
+func (s *JSONSink) Send(m Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.Timestamp = newTimestamp(s.now())
+	text, err := json.Marshal(m)
+	if err != nil {
+		return // a Message holds nothing that does not encode
+	}
+	_, _ = s.w.Write(append([]byte(s.prefix+string(text)), '\n'))
+}
+
+// TextSink writes the messages as lines for people.
+type TextSink struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// NewTextSink returns a sink that writes to w.
+func NewTextSink(w io.Writer) *TextSink { return &TextSink{w: w} }
+
+// Send writes a line for each text of m.
+func (s *TextSink) Send(m Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, line := range m.lines() {
+		_, _ = io.WriteString(s.w, line+"\n")
+	}
+}
+
+// lines formats m for people (interface-details section 8).
+func (m Message) lines() []string {
+	switch {
+	case m.Type == ImageCopyProgress && m.Progress != nil:
+		return []string{fmt.Sprintf("[INFO] copied %s of %s, %.2f %%", Bytes(*m.Position), Bytes(*m.Total), float64(*m.Progress))}
+	case m.Subtype == SubtypeTaskStart:
+		return []string{"HELPER: [INFO] task " + m.Task + " starts"}
+	case m.Subtype == SubtypeTaskEnd:
+		return []string{"HELPER: [INFO] task " + m.Task + " ended"}
+	}
+	prefix := map[string]string{SubtypeWarning: "[WARNING] ", SubtypeError: "[ERROR] "}[m.Subtype]
+	switch m.Type {
+	case ImageHelper:
+		prefix = "HELPER: " + prefix
+		if m.Task != "" {
+			prefix += m.Task + ": "
+		}
+	case ImageError:
+		prefix = "[ERROR] "
+	default:
+		prefix = "[INFO] "
+	}
+	var lines []string
+	for _, text := range append(m.Messages, m.Stderr...) {
+		lines = append(lines, prefix+text)
+	}
+	return lines
+}
+
+// Bytes formats n with a binary unit: "1.5 GiB".
+func Bytes(n int64) string {
+	size, unit := float64(n), 0
+	for ; size >= 1024 && unit < 6; unit++ {
+		size /= 1024
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %ciB", size, "KMGTPE"[unit-1])
+}

@@ -1,0 +1,15 @@
+package spec
+
+import "strings"
+
+// ParseBool reads a boolean property (interface.md section 3): any word that is
+// not one of the list means yes, and known is false for it.
+func ParseBool(s string) (yes, known bool) {
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "yes", "true", "1", "on", "set":
+		return true, true
+	case "", "no", "false", "0", "off", "unset":
+		return false, true
+	}
+	return true, false
+}

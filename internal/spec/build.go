@@ -1,0 +1,103 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Input is what a deployment needs beside its parameters.
+type Input struct {
+	Mode Mode
+	Name string // instance name
+	// Only becomes Spec.Only.
+	Only []string
+	// NameOrigin, DiskOrigin and NICOrigin are shown in problems: a flag or an
+	// environment variable.
+	NameOrigin, DiskOrigin, NICOrigin Origin
+
+	Disks []Disk
+	// Size is the text of --size, for the first disk; empty when not given.
+	Size string
+	// NICs are complete NICs, NICFlags the texts of --nic; they come after NICs.
+	NICs     []NIC
+	NICFlags []string
+	// DefaultFormat is used when nothing sets img_format; empty makes img_format
+	// required by ModeDeploy and ModeVerify.
+	DefaultFormat Format
+}
+
+// builder makes one Spec and collects what is wrong with it.
+type builder struct {
+	*Parameters
+	in    Input
+	spec  *Spec
+	props map[string]property
+}
+
+// Build validates the parameters and the input as a whole. It returns every
+// problem at once, with those p collected so far; the Spec is nil when one of
+// them is an error. With ModeVerify the parameters are all there is: nothing is
+// said about name, disks and NICs.
+func Build(p *Parameters, in Input) (*Spec, Problems) {
+	own := *p
+	own.problems = slices.Clone(p.problems)
+	b := &builder{Parameters: &own, in: in, spec: &Spec{Mode: in.Mode, Only: in.Only}}
+	b.buildImage()
+	b.buildProperties()
+	b.buildDisks()
+	b.buildNICs()
+	b.checkProperties()
+	b.buildName()
+	b.buildLogin()
+	b.buildPersonality()
+	b.buildWindows()
+	b.buildCloud()
+	if b.problems.Err() != nil {
+		return nil, b.problems
+	}
+	return b.spec, b.problems
+}
+
+// report adds a problem with the value of a parameter.
+func (b *builder) report(s Severity, rule error, name, message, remedy string) {
+	v := b.values[name]
+	p := Problem{Severity: s, Origin: v.origin, Path: name, Message: message, Remedy: remedy, Rule: rule}
+	if v.src != nil && v.src.outer != nil {
+		p.Line, p.Column = v.src.position(0)
+	}
+	b.Report(p)
+}
+
+// missing reports what is known but not there yet.
+func (b *builder) missing(name, what, remedy string) {
+	b.report(Error, ErrNotInThisVersion, name, what+": not in this version", remedy)
+}
+
+// text returns the value of a parameter without the white space around it.
+func (b *builder) text(name string) (string, bool) {
+	v, ok := b.values[name]
+	text := strings.TrimSpace(v.text.Reveal())
+	if ok && len(text) > maxTextValue && name != CloudUserdata {
+		b.report(Error, ErrTooLarge, name, fmt.Sprintf("more than %d KiB", maxTextValue>>10), "")
+	}
+	return text, ok
+}
+
+// buildName sets Name. It must be there when it is going to be written.
+func (b *builder) buildName() {
+	b.spec.Name = b.in.Name
+	report := func(message, remedy string, rule error) {
+		b.Report(Problem{Severity: Error, Origin: b.in.NameOrigin, Message: message, Remedy: remedy, Rule: rule})
+	}
+	_, excluded := b.spec.Exclusions()[AssignHostname]
+	if b.in.Name == "" {
+		if b.in.Mode == ModeDeploy && !excluded && !b.spec.excludeAll() {
+			report("no instance name is given", "name the machine with --name", ErrRequired)
+		}
+		return
+	}
+	if err := CheckHostname(b.in.Name); err != nil && !excluded {
+		report(err.Error(), "", ErrHostname)
+	}
+}

@@ -1,0 +1,175 @@
+package spec
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// PlanOptions is what a plan needs beside the Spec: values made for this run
+// and settings of the node.
+type PlanOptions struct {
+	Nonce             string
+	UnixTime          int64
+	MachineID         string // 32 hexadecimal digits
+	SwapUUID          string
+	SwapPartitionUUID string
+	Disks             []PlanDisk
+
+	DHCPTags, StatefulTags, StatelessTags []string
+	DefaultNIC                            string
+	Debug, DebugShell                     bool
+}
+
+// Plan derives what the agent is told. It holds no secret. A plan without
+// tasks (EXCLUDE_ALL_TASKS) needs no helper.
+func (s *Spec) Plan(o PlanOptions) Plan {
+	p := Plan{
+		Mode: s.Mode, Nonce: o.Nonce, Tasks: s.Tasks(), Exclude: map[string]string{},
+		InstanceName: s.Name, Format: string(s.Format), Users: s.Users(), Properties: maps.Clone(s.Properties), Swap: s.Swap,
+		OverwriteTasks: s.boolean(PropOverwriting), WantsCredentials: s.wantsCredentials(),
+		Disks: o.Disks, NICs: s.NICs,
+		DHCPTags: o.DHCPTags, StatefulTags: o.StatefulTags, StatelessTags: o.StatelessTags, DefaultNIC: o.DefaultNIC,
+		Debug: o.Debug, DebugShell: o.DebugShell,
+		UnixTime: o.UnixTime, MachineID: o.MachineID, SwapUUID: o.SwapUUID, SwapPartitionUUID: o.SwapPartitionUUID,
+	}
+	p.OSFamily, p.RootPartition = s.family()
+	delete(p.Properties, PropCustomTask)
+	for _, name := range p.Tasks {
+		if property := s.Exclusions()[name]; property != "" {
+			p.Exclude[name] = property
+		}
+	}
+	return p
+}
+
+// family returns what the properties or the format say about the system; the
+// zero values mean: detect.
+func (s *Spec) family() (family string, root int) {
+	family = strings.ToLower(s.Properties[PropOSFamily])
+	root, _ = strconv.Atoi(s.Properties[PropRootPartition])
+	implied := map[Format]string{ExtDump: "linux", NTFSDump: "windows"}[s.Format]
+	if family == "" {
+		family = implied
+	}
+	if root == 0 && implied != "" {
+		root = 1
+	}
+	return family, root
+}
+
+// Tasks returns the names of the tasks of a deployment or customisation in
+// order, also of those EXCLUDE_ properties leave out: the agent accounts for
+// them. There is none under EXCLUDE_ALL_TASKS and in the other modes.
+func (s *Spec) Tasks() []string {
+	if s.excludeAll() || s.Mode != ModeDeploy && s.Mode != ModeCustomize {
+		return nil
+	}
+	var names []string
+	for _, t := range AllTasks() {
+		if t.Missing == "" && s.asksFor(t.Name) {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
+// asksFor says whether anything in the Spec asks for a task; most need no
+// asking.
+func (s *Spec) asksFor(task string) bool {
+	if !s.permits(task) {
+		return false
+	}
+	switch task {
+	case AddSwap:
+		return s.Swap != nil
+	case AssignHostname:
+		return s.Name != ""
+	case ChangePassword:
+		return s.setsLogin()
+	case EnforcePersonality:
+		return len(s.Files) > 0
+	case RunCustomTask:
+		return len(s.CustomTask) > 0
+	}
+	return true
+}
+
+// permits says whether Only leaves a task in.
+func (s *Spec) permits(task string) bool {
+	return len(s.Only) == 0 || task == MountImage || task == UmountImage || slices.Contains(s.Only, task)
+}
+
+// runs says whether the task is planned and not left out.
+func (s *Spec) runs(task string) bool {
+	t, _ := lookupTask(task)
+	return t.Missing == "" && s.asksFor(task) && s.exclusion(t) == ""
+}
+
+// wantsCredentials says whether a task of the plan waits for Credentials.
+func (s *Spec) wantsCredentials() bool {
+	if len(s.Tasks()) == 0 {
+		return false
+	}
+	return s.runs(ChangePassword) || s.runs(DeleteSSHKeys) || s.runs(EnforcePersonality) || s.runsPrograms()
+}
+
+// runsPrograms says whether a program of the image or the Spec may run, which
+// needs the environment of interface.md section 5.
+func (s *Spec) runsPrograms() bool {
+	return s.runs(RunCustomTask) || s.boolean(PropOverwriting) && s.runs(MountImage)
+}
+
+// Credentials returns the secrets of the deployment. Hashes by user and host
+// keys are made elsewhere, for the system the agent found.
+func (s *Spec) Credentials(hashes map[string]Secret, keys []HostKey) Credentials {
+	c := Credentials{Hashes: hashes, AuthorizedKeys: s.AuthorizedKeys, HostKeys: keys, Files: s.Files}
+	if s.runs(RunCustomTask) {
+		c.CustomTask = s.CustomTask
+	}
+	if s.runsPrograms() {
+		c.Environment = s.environment()
+	}
+	return c
+}
+
+// maxEnvironment bounds one variable below what execve(2) takes (MAX_ARG_STRLEN).
+const maxEnvironment = 120 << 10
+
+// environment returns the SNF_IMAGE_ variables with secrets in them. Unset
+// parameters are absent; so is what execve could not pass on.
+func (s *Spec) environment() map[string]Secret {
+	env := map[string]Secret{}
+	put := func(name string, text Secret) {
+		if len(text) <= maxEnvironment && !strings.ContainsRune(text.Reveal(), 0) {
+			env["SNF_IMAGE_"+name] = text
+		}
+	}
+	for name, secret := range map[string]*Secret{
+		"PASSWD": s.Password, "PASSWD_HASH": s.PasswordHash, "OS_PRODUCT_KEY": s.ProductKey, "CLOUD_USERDATA": s.UserData,
+	} {
+		if secret != nil {
+			put(name, *secret)
+		}
+	}
+	if len(s.AuthorizedKeys) > 0 {
+		put("AUTH_KEYS", Secret(strings.Join(s.AuthorizedKeys, "\n")+"\n"))
+	}
+	if len(s.Files) > 0 {
+		put("PERSONALITY", asJSON(s.Files))
+	}
+	put("PROPERTIES", asJSON(s.ImageProperties))
+	put("INST_PROPERTIES", asJSON(s.InstanceProperties))
+	if text, ok := s.Properties[PropCustomTask]; ok {
+		put("PROPERTY_"+PropCustomTask, Secret(text))
+	}
+	return env
+}
+
+// asJSON encodes what is sure to encode.
+func asJSON(v any) Secret {
+	text, _ := json.Marshal(v)
+	return Secret(text)
+}

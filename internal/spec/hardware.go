@@ -1,0 +1,81 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// buildDisks sets Disks and the size of the first one.
+func (b *builder) buildDisks() {
+	if b.in.Mode == ModeVerify {
+		return
+	}
+	b.spec.Disks = slices.Clone(b.in.Disks)
+	fail := func(path, message string, rule error) {
+		b.Report(Problem{Severity: Error, Origin: b.in.DiskOrigin, Path: path, Message: message, Rule: rule})
+	}
+	if len(b.in.Disks) == 0 {
+		fail("", "no disk is given", ErrRequired)
+		return
+	}
+	if first := b.in.Disks[0]; first.ReadOnly && (b.in.Mode == ModeDeploy || b.in.Mode == ModeCustomize) {
+		fail("disk[0]", "the first disk is read-only", ErrDisk)
+	}
+	for i, d := range b.in.Disks {
+		path := fmt.Sprintf("disk[%d]", i)
+		if d.Path == "" && d.URI == "" {
+			fail(path, "neither a path nor a URI", ErrDisk)
+		}
+		if d.Path != "" && slices.ContainsFunc(b.in.Disks[:i], func(e Disk) bool { return e.Path == d.Path }) {
+			fail(path, "disk "+shown(d.Path)+" given twice", ErrDisk)
+		}
+		if d.Path == "" && d.URI != "" {
+			fail(path, "disks by URI: not in this version", ErrNotInThisVersion)
+		}
+	}
+	if b.in.Size == "" {
+		return
+	}
+	size, err := ParseSize(b.in.Size)
+	if err != nil {
+		b.Report(Problem{Severity: Error, Origin: "--size", Message: err.Error(), Rule: ErrSize})
+	}
+	b.spec.Disks[0].Size = size
+}
+
+// buildNICs sets NICs.
+func (b *builder) buildNICs() {
+	fail := func(i int, origin Origin, err error) {
+		b.Report(Problem{Severity: Error, Origin: origin, Path: fmt.Sprintf("nic[%d]", i), Message: err.Error(), Rule: ErrNIC})
+	}
+	for i, nic := range b.in.NICs {
+		if err := CheckNIC(nic); err != nil {
+			fail(i, b.in.NICOrigin, err)
+		}
+		b.spec.NICs = append(b.spec.NICs, nic)
+	}
+	for _, flag := range b.in.NICFlags {
+		nic, err := ParseNIC(flag)
+		if err != nil {
+			fail(len(b.spec.NICs), "--nic", err)
+		}
+		b.spec.NICs = append(b.spec.NICs, nic)
+	}
+	b.checkMACs()
+}
+
+// checkMACs refuses an address that two NICs share: they are told apart by it.
+func (b *builder) checkMACs() {
+	seen := map[string]bool{}
+	for i, nic := range b.spec.NICs {
+		mac := strings.ToLower(nic.MAC)
+		if mac != "" && seen[mac] {
+			b.Report(Problem{
+				Severity: Error, Origin: b.in.NICOrigin, Path: fmt.Sprintf("nic[%d].mac", i),
+				Message: "two NICs have the address " + shown(mac), Rule: ErrNIC,
+			})
+		}
+		seen[mac] = true
+	}
+}

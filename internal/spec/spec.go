@@ -1,0 +1,64 @@
+// Package spec describes a deployment: which image goes on which disk and what
+// machine it becomes. A Spec is made from parameters, properties and flags,
+// validated as a whole, and turned into the Plan the agent runs and the
+// Credentials it gets afterwards.
+//
+// It does no input or output: nothing here opens a file or looks at the node.
+package spec
+
+// Spec is the validated description of one deployment.
+type Spec struct {
+	Mode Mode   `json:"mode"`
+	Name string `json:"name"` // instance name, written as the host name
+	// Only, when not empty, names the tasks that run, beside the mounting they
+	// need.
+	Only []string `json:"only,omitempty"`
+
+	// Image is img_id (a path on the plain command line), Format img_format.
+	// "null" as Image means: customise the disk as it is.
+	Image  string `json:"image,omitempty"`
+	Format Format `json:"format,omitempty"`
+
+	Disks []Disk `json:"disks"`
+	NICs  []NIC  `json:"nics,omitempty"`
+
+	// Password nil means not set; a pointer to "" sets the empty password.
+	Password       *Secret  `json:"password,omitempty"`
+	PasswordHash   *Secret  `json:"password_hash,omitempty"`
+	AuthorizedKeys []string `json:"authorized_keys,omitempty"`
+
+	// Properties are image and instance properties merged, names in upper case.
+	Properties map[string]string `json:"properties,omitempty"`
+	// ImageProperties and InstanceProperties are the two before they were merged.
+	ImageProperties    map[string]string `json:"image_properties,omitempty"`
+	InstanceProperties map[string]string `json:"instance_properties,omitempty"`
+	// Swap is the parsed property SWAP, CustomTask the decoded CUSTOM_TASK.
+	Swap       *Swap  `json:"swap,omitempty"`
+	CustomTask []byte `json:"custom_task,omitempty"`
+	Files      []File `json:"files,omitempty"`
+
+	ConfigURL  string  `json:"config_url,omitempty"`
+	ProductKey *Secret `json:"product_key,omitempty"`
+	AnswerFile string  `json:"answer_file,omitempty"`
+	UserData   *Secret `json:"user_data,omitempty"`
+}
+
+// Disk is one disk of the instance.
+type Disk struct {
+	Path     string `json:"path"`
+	URI      string `json:"uri,omitempty"`
+	ReadOnly bool   `json:"read_only,omitempty"`
+	// Size creates or extends a disk file to this many bytes; 0 leaves it.
+	Size int64 `json:"size,omitempty"`
+}
+
+// Format names how the bytes of an image encode a disk.
+type Format string
+
+// The formats of this version and those that are known to come.
+const (
+	DiskDump Format = "diskdump" // dump of a whole disk, interface.md section 2
+	Raw      Format = "raw"      // the same under its common name
+	ExtDump  Format = "extdump"
+	NTFSDump Format = "ntfsdump"
+)

@@ -1,0 +1,83 @@
+package spec
+
+import (
+	"slices"
+	"strings"
+)
+
+// Task describes one configuration task (interface.md section 5). The names are
+// public: EXCLUDE_TASK_<NAME>, progress messages and task overwriting use them.
+type Task struct {
+	Name    string
+	Order   int
+	Mounted bool   // runs while the image is mounted (35 to 70)
+	Doc     string // one line for the reference
+	// Missing says in which version-independent words the task is not there
+	// yet; empty for a task this version has.
+	Missing string
+}
+
+// Names of the tasks of this version.
+const (
+	FixPartitionTable         = "FixPartitionTable"
+	FilesystemResizeUnmounted = "FilesystemResizeUnmounted"
+	MountImage                = "MountImage"
+	AddSwap                   = "AddSwap"
+	AssignHostname            = "AssignHostname"
+	ChangeMachineID           = "ChangeMachineId"
+	ChangePassword            = "ChangePassword"
+	ConfigureNetwork          = "ConfigureNetwork"
+	DeleteSSHKeys             = "DeleteSSHKeys"
+	EnforcePersonality        = "EnforcePersonality"
+	RunCustomTask             = "RunCustomTask"
+	UmountImage               = "UmountImage"
+)
+
+// Names of the tasks that are not in this version.
+const (
+	InitializeDatasource            = "InitializeDatasource"
+	InstallUnattend                 = "InstallUnattend"
+	FilesystemResizeMounted         = "FilesystemResizeMounted"
+	DisableRemoteDesktopConnections = "DisableRemoteDesktopConnections"
+	SELinuxAutorelabel              = "SELinuxAutorelabel"
+	FilesystemResizeAfterUmount     = "FilesystemResizeAfterUmount"
+)
+
+// AllTasks returns every task in the order in which tasks run.
+func AllTasks() []Task {
+	return []Task{
+		{FixPartitionTable, 10, false, "the last partition grows to the end of the disk, minus the requested swap partition", ""},
+		{FilesystemResizeUnmounted, 20, false, "ext2, ext3 and ext4 file systems grow to their partition", ""},
+		{MountImage, 30, false, "the root file system and everything in its fstab is mounted", ""},
+		{InitializeDatasource, 35, true, "NoCloud seed for cloud-init", "cloud-init mode"},
+		{InstallUnattend, 35, true, "Windows answer file and first-boot scripts", "Windows"},
+		{FilesystemResizeMounted, 40, true, "XFS, btrfs and NTFS grow to their partition", "XFS, btrfs and NTFS"},
+		{AddSwap, 50, true, "the swap area is made and entered in fstab by UUID", ""},
+		{AssignHostname, 50, true, "the instance name becomes the host name", ""},
+		{ChangeMachineID, 50, true, "a fresh /etc/machine-id and D-Bus copy", ""},
+		{ChangePassword, 50, true, "password and authorized_keys of the users in USERS", ""},
+		{ConfigureNetwork, 50, true, "the image's own network configuration describes the instance's NICs", ""},
+		{DeleteSSHKeys, 50, true, "the image's SSH host keys are replaced by fresh ones", ""},
+		{DisableRemoteDesktopConnections, 50, true, "no remote desktop until the set-up of Windows is complete", "Windows"},
+		{SELinuxAutorelabel, 50, true, "SELinux labels are made anew on first boot", "SELinux"},
+		{EnforcePersonality, 60, true, "the files of img_personality are injected", ""},
+		{RunCustomTask, 70, true, "the program of CUSTOM_TASK runs with the image mounted", ""},
+		{UmountImage, 80, false, "the image is unmounted", ""},
+		{FilesystemResizeAfterUmount, 81, false, "NTFS grows offline", "NTFS"},
+	}
+}
+
+// Excludable says whether EXCLUDE_TASK_<NAME> may leave t out by itself.
+func (t Task) Excludable() bool {
+	return !slices.Contains([]string{MountImage, InitializeDatasource, InstallUnattend, UmountImage}, t.Name)
+}
+
+// lookupTask finds a task by its name in any case.
+func lookupTask(name string) (Task, bool) {
+	for _, t := range AllTasks() {
+		if strings.EqualFold(t.Name, name) {
+			return t, true
+		}
+	}
+	return Task{}, false
+}
