@@ -1,0 +1,160 @@
+// Package agent is PID 1 of the helper VM: it sets the system up, talks to the
+// host over a virtio-serial port, puts the instance's disks together, finds out
+// what is on them, runs the plan and powers the machine off.
+//
+// The host believes nothing but a complete result. The agent therefore sends
+// exactly one, after everything is unmounted and flushed, and powers off
+// whatever happened. It never reads a disk before the host has handed it over.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/guest/task"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// Main runs the agent of that release and powers the machine off. It does not
+// return.
+func Main(release string) {
+	debug.SetMemoryLimit(memoryLimit)
+	log := slog.New(slog.NewTextHandler(&bounded{w: os.Stderr, left: maxConsole}, nil))
+	if err := serve(release, log); err != nil {
+		log.Error("agent", "error", err)
+	}
+	powerOff(log)
+}
+
+// memoryLimit is where garbage is collected at any cost, in bytes: the helper has
+// as little as 256 MiB, with its files in them and no swap.
+const memoryLimit = 96 << 20
+
+// serve sets up and holds the conversation with the host. Its error is what
+// could not be told to the host.
+func serve(release string, log *slog.Logger) error {
+	if err := mountSystem(); err != nil {
+		return err
+	}
+	events, err := listen()
+	if err != nil {
+		return err
+	}
+	modules, err := readModules()
+	if err != nil {
+		return err
+	}
+	if err := loadModules(modules.Boot); err != nil {
+		return err
+	}
+	host, err := dial(events, release)
+	if err != nil {
+		return err
+	}
+	s := &session{host: host, events: events, modules: modules, log: log}
+	return host.result(s.run(context.Background()))
+}
+
+// session is one run of the helper.
+type session struct {
+	host    *conversation
+	events  *uevents
+	modules modules
+	log     *slog.Logger
+
+	plan  *spec.Plan
+	disks []*disk
+	task  *task.Run
+}
+
+// run does all the work and returns the result. Whatever happens, everything is
+// unmounted and flushed before it returns.
+func (s *session) run(ctx context.Context) (result report.Result) {
+	result.Nonce = s.host.nonce
+	fail := func(err error) {
+		if err == nil || result.Error != "" {
+			return
+		}
+		result.Error = err.Error()
+		if r, ok := errors.AsType[*task.Remedied](err); ok {
+			result.Remedy = r.Remedy
+		}
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			s.log.Error("panic", "value", v, "stack", string(debug.Stack()))
+			fail(fmt.Errorf("internal error of the agent: %v", v))
+		}
+		fail(s.release())
+		if s.task != nil {
+			result.Changed = s.task.Changed
+		}
+	}()
+	tasks, err := s.work(ctx)
+	result.Tasks = tasks
+	fail(err)
+	return result
+}
+
+// work goes through the conversation up to the result.
+func (s *session) work(ctx context.Context) ([]report.TaskResult, error) {
+	plan, err := s.host.plan()
+	if err != nil {
+		return nil, err
+	}
+	s.plan = plan
+	setClock(plan.UnixTime)
+	if unknown := task.Unknown(plan); len(unknown) > 0 {
+		return nil, fmt.Errorf("not in this version: task %s", unknown[0])
+	}
+	if err := s.host.awaitDisk(); err != nil {
+		return nil, err
+	}
+	if err := s.attach(); err != nil {
+		return nil, err
+	}
+	if plan.Mode == spec.ModeShell {
+		return nil, s.shell(ctx, "")
+	}
+	if err := s.inspect(ctx); err != nil || plan.Mode == spec.ModeInspect {
+		return nil, err
+	}
+	if plan.WantsCredentials {
+		if s.task.Credentials, err = s.host.credentials(); err != nil {
+			return nil, err
+		}
+	}
+	return s.customise(ctx)
+}
+
+// customise runs the tasks.
+func (s *session) customise(ctx context.Context) ([]report.TaskResult, error) {
+	if err := s.precheck(ctx); err != nil {
+		return nil, err
+	}
+	runner := &task.Runner{Run: s.task, Emit: s.host.event, Between: reap, OnFailure: func(name string, err error) {
+		if !s.plan.DebugShell {
+			return
+		}
+		if err := s.shell(ctx, fmt.Sprintf("%s failed: %v", name, err)); err != nil {
+			s.log.Error("debug shell", "error", err)
+		}
+	}}
+	return runner.All(ctx)
+}
+
+// setClock sets the clock to the host's: the machine's own may be anything.
+func setClock(seconds int64) {
+	if seconds > 0 {
+		tv := unix.NsecToTimeval(seconds * int64(time.Second))
+		_ = unix.Settimeofday(&tv)
+	}
+}

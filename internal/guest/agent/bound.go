@@ -1,0 +1,91 @@
+package agent
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"snf-image/internal/channel"
+	"snf-image/internal/report"
+)
+
+// Limits of what is told to the host. They keep every message below the limit
+// of a frame, which the host enforces.
+const (
+	maxText     = 2048 // bytes of one text
+	maxMessages = 20   // of one event
+	maxList     = 1000 // elements of one list
+	maxBody     = channel.MaxUp - 1024
+)
+
+// boundText cuts s to limit bytes, without cutting a character in two.
+func boundText(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:max(limit-4, 0)], "") + " …"
+}
+
+// boundList cuts the list and each text in it. What is left out is said.
+func boundList(list []string, limit, text int) []string {
+	var out []string
+	for i, s := range list {
+		if i == limit-1 && len(list) > limit {
+			return append(out, fmt.Sprintf("… and %d more", len(list)-i))
+		}
+		out = append(out, boundText(s, text))
+	}
+	return out
+}
+
+// shrink calls cut with ever smaller limits until v fits a message.
+func shrink(v any, cut func(list, text int)) {
+	list, text := maxList, maxText
+	for cut(list, text); !fits(v) && list > 1; cut(list, text) {
+		list, text = list/2, max(text*3/4, 16)
+	}
+}
+
+func boundEvent(e report.Event) report.Event {
+	out := e
+	shrink(&out, func(list, text int) { out.Messages = boundList(e.Messages, min(list, maxMessages), text) })
+	return out
+}
+
+func boundInspection(i report.Inspection) report.Inspection {
+	out := i
+	out.Partitions = slices.Clone(i.Partitions)
+	shrink(&out, func(list, text int) {
+		out.Users, out.Warnings = boundList(i.Users, list, text), boundList(i.Warnings, list, text)
+		out.HostKeyTypes = boundList(i.HostKeyTypes, list, text)
+		for _, s := range []*string{&out.Distribution, &out.Version, &out.Pretty, &out.Hostname, &out.Network} {
+			*s = boundText(*s, text)
+		}
+		for n := range out.Partitions {
+			p := &out.Partitions[n]
+			p.Name, p.Label = boundText(p.Name, max(text/16, 16)), boundText(p.Label, max(text/16, 16))
+		}
+	})
+	return out
+}
+
+// boundResult never leaves out the account of a task.
+func boundResult(r report.Result) report.Result {
+	out := r
+	out.Tasks = slices.Clone(r.Tasks)
+	shrink(&out, func(list, text int) {
+		out.Changed = boundList(r.Changed, list, text)
+		out.Error, out.Remedy = boundText(r.Error, text), boundText(r.Remedy, text)
+		for i, t := range r.Tasks {
+			out.Tasks[i].Reason = boundText(t.Reason, text)
+			out.Tasks[i].Warnings = boundList(t.Warnings, min(list, maxMessages), text)
+		}
+	})
+	return out
+}
+
+func fits(v any) bool {
+	b, err := json.Marshal(v)
+	return err == nil && len(b) <= maxBody
+}

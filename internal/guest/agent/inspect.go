@@ -1,0 +1,231 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/inspect"
+	"snf-image/internal/guest/partition"
+	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/task"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// inspect finds out what is on the disks, tells the host and prepares the run.
+// It changes nothing.
+func (s *session) inspect(ctx context.Context) error {
+	volumes := s.volumes()
+	if err := filesystem.Probe(ctx, volumes); err != nil {
+		return err
+	}
+	found := s.describe(volumes)
+	err := s.whole(found)
+	if err == nil {
+		err = s.detect(found, volumes)
+	}
+	if err != nil && s.plan.Mode == spec.ModeInspect {
+		found.Warnings = append(found.Warnings, err.Error())
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	s.task = &task.Run{
+		Plan: s.plan, Inspection: found, Volumes: volumes, Target: target, Log: s.log,
+		Remap: func(i int) error { return s.disks[i].mapPartitions() },
+		Load:  func(kind string) error { return loadModules(s.modules.Demand[kind]) },
+	}
+	for _, d := range s.disks {
+		s.task.Disks = append(s.task.Disks, d.Disk)
+	}
+	return s.host.inspected(found)
+}
+
+// biosBoot is the GPT type of the partition a boot loader keeps its code in: no
+// file system, and blkid has to be asked again after each such.
+const biosBoot = "21686148-6449-6E6F-744E-656564454649"
+
+// volumes lists every partition of every disk, and the disks without any.
+func (s *session) volumes() []filesystem.Volume {
+	var volumes []filesystem.Volume
+	for i, d := range s.disks {
+		if d.table == nil || len(d.table.Partitions) == 0 { // FAT has a boot record too
+			volumes = append(volumes, filesystem.Volume{Path: d.Path, Disk: i})
+			continue
+		}
+		for _, p := range d.table.Partitions {
+			if p.Extended || p.Type == biosBoot {
+				continue
+			}
+			volumes = append(volumes, filesystem.Volume{
+				Path: d.Partition(p.Number), Disk: i, Number: p.Number, PartUUID: p.UUID, PartLabel: p.Name,
+			})
+		}
+	}
+	return volumes
+}
+
+// describe reports the first disk's table and file systems.
+func (s *session) describe(volumes []filesystem.Volume) *report.Inspection {
+	d := s.disks[0]
+	found := &report.Inspection{Table: "none", DiskBytes: d.bytes}
+	if d.table == nil {
+		return found
+	}
+	found.Table, found.TableID, found.SmallestDisk = string(d.table.Kind), d.table.ID, d.table.SmallestDisk()
+	for _, p := range d.table.Partitions {
+		entry := report.Partition{Number: p.Number, Start: p.Start, Size: p.Size, Type: p.Type, Name: p.Name, UUID: p.UUID}
+		if v, ok := find(volumes, p.Number); ok {
+			entry.Filesystem, entry.Label, entry.FSUUID = v.Type, v.Label, v.UUID
+		}
+		found.Partitions = append(found.Partitions, entry)
+	}
+	return found
+}
+
+// find returns the volume of a partition of the first disk.
+func find(volumes []filesystem.Volume, number int) (filesystem.Volume, bool) {
+	for _, v := range volumes {
+		if v.Disk == 0 && v.Number == number {
+			return v, true
+		}
+	}
+	return filesystem.Volume{}, false
+}
+
+// whole refuses an image that ends before its last partition does: its end was
+// cut off, and the disk is zero there.
+func (s *session) whole(found *report.Inspection) error {
+	for _, p := range found.Partitions {
+		if end := p.Start + p.Size; s.plan.ImageBytes > 0 && end > s.plan.ImageBytes {
+			return &task.Remedied{Err: fmt.Errorf("the image is truncated: partition %d ends at byte %d, the image at %d",
+				p.Number, end, s.plan.ImageBytes), Remedy: "fetch or make the image again"}
+		}
+	}
+	return nil
+}
+
+// detect finds the operating system: on the partition the plan names, else on
+// the first one that holds one.
+func (s *session) detect(found *report.Inspection, volumes []filesystem.Volume) error {
+	if s.disks[0].table == nil {
+		return task.TableAdvice(partition.ErrNoTable)
+	}
+	if n := s.plan.RootPartition; n != 0 {
+		return s.detectOn(found, volumes, n)
+	}
+	for _, v := range volumes {
+		if v.Disk != 0 || !filesystem.IsExt(v.Type) {
+			continue
+		}
+		system, err := look(v)
+		if err != nil {
+			found.Warnings = append(found.Warnings, err.Error())
+			continue
+		}
+		if system.Family != "" {
+			s.settle(found, v.Number, system)
+			return nil
+		}
+	}
+	return undetected(s.disks[0].table, volumes)
+}
+
+// detectOn looks at the root partition the plan names.
+func (s *session) detectOn(found *report.Inspection, volumes []filesystem.Volume, number int) error {
+	v, ok := find(volumes, number)
+	if !ok {
+		return &task.Remedied{Err: fmt.Errorf("the disk has no partition %d", number), Remedy: "correct the property ROOT_PARTITION"}
+	}
+	if name := filesystem.Missing(v.Type); name != "" {
+		return fmt.Errorf("the root partition %d holds %s, which is not in this version", number, name)
+	}
+	system, err := look(v)
+	if err != nil {
+		return err
+	}
+	if system.Family == "" && s.plan.OSFamily == "" {
+		return &task.Remedied{
+			Err:    fmt.Errorf("no operating system is found on partition %d", number),
+			Remedy: "set the property OSFAMILY, or correct ROOT_PARTITION",
+		}
+	}
+	s.settle(found, number, system)
+	return nil
+}
+
+// settle enters the system into the inspection; what the plan says wins.
+func (s *session) settle(found *report.Inspection, number int, system inspect.System) {
+	found.RootPartition, found.OSFamily = number, system.Family
+	if s.plan.OSFamily != "" {
+		found.OSFamily = s.plan.OSFamily
+	}
+	found.Distribution, found.Version, found.Pretty = system.Distribution, system.Version, system.Pretty
+	found.Hostname, found.Network = system.Hostname, system.Network
+	found.Users, found.HostKeyTypes = system.Users, system.HostKeyTypes
+	found.Warnings = append(found.Warnings, system.Warnings...)
+}
+
+// look mounts the volume read-only and looks at the tree on it.
+func look(v filesystem.Volume) (system inspect.System, err error) {
+	if err := filesystem.MountReadOnly(v, target); err != nil {
+		return system, err
+	}
+	defer func() { err = errors.Join(err, filesystem.Unmount(target)) }()
+	root, err := rootfs.Open(target)
+	if err != nil {
+		return system, err
+	}
+	defer root.Close()
+	return inspect.Look(root), nil
+}
+
+// undetected explains why no operating system was found, by what was.
+func undetected(table *partition.Table, volumes []filesystem.Volume) error {
+	var missing []string
+	for _, p := range table.Partitions {
+		if name := bsd(p.Type); name != "" {
+			missing = append(missing, fmt.Sprintf("%s (partition %d)", name, p.Number))
+		}
+		if v, ok := find(volumes, p.Number); ok && filesystem.Missing(v.Type) != "" {
+			missing = append(missing, fmt.Sprintf("%s (partition %d)", filesystem.Missing(v.Type), p.Number))
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("no operating system is found on the disk; not in this version: %s", strings.Join(missing, ", "))
+	}
+	return &task.Remedied{
+		Err:    errors.New("no operating system is found on the disk"),
+		Remedy: "set the properties OSFAMILY and ROOT_PARTITION",
+	}
+}
+
+// bsd names the system a partition type is for.
+func bsd(kind string) string {
+	switch kind {
+	case "a5", "516E7CB6-6ECF-11D6-8FF8-00022D09712B":
+		return "FreeBSD"
+	case "a6":
+		return "OpenBSD"
+	case "a9":
+		return "NetBSD"
+	}
+	return ""
+}
+
+// precheck makes sure of the root file system before the first task touches the
+// disk of a living machine.
+func (s *session) precheck(ctx context.Context) error {
+	v, ok := find(s.task.Volumes, s.task.Inspection.RootPartition)
+	if s.plan.Mode != spec.ModeCustomize || !ok || !filesystem.IsExt(v.Type) {
+		return nil
+	}
+	if err := filesystem.Check(ctx, v.Path, false); err != nil {
+		return &task.Remedied{Err: err, Remedy: "repair it with e2fsck, for example by snf-image helper shell"}
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+// Package filesystem finds out what file system lies on a device, checks it,
+// grows it, and mounts it for the tasks.
+//
+// Everything happens inside the helper, on devices whose content is hostile.
+// Nothing is mounted with devices, set-id programs or programs to run: nodev,
+// nosuid and noexec are on every mount.
+package filesystem
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"snf-image/internal/command"
+)
+
+// Volume is a device that may hold a file system, and what is known of it.
+type Volume struct {
+	Path      string // device
+	Disk      int    // index of the disk of the instance
+	Number    int    // partition, 0 for a whole disk
+	Type      string // blkid's TYPE, empty when nothing is recognised
+	UUID      string
+	Label     string
+	PartUUID  string
+	PartLabel string
+}
+
+// Probe fills in what blkid says of each volume: type, UUID and label.
+func Probe(ctx context.Context, volumes []Volume) error {
+	for len(volumes) > 0 {
+		done, err := probe(ctx, volumes)
+		if err != nil {
+			return fmt.Errorf("probing for file systems: %w", err)
+		}
+		volumes = volumes[done:]
+	}
+	return nil
+}
+
+// probe asks blkid about all volumes and returns for how many it answered: it
+// stops at the first on which it recognises nothing, or several things.
+func probe(ctx context.Context, volumes []Volume) (done int, err error) {
+	args := []string{"blkid", "-p", "-o", "export"}
+	for _, v := range volumes {
+		args = append(args, v.Path)
+	}
+	out, err := command.Run(ctx, command.Cmd{Args: args})
+	if exit, ok := errors.AsType[*command.ExitError](err); ok && (exit.Code == 2 || exit.Code == 8) {
+		err = nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	found := parseBlkid(out)
+	for i := range volumes {
+		v := &volumes[i]
+		tags, ok := found[v.Path]
+		if !ok {
+			return i + 1, nil
+		}
+		v.Type, v.UUID, v.Label = tags["TYPE"], tags["UUID"], tags["LABEL"]
+	}
+	return len(volumes), nil
+}
+
+// parseBlkid reads blkid's export format: a block of NAME=value lines for each
+// device, values with backslashes before special characters.
+func parseBlkid(out []byte) map[string]map[string]string {
+	found := map[string]map[string]string{}
+	tags := map[string]string{}
+	for line := range bytes.Lines(out) {
+		name, value, ok := strings.Cut(strings.TrimRight(string(line), "\n"), "=")
+		if !ok {
+			continue
+		}
+		if name == "DEVNAME" {
+			tags = map[string]string{}
+			found[value] = tags
+		}
+		tags[name] = unescape(value)
+	}
+	return found
+}
+
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// IsExt says whether kind is ext2, ext3 or ext4.
+func IsExt(kind string) bool { return slices.Contains([]string{"ext2", "ext3", "ext4"}, kind) }
+
+// Missing returns the name to give a file system (or what else may hold a
+// root) that this version recognises and cannot work on, or "".
+func Missing(kind string) string {
+	switch kind {
+	case "xfs", "btrfs", "jfs", "reiserfs", "f2fs", "zfs_member", "bcachefs", "ufs", "exfat":
+		return kind
+	case "ntfs":
+		return "NTFS"
+	case "LVM2_member":
+		return "LVM"
+	case "crypto_LUKS":
+		return "LUKS encryption"
+	case "linux_raid_member":
+		return "Linux software RAID"
+	}
+	return ""
+}

@@ -1,0 +1,72 @@
+package filesystem
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// The header of swap space (linux/swap.h, union swap_header), in the first page.
+const (
+	swapPage    = 4096
+	swapVersion = 1024
+	swapLast    = 1028 // number of the last page
+	swapUUID    = 1036
+	swapMagicAt = swapPage - len(swapMagic)
+	swapMagic   = "SWAPSPACE2"
+)
+
+// MakeSwap makes swap space with that UUID on a device. Whatever lay there is
+// not recognised any more: both ends, where all signatures lie, become zeros.
+//
+// It is a dozen lines; starting mkswap costs a tenth of the helper's time.
+func MakeSwap(device, uuid string) error {
+	f, err := os.OpenFile(device, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := makeSwap(f, uuid); err != nil {
+		return fmt.Errorf("making swap space on %s: %w", device, err)
+	}
+	return nil
+}
+
+func makeSwap(f *os.File, uuid string) error {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	header, err := swapHeader(size, uuid)
+	if err != nil {
+		return err
+	}
+	zeros := make([]byte, 128<<10)
+	if _, err := f.WriteAt(zeros, size-int64(len(zeros))); err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(append(header, zeros[swapPage:]...), 0); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// swapHeader returns the first page of swap space of size bytes.
+func swapHeader(size int64, uuid string) ([]byte, error) {
+	id, err := hex.DecodeString(strings.ReplaceAll(uuid, "-", ""))
+	if err != nil || len(id) != 16 {
+		return nil, fmt.Errorf("%q is not a UUID", uuid)
+	}
+	if size < 1<<20 {
+		return nil, fmt.Errorf("%d bytes are too few", size)
+	}
+	b := make([]byte, swapPage)
+	binary.NativeEndian.PutUint32(b[swapVersion:], 1)
+	binary.NativeEndian.PutUint32(b[swapLast:], uint32(min(size/swapPage-1, 1<<32-1)))
+	copy(b[swapUUID:], id)
+	copy(b[swapMagicAt:], swapMagic)
+	return b, nil
+}

@@ -1,0 +1,46 @@
+package filesystem
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestMakeSwapEqualsMkswap(t *testing.T) {
+	t.Parallel()
+	const uuid = "0fc63daf-8483-4772-8e79-3d69d8477de5"
+	ours, theirs := file(t, 16, "mke2fs", "-q", "-t", "ext4"), file(t, 16)
+	run(t, "mkswap", "-U", uuid, theirs)
+	if err := MakeSwap(ours, uuid); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got[:128<<10], want[:128<<10]) {
+		t.Error("the header differs from mkswap's")
+	}
+	if out := run(t, "blkid", "-p", ours); !strings.Contains(out, `TYPE="swap"`) || !strings.Contains(out, uuid) {
+		t.Errorf("blkid: %s", out)
+	}
+}
+
+func TestMakeSwapRefuses(t *testing.T) {
+	t.Parallel()
+	const uuid = "0fc63daf-8483-4772-8e79-3d69d8477de5"
+	for _, tt := range []struct{ name, device, uuid, text string }{
+		{"bad UUID", file(t, 2), "x", "not a UUID"},
+		{"too small", file(t, 0), uuid, "too few"},
+		{"no device", "/nonexistent", uuid, "no such file"},
+	} {
+		if err := MakeSwap(tt.device, tt.uuid); err == nil || !strings.Contains(err.Error(), tt.text) {
+			t.Errorf("%s: MakeSwap = %v, want %q", tt.name, err, tt.text)
+		}
+	}
+}

@@ -1,0 +1,191 @@
+// Package inspect finds out which operating system a mounted image holds.
+//
+// It reads a few small files through rootfs and changes nothing. What it can
+// not read it leaves out with a warning; a hostile image gets no error out of
+// it and no wait.
+package inspect
+
+import (
+	"fmt"
+	"strings"
+
+	"snf-image/internal/guest/rootfs"
+)
+
+// maxSmall bounds files of a few lines, in bytes.
+const maxSmall = 64 << 10
+
+// System is what is known about the operating system of an image.
+type System struct {
+	// Family is "linux", or empty when the tree is no system of this version.
+	Family string
+	// Distribution, Version and Pretty are ID, VERSION_ID and PRETTY_NAME of
+	// os-release(5); for older systems what their marker files say.
+	Distribution string
+	Version      string
+	Pretty       string
+	Hostname     string
+	// Network names the system that configures the network, empty if unknown.
+	Network string
+	// Users are the accounts somebody could log in to.
+	Users []string
+	// HostKeyTypes are the types of SSH host key the image's server would use
+	// and we can make; empty without an SSH server.
+	HostKeyTypes []string
+	Warnings     []string
+}
+
+// Look examines the image in root.
+func Look(root *rootfs.Root) System {
+	s := System{}
+	s.Distribution, s.Version, s.Pretty = release(root)
+	if s.Distribution != "" || root.IsRegular("/etc/fstab") {
+		s.Family = "linux"
+	}
+	s.Hostname = hostname(root)
+	s.Network = Network(root)
+	users, err := users(root)
+	s.warn(err)
+	s.Users = users
+	server, err := SSH(root)
+	s.warn(err)
+	s.HostKeyTypes = server.Types()
+	return s
+}
+
+// Name returns the distribution and the host name the system gives itself, both
+// as Look does.
+func Name(root *rootfs.Root) (distribution, host string) {
+	distribution, _, _ = release(root)
+	return distribution, hostname(root)
+}
+
+// warn keeps an error as a warning, unless it says that nothing is there.
+func (s *System) warn(err error) {
+	if err != nil && !rootfs.IsNotExist(err) {
+		s.Warnings = append(s.Warnings, err.Error())
+	}
+}
+
+// release returns ID, VERSION_ID and PRETTY_NAME.
+func release(root *rootfs.Root) (id, version, pretty string) {
+	for _, p := range []string{"/etc/os-release", "/usr/lib/os-release"} {
+		data, err := root.ReadFile(p, maxSmall)
+		if err != nil {
+			continue
+		}
+		v := rootfs.ParseAssignments(data)
+		id = v["ID"]
+		if id == "" {
+			id = "linux" // the default of os-release(5)
+		}
+		return id, v["VERSION_ID"], v["PRETTY_NAME"]
+	}
+	return markers(root)
+}
+
+// markers knows systems that are older than os-release.
+func markers(root *rootfs.Root) (id, version, pretty string) {
+	for _, m := range []struct{ path, id string }{
+		{"/etc/debian_version", "debian"},
+		{"/etc/fedora-release", "fedora"},
+		{"/etc/centos-release", "centos"},
+		{"/etc/redhat-release", "rhel"},
+		{"/etc/SuSE-release", "suse"},
+		{"/etc/gentoo-release", "gentoo"},
+		{"/etc/slackware-version", "slackware"},
+		{"/etc/alpine-release", "alpine"},
+		{"/etc/arch-release", "arch"},
+	} {
+		data, err := root.ReadFile(m.path, maxSmall)
+		if err != nil {
+			continue
+		}
+		line := firstLine(data)
+		if m.id == "debian" || m.id == "alpine" {
+			return m.id, line, strings.TrimSpace(m.id + " " + line)
+		}
+		return m.id, "", line
+	}
+	return "", "", ""
+}
+
+func firstLine(data []byte) string {
+	line, _, _ := strings.Cut(string(data), "\n")
+	return strings.TrimSpace(line)
+}
+
+// hostname returns the name the system gives itself, by any of the files that
+// hold it.
+func hostname(root *rootfs.Root) string {
+	for _, p := range []string{"/etc/hostname", "/etc/HOSTNAME"} {
+		data, err := root.ReadFile(p, maxSmall)
+		if err != nil {
+			continue
+		}
+		for _, line := range rootfs.SplitLines(data) {
+			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+				return line
+			}
+		}
+	}
+	data, err := root.ReadFile("/etc/sysconfig/network", maxSmall)
+	if err != nil {
+		return ""
+	}
+	return rootfs.ParseAssignments(data)["HOSTNAME"]
+}
+
+// users returns root and those who have a shell and either a password or keys.
+func users(root *rootfs.Root) ([]string, error) {
+	data, err := root.ReadFile("/etc/passwd", rootfs.MaxConfig)
+	if err != nil {
+		return nil, fmt.Errorf("listing users: %w", err)
+	}
+	shadow, _ := root.ReadFile("/etc/shadow", rootfs.MaxConfig)
+	var names []string
+	looked := 0
+	for _, u := range rootfs.ParsePasswd(data) {
+		if u.Name != "root" && !hasShell(u) {
+			continue
+		}
+		if u.Name == "root" || hasPassword(u, shadow) || hasKeys(root, u) {
+			names = append(names, u.Name)
+		}
+		if looked++; looked == maxUsers {
+			break
+		}
+	}
+	return names, nil
+}
+
+// maxUsers bounds how many users with a shell are looked at: each costs a
+// search through the shadow file, and the list travels in one message.
+const maxUsers = 200
+
+func hasShell(u rootfs.User) bool {
+	if u.Shell == "" {
+		return true // means /bin/sh
+	}
+	switch u.Shell[strings.LastIndexByte(u.Shell, '/')+1:] {
+	case "nologin", "false", "sync", "shutdown", "halt":
+		return false
+	}
+	return true
+}
+
+func hasPassword(u rootfs.User, shadow []byte) bool {
+	hash := u.Password
+	if hash == "x" {
+		stored, ok := rootfs.ShadowHash(shadow, u.Name)
+		if !ok {
+			return false
+		}
+		hash = stored
+	}
+	return !strings.HasPrefix(hash, "!") && !strings.HasPrefix(hash, "*")
+}
+
+func hasKeys(root *rootfs.Root, u rootfs.User) bool {
+	return strings.HasPrefix(u.Home, "/") && root.IsRegular(u.Home+"/.ssh/authorized_keys")
+}

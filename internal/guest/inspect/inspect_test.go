@@ -1,0 +1,215 @@
+package inspect
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/guest/rootfs"
+)
+
+// tree makes an image of files; "-> x" as content makes a symbolic link to x,
+// "FIFO" a FIFO.
+func tree(t *testing.T, files map[string]string) *rootfs.Root {
+	t.Helper()
+	dir := t.TempDir()
+	for p, content := range files {
+		p = filepath.Join(dir, p)
+		must(t, os.MkdirAll(filepath.Dir(p), 0o755))
+		target, isLink := strings.CutPrefix(content, "-> ")
+		switch {
+		case isLink:
+			must(t, os.Symlink(target, p))
+		case content == "FIFO":
+			must(t, unix.Mkfifo(p, 0o644))
+		default:
+			must(t, os.WriteFile(p, []byte(content), 0o644))
+		}
+	}
+	root, err := rootfs.Open(dir)
+	must(t, err)
+	t.Cleanup(func() { must(t, root.Close()) })
+	return root
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLook(t *testing.T) {
+	t.Parallel()
+	debian := map[string]string{
+		"usr/lib/os-release":                 "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\nVERSION_ID=\"12\"\n",
+		"etc/os-release":                     "-> ../usr/lib/os-release",
+		"etc/hostname":                       "\n# x\nimage\n",
+		"etc/passwd":                         "root:x:0:0::/root:/bin/bash\nsync:x:4:4::/bin:/bin/sync\nann:x:1000:1000::/home/ann:/bin/bash\nbob:x:1001:1001::/home/bob:/bin/sh\ncat:x:1002:1002::relative:\nlocked:!:1003:1003::/:\n",
+		"etc/shadow":                         "root:*:1\nsync:$6$x:1\nann:$6$x:1:\nbob:!:1:\ncat:!:1:\n",
+		"home/bob/.ssh/authorized_keys":      "ssh-x",
+		"usr/sbin/sshd":                      "",
+		"etc/ssh/sshd_config":                "Include /etc/ssh/sshd_config.d/*.conf\nHostKey /etc/ssh/ssh_host_rsa_key\n",
+		"etc/ssh/sshd_config.d/a.conf":       "HostKey /etc/keys/mine\nAuthorizedKeysFile /etc/ssh/keys/%u\nMatch all\nHostKey /etc/ssh/no\n",
+		"etc/keys/mine.pub":                  "ssh-ed25519 AAAA x\n",
+		"sbin/ifup":                          "",
+		"etc/network/interfaces.d/.keep":     "",
+		"etc/ssh/sshd_config.d/ignored.text": "HostKey /no\n",
+	}
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  System
+	}{
+		"debian": {debian, System{
+			Family: "linux", Distribution: "debian", Version: "12", Pretty: "Debian GNU/Linux 12 (bookworm)",
+			Hostname: "image", Network: Ifupdown, Users: []string{"root", "ann", "bob"}, HostKeyTypes: []string{"ed25519", "rsa"},
+		}},
+		"empty":      {map[string]string{"x": ""}, System{}},
+		"fstab only": {map[string]string{"etc/fstab": ""}, System{Family: "linux"}},
+		"old debian": {map[string]string{"etc/debian_version": "6.0.10\n"}, System{
+			Family: "linux", Distribution: "debian", Version: "6.0.10", Pretty: "debian 6.0.10",
+		}},
+		"old red hat": {map[string]string{"etc/redhat-release": "Red Hat Enterprise Linux release 6\n", "etc/sysconfig/network": "HOSTNAME=\"h1\"\n"}, System{
+			Family: "linux", Distribution: "rhel", Pretty: "Red Hat Enterprise Linux release 6", Hostname: "h1",
+		}},
+		"os-release leads out": {map[string]string{"etc/os-release": "-> ../../../../etc/os-release"}, System{}},
+		"default host keys": {map[string]string{"usr/sbin/sshd": "", "etc/os-release": ""}, System{
+			Family: "linux", Distribution: "linux", HostKeyTypes: []string{"rsa", "ecdsa", "ed25519"},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(c.want, Look(tree(t, c.files))); diff != "" {
+				t.Errorf("Look (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A hostile image gets a warning out of us, never a wait.
+func TestLookHostile(t *testing.T) {
+	t.Parallel()
+	root := tree(t, map[string]string{
+		"etc/os-release": "FIFO", "etc/fstab": "FIFO", "etc/hostname": "-> hostname", "etc/passwd": "FIFO",
+		"usr/sbin/sshd": "x", "etc/ssh/sshd_config": "Include /etc/ssh/sshd_config\n", "etc/network/interfaces": "FIFO",
+		"var/lib/dpkg/status": "FIFO",
+	})
+	done := make(chan System, 1)
+	go func() {
+		PackageVersion(root, "ifupdown")
+		done <- Look(root)
+	}()
+	select {
+	case s := <-done:
+		if s.Family != "" || s.Hostname != "" || len(s.Warnings) != 2 {
+			t.Errorf("Look = %+v, want two warnings and nothing else", s)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("still waiting after 20 s")
+	}
+}
+
+func TestSSHIncludeBomb(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"etc/ssh/sshd_config": "Include d/*\n"}
+	for n := range 30 {
+		files[fmt.Sprintf("etc/ssh/d/%d", n)] = "Include d/*\n"
+	}
+	if _, err := SSH(tree(t, files)); err == nil {
+		t.Error("SSH = nil, want an error")
+	}
+}
+
+func TestSSHAuthorizedKeys(t *testing.T) {
+	t.Parallel()
+	for config, want := range map[string][]string{
+		"": {".ssh/authorized_keys", ".ssh/authorized_keys2"},
+		"authorizedkeysfile none\nAuthorizedKeysFile x":   {"none"},
+		"Match User a\nAuthorizedKeysFile x\n":            {".ssh/authorized_keys", ".ssh/authorized_keys2"},
+		"AuthorizedKeysFile=\"/a b/%u\" .ssh/%%\n":        {"/a b/%u", ".ssh/%%"},
+		"Match User a\nInclude x\nMatch all\nInclude y\n": {".ssh/authorized_keys", ".ssh/authorized_keys2"},
+	} {
+		s, err := SSH(tree(t, map[string]string{"etc/ssh/sshd_config": config, "etc/ssh/x": "AuthorizedKeysFile wrong\n"}))
+		must(t, err)
+		if diff := cmp.Diff(want, s.AuthorizedKeys); diff != "" {
+			t.Errorf("SSH of %q (-want +got):\n%s", config, diff)
+		}
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		files []string
+		want  string
+	}{
+		"nothing":                 {nil, ""},
+		"ifupdown":                {[]string{"usr/sbin/ifup", "etc/network/interfaces"}, Ifupdown},
+		"ifupdown beside netplan": {[]string{"usr/sbin/ifup", "etc/network/interfaces", "etc/netplan/a.yaml"}, Ifupdown},
+		"interfaces file alone":   {[]string{"etc/network/interfaces"}, Ifupdown},
+		"ifup of Red Hat":         {[]string{"usr/sbin/ifup", "usr/sbin/NetworkManager"}, NetworkManager},
+		"netplan":                 {[]string{"etc/netplan/50-x.yaml", "etc/network/interfaces"}, Netplan},
+		"network scripts":         {[]string{"etc/sysconfig/network-scripts/ifcfg-eth0"}, Ifcfg},
+		"wicked":                  {[]string{"usr/sbin/wicked", "etc/sysconfig/network/ifcfg-eth0"}, Wicked},
+		"networkd":                {[]string{"etc/systemd/network/a.network"}, Networkd},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files := map[string]string{}
+			for _, p := range c.files {
+				files[p] = ""
+			}
+			if got := Network(tree(t, files)); got != c.want {
+				t.Errorf("Network = %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestKernelNames(t *testing.T) {
+	t.Parallel()
+	const cmdline = "linux /vmlinuz root=UUID=x ro net.ifnames=0 biosdevname=0\n"
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  bool
+	}{
+		"nothing":         {nil, false},
+		"other arguments": {map[string]string{"boot/grub/grub.cfg": "linux /vmlinuz quiet\n", "etc/systemd/network/99-default.link": "[Link]\n"}, false},
+		"grub":            {map[string]string{"boot/grub/grub.cfg": cmdline}, true},
+		"grub 2":          {map[string]string{"boot/grub2/grub.cfg": cmdline}, true},
+		"extlinux":        {map[string]string{"boot/extlinux/extlinux.conf": cmdline}, true},
+		"syslinux":        {map[string]string{"boot/syslinux/syslinux.cfg": cmdline}, true},
+		"boot entry":      {map[string]string{"boot/loader/entries/a.conf": cmdline}, true},
+		"grub's defaults": {map[string]string{"etc/default/grub.d/50-cloud.cfg": cmdline}, true},
+		"link masked":     {map[string]string{"etc/systemd/network/99-default.link": "-> /dev/null"}, true},
+		"rule emptied":    {map[string]string{"etc/udev/rules.d/80-net-setup-link.rules": ""}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := KernelNames(tree(t, c.files)); got != c.want {
+				t.Errorf("KernelNames = %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestPackageVersion(t *testing.T) {
+	t.Parallel()
+	status := "Package: a\nStatus: install ok installed\nVersion: 1\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 2\n\n" +
+		"Package: ifupdown\nStatus: install ok installed\nDescription: x\n Version: 9\nVersion: 0.8.41\n"
+	root := tree(t, map[string]string{"var/lib/dpkg/status": status})
+	for name, want := range map[string]string{"ifupdown": "0.8.41", "a": "1", "gone": "", "ifup": "", "none": ""} {
+		if got := PackageVersion(root, name); got != want {
+			t.Errorf("PackageVersion(%q) = %q, want %q", name, got, want)
+		}
+	}
+	if got := PackageVersion(tree(t, nil), "a"); got != "" {
+		t.Errorf("PackageVersion without dpkg = %q", got)
+	}
+}

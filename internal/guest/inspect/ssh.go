@@ -1,0 +1,203 @@
+package inspect
+
+import (
+	"bytes"
+	"encoding/pem"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"snf-image/internal/guest/rootfs"
+)
+
+// Server is the configuration of the image's SSH server as far as it matters
+// to us.
+type Server struct {
+	Installed  bool // there is a server program
+	Configured bool // there is a configuration file
+	// HostKeys are the private key files the server would load, in its order,
+	// those it names and, if it names none, the built-in ones.
+	HostKeys []HostKey
+	// AuthorizedKeys are the arguments of AuthorizedKeysFile that hold for
+	// everybody, with their tokens.
+	AuthorizedKeys []string
+}
+
+// HostKey is a private host key file of the image.
+type HostKey struct {
+	Path string
+	Type string // "rsa", "ecdsa", "ed25519", or empty when it can not be told
+}
+
+// hostKeyTypes are the types there are keys of, in the order of the server's
+// defaults.
+var hostKeyTypes = []string{"rsa", "ecdsa", "ed25519"}
+
+const (
+	sshDir        = "/etc/ssh"
+	sshConfig     = sshDir + "/sshd_config"
+	maxSSHConfig  = 1 << 20 // bytes of one file
+	maxIncluded   = 200     // files and patterns in all
+	maxIncludeLen = 16      // depth, as in OpenSSH
+)
+
+// SSH reads the configuration of the image's SSH server, with the files it
+// includes. The Server is usable also when err is not nil.
+func SSH(root *rootfs.Root) (Server, error) {
+	s := Server{Configured: root.Exists(sshConfig)}
+	for _, p := range []string{"/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"} {
+		s.Installed = s.Installed || root.IsRegular(p)
+	}
+	r := sshReader{root: root}
+	var err error
+	if s.Configured {
+		err = r.read(sshConfig, 0)
+	}
+	s.HostKeys, s.AuthorizedKeys = r.hostKeys, r.authorizedKeys
+	if len(s.HostKeys) == 0 {
+		for _, t := range hostKeyTypes {
+			s.HostKeys = append(s.HostKeys, HostKey{Path: sshDir + "/ssh_host_" + t + "_key", Type: t})
+		}
+	}
+	if len(s.AuthorizedKeys) == 0 {
+		s.AuthorizedKeys = []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
+	}
+	return s, err
+}
+
+// Types returns the types of the host keys, each once, in the server's order;
+// none when no server is installed.
+func (s Server) Types() []string {
+	if !s.Installed {
+		return nil
+	}
+	var types []string
+	for _, k := range s.HostKeys {
+		if k.Type != "" && !slices.Contains(types, k.Type) {
+			types = append(types, k.Type)
+		}
+	}
+	return types
+}
+
+// sshReader gathers what holds for every connection.
+type sshReader struct {
+	root           *rootfs.Root
+	files          int
+	hostKeys       []HostKey
+	authorizedKeys []string
+}
+
+// read takes in one file and, in their places, those it includes. An Include
+// inside a Match block holds for some connections only and is left out.
+func (r *sshReader) read(p string, depth int) error {
+	if r.files++; r.files > maxIncluded || depth > maxIncludeLen {
+		return fmt.Errorf("reading %s: included too deep or too often", p)
+	}
+	data, err := r.root.ReadFile(p, maxSSHConfig)
+	if err != nil {
+		return err
+	}
+	for _, d := range rootfs.ParseSSHD(data) {
+		if d.Conditional || len(d.Args) == 0 {
+			continue
+		}
+		switch d.Keyword {
+		case "hostkey":
+			r.addHostKey(d.Args[0])
+		case "authorizedkeysfile":
+			if r.authorizedKeys == nil { // the first value counts
+				r.authorizedKeys = d.Args
+			}
+		case "include":
+			if err := r.include(d.Args, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *sshReader) include(patterns []string, depth int) error {
+	for _, pattern := range patterns {
+		if !strings.HasPrefix(pattern, "/") {
+			pattern = sshDir + "/" + pattern
+		}
+		if r.files++; r.files > maxIncluded {
+			return fmt.Errorf("reading %s: included too often", pattern)
+		}
+		files, err := r.root.Glob(pattern)
+		if err != nil {
+			return err
+		}
+		for _, p := range files {
+			if err := r.read(p, depth); err != nil && !rootfs.IsNotExist(err) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *sshReader) addHostKey(p string) {
+	if !strings.HasPrefix(p, "/") || len(r.hostKeys) >= maxIncluded {
+		return
+	}
+	p = path.Clean(p)
+	if !slices.ContainsFunc(r.hostKeys, func(k HostKey) bool { return k.Path == p }) {
+		r.hostKeys = append(r.hostKeys, HostKey{Path: p, Type: r.typeOf(p)})
+	}
+}
+
+// typeOf tells the type of a key by its public half, else by what is in clear in
+// the private one, else by its name.
+func (r *sshReader) typeOf(p string) string {
+	if data, err := r.root.ReadFile(p+".pub", maxSmall); err == nil {
+		algorithm, _, _ := strings.Cut(firstLine(data), " ")
+		switch {
+		case algorithm == "ssh-ed25519":
+			return "ed25519"
+		case algorithm == "ssh-rsa":
+			return "rsa"
+		case strings.HasPrefix(algorithm, "ecdsa-sha2-"):
+			return "ecdsa"
+		}
+	}
+	if data, err := r.root.ReadFile(p, maxSmall); err == nil {
+		if t := privateType(data); t != "" {
+			return t
+		}
+	}
+	for _, t := range hostKeyTypes {
+		if strings.Contains(path.Base(p), t) {
+			return t
+		}
+	}
+	return ""
+}
+
+// privateType tells the type of a private key by its envelope or, in OpenSSH's
+// own format (PROTOCOL.key), by the public key at its beginning.
+func privateType(data []byte) string {
+	block, _ := pem.Decode(data)
+	switch {
+	case block == nil:
+		return ""
+	case block.Type == "RSA PRIVATE KEY":
+		return "rsa"
+	case block.Type == "EC PRIVATE KEY":
+		return "ecdsa"
+	case block.Type != "OPENSSH PRIVATE KEY":
+		return ""
+	}
+	head := block.Bytes[:min(len(block.Bytes), 128)]
+	for _, k := range []struct{ algorithm, kind string }{
+		{"ssh-ed25519", "ed25519"}, {"ecdsa-sha2-", "ecdsa"}, {"ssh-rsa", "rsa"},
+	} {
+		if bytes.Contains(head, []byte(k.algorithm)) {
+			return k.kind
+		}
+	}
+	return ""
+}

@@ -1,0 +1,52 @@
+package inspect
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestHostKeyOfAnyName has private keys alone, whose names tell nothing.
+func TestHostKeyOfAnyName(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("ssh-keygen"); err != nil {
+		if os.Getenv("SNF_STRICT") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	for _, c := range []struct{ kind, format string }{
+		{"rsa", "RFC4716"}, {"rsa", "PEM"}, {"ecdsa", "RFC4716"}, {"ecdsa", "PEM"}, {"ed25519", "RFC4716"},
+	} {
+		t.Run(c.kind+" "+c.format, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "key")
+			out, err := exec.Command("ssh-keygen", "-q", "-t", c.kind, "-m", c.format, "-N", "", "-f", file).CombinedOutput()
+			if err != nil {
+				t.Fatalf("ssh-keygen: %v %s", err, out)
+			}
+			key, err := os.ReadFile(file)
+			must(t, err)
+			s, err := SSH(tree(t, map[string]string{"usr/sbin/sshd": "", "etc/mine": string(key), "etc/ssh/sshd_config": "HostKey /etc/mine\n"}))
+			must(t, err)
+			if diff := cmp.Diff([]string{c.kind}, s.Types()); diff != "" {
+				t.Errorf("Types (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPrivateTypeOfNoKey(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"", "x", "-----BEGIN OPENSSH PRIVATE KEY-----\n-----END OPENSSH PRIVATE KEY-----\n",
+		"-----BEGIN PRIVATE KEY-----\nc3NoLXJzYQ==\n-----END PRIVATE KEY-----\n",
+	} {
+		if got := privateType([]byte(text)); got != "" {
+			t.Errorf("privateType(%q) = %q, want none", text, got)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package netconf
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Ifupdown is what the renderer must know about the ifupdown of the image.
+type Ifupdown struct {
+	// Version is that of the Debian package, empty for any other program that
+	// reads /etc/network/interfaces.
+	Version string
+	// KernelNames says that the image leaves the interfaces their names of the
+	// kernel: eth0 and so on, in the order in which drivers find them.
+	KernelNames bool
+	// Sources are the "source" lines of the file that is replaced, as they are.
+	Sources []string
+}
+
+// IfupdownHeader begins every file Ifupdown renders.
+const IfupdownHeader = "# This file was written by snf-image.\n"
+
+// Render returns the content of /etc/network/interfaces, interfaces(5).
+//
+// NICs are matched by their MAC address with "rename", which ifupdown has since
+// 0.8.22 and its udev script since 0.8.23. The other way, a pattern
+// ("auto mac/…/=eth0"), loses a race at boot: networking.service waits for udev
+// only if "ifquery --list" prints a name, and a pattern expands to none while
+// the driver is not loaded yet. With rename the name after "auto" is a literal,
+// so ifup waits, then finds the interface by its MAC whether the kernel or udev
+// (ens3, enp1s0) named it, and an administrator's "ifup eth0" works. With
+// net.ifnames=0 the interface already has its name and nothing is renamed.
+//
+// Several NICs then may have each other's names, and "ifup -a" ends at the
+// first rename to a name that is taken, before any interface is up, lo
+// included. They are called nicN, which the kernel gives to none.
+func (f Ifupdown) Render(interfaces []Interface) []byte {
+	var b strings.Builder
+	b.WriteString(IfupdownHeader)
+	if len(f.Sources) > 0 {
+		b.WriteString("\n" + strings.Join(f.Sources, "\n") + "\n")
+	}
+	b.WriteString("\nauto lo\niface lo inet loopback\n")
+	for _, i := range interfaces {
+		if i.IPv4 == None && i.IPv6 == None {
+			continue
+		}
+		if f.AvoidsKernelNames(interfaces) && i.MAC != "" {
+			i.Name = fmt.Sprintf("nic%d", i.Index)
+		}
+		b.WriteString("\n")
+		if i.MAC != "" && f.renames() {
+			fmt.Fprintf(&b, "rename mac/%s/=%s\n", i.MAC, i.Name)
+		}
+		fmt.Fprintf(&b, "auto %s\n", i.Name)
+		writeIPv4(&b, i)
+		writeIPv6(&b, i)
+	}
+	return []byte(b.String())
+}
+
+func writeIPv4(b *strings.Builder, i Interface) {
+	switch i.IPv4 {
+	case DHCP:
+		fmt.Fprintf(b, "iface %s inet dhcp\n", i.Name)
+	case Static:
+		fmt.Fprintf(b, "iface %s inet static\n\taddress %s\n", i.Name, i.Address4)
+		if i.Gateway4.IsValid() {
+			fmt.Fprintf(b, "\tgateway %s\n", i.Gateway4)
+		}
+	}
+}
+
+// writeIPv6 writes the inet6 stanza. privext 0: the addresses must be the ones
+// the cluster's administrator computes from the MAC.
+func writeIPv6(b *strings.Builder, i Interface) {
+	switch i.IPv6 {
+	case DHCP:
+		fmt.Fprintf(b, "iface %s inet6 dhcp\n", i.Name)
+	case SLAAC:
+		fmt.Fprintf(b, "iface %s inet6 auto\n\tprivext 0\n", i.Name)
+	case SLAACDHCP:
+		fmt.Fprintf(b, "iface %s inet6 auto\n\tprivext 0\n\tdhcp 1\n", i.Name)
+	case Static:
+		fmt.Fprintf(b, "iface %s inet6 static\n\taddress %s\n", i.Name, i.Address6)
+		if i.Gateway6.IsValid() {
+			fmt.Fprintf(b, "\tgateway %s\n", i.Gateway6)
+		}
+	}
+}
+
+// MatchesByMAC says whether the image's ifupdown can find a NIC by its MAC.
+func (f Ifupdown) MatchesByMAC() bool { return f.renames() }
+
+// AvoidsKernelNames says whether NIC n is called nicN, not ethN.
+func (f Ifupdown) AvoidsKernelNames(interfaces []Interface) bool {
+	return f.KernelNames && f.renames() && len(interfaces) > 1
+}
+
+// renames compares the upstream version with 0.8.23.
+func (f Ifupdown) renames() bool {
+	version := f.Version
+	if _, rest, ok := strings.Cut(version, ":"); ok {
+		version = rest // without the epoch
+	}
+	for _, least := range []int{0, 8, 23} {
+		end := strings.IndexFunc(version, func(r rune) bool { return r < '0' || r > '9' })
+		if end < 0 {
+			end = len(version)
+		}
+		n, err := strconv.Atoi(version[:end])
+		if err != nil || n < least {
+			return false
+		}
+		if n > least {
+			return true
+		}
+		version = strings.TrimPrefix(version[end:], ".")
+	}
+	return true
+}

@@ -1,0 +1,196 @@
+// Package netconf turns the NICs of an instance into the configuration files
+// of a guest's network system: one pure renderer for each system.
+//
+// It does no input or output. Every address, prefix and MAC in a rendered file
+// was parsed before and is written in canonical form, so that nothing in the
+// description of a NIC can break out of its place.
+package netconf
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"snf-image/internal/spec"
+)
+
+// Interface is how one NIC is to be configured. With neither IPv4 nor IPv6 it
+// stays unconfigured.
+type Interface struct {
+	Index int    // of the NIC in the instance
+	Name  string // the Linux name where a format needs one
+	MAC   string // empty when unknown
+	IPv4  Method
+	IPv6  Method
+	// Addresses and gateways of the static methods; an invalid gateway means
+	// that there is none.
+	Address4, Address6 netip.Prefix
+	Gateway4, Gateway6 netip.Addr
+}
+
+// Method is how an interface gets its addresses of one family.
+type Method int
+
+// The methods. DHCP is DHCPv4, or stateful DHCPv6; SLAACDHCP is SLAAC with
+// stateless DHCPv6 for the rest of the configuration.
+const (
+	None Method = iota
+	Static
+	DHCP
+	SLAAC
+	SLAACDHCP
+)
+
+// Tags are the network tags that choose a method.
+type Tags struct {
+	DHCP      []string
+	Stateful  []string
+	Stateless []string
+}
+
+// ErrLeave says that the network configuration of the image is to be left as
+// it is.
+var ErrLeave = errors.New("the configuration of the default NIC is empty")
+
+// Plan decides the configuration of each NIC. The only NIC of an instance, when
+// nothing is known about it, gets defaultNIC ("dhcp", "dhcp+slaac", …); if that
+// is empty, Plan returns ErrLeave.
+func Plan(nics []spec.NIC, tags Tags, defaultNIC string) ([]Interface, error) {
+	var out []Interface
+	for i, nic := range nics {
+		iface, err := plan(i, nic, tags)
+		if err != nil {
+			return nil, fmt.Errorf("configuring NIC %d: %w", i, err)
+		}
+		out = append(out, iface)
+	}
+	if len(nics) == 1 && nics[0].IP == "" && nics[0].Gateway6 == "" {
+		if err := out[0].setDefault(defaultNIC); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func plan(index int, nic spec.NIC, tags Tags) (Interface, error) {
+	iface := Interface{Index: index, Name: fmt.Sprintf("eth%d", index)}
+	if nic.MAC != "" {
+		mac, err := net.ParseMAC(nic.MAC)
+		if err != nil || len(mac) != 6 {
+			return iface, fmt.Errorf("%q is no Ethernet address", nic.MAC)
+		}
+		iface.MAC = mac.String()
+	}
+	ip := netip.Addr{}
+	if nic.IP != "" {
+		var err error
+		if ip, err = netip.ParseAddr(nic.IP); err != nil || ip.Zone() != "" {
+			return iface, fmt.Errorf("%q is no IP address", nic.IP)
+		}
+		ip = ip.Unmap()
+	}
+	if ip.Is4() {
+		if err := iface.plan4(ip, nic, tags); err != nil {
+			return iface, err
+		}
+	}
+	return iface, iface.plan6(ip, nic, tags)
+}
+
+// plan4 decides IPv4: by DHCP if the network says so or has no subnet.
+func (i *Interface) plan4(ip netip.Addr, nic spec.NIC, tags Tags) error {
+	if nic.Subnet == "" || anyOf(nic.Tags, tags.DHCP) {
+		i.IPv4 = DHCP
+		return nil
+	}
+	var err error
+	i.IPv4 = Static
+	if i.Address4, err = withPrefix(ip, nic.Subnet); err != nil {
+		return err
+	}
+	i.Gateway4, err = gateway(nic.Gateway, ip)
+	return err
+}
+
+// plan6 decides IPv6: an address of the NIC is static, else the tags choose.
+func (i *Interface) plan6(ip netip.Addr, nic spec.NIC, tags Tags) error {
+	switch {
+	case ip.Is6():
+		if nic.Subnet6 == "" {
+			return fmt.Errorf("its network has no IPv6 subnet for the address %s", ip)
+		}
+		var err error
+		i.IPv6 = Static
+		if i.Address6, err = withPrefix(ip, nic.Subnet6); err != nil {
+			return err
+		}
+		i.Gateway6, err = gateway(nic.Gateway6, ip)
+		return err
+	case nic.Gateway6 != "":
+		i.IPv6 = tagged6(nic.Tags, tags)
+	}
+	return nil
+}
+
+// tagged6 lets the last tag that is in a list decide; one that is in both
+// means stateless.
+func tagged6(nic []string, tags Tags) Method {
+	for _, tag := range slices.Backward(nic) {
+		switch {
+		case slices.Contains(tags.Stateless, tag):
+			return SLAACDHCP
+		case slices.Contains(tags.Stateful, tag):
+			return DHCP
+		}
+	}
+	return SLAAC
+}
+
+// setDefault gives the default NIC its configuration.
+func (i *Interface) setDefault(config string) error {
+	if config == "" {
+		return ErrLeave
+	}
+	v4, v6, both := strings.Cut(config, "+")
+	if !both && config != "dhcp" {
+		v4, v6 = "", config
+	}
+	methods := map[string]Method{"": None, "dhcpv6": DHCP, "slaac": SLAAC, "slaac_dhcp": SLAACDHCP}
+	method, ok := methods[v6]
+	if !ok || both && v6 == "" || v4 != "" && v4 != "dhcp" || both && v4 == "" {
+		return fmt.Errorf("configuring the default NIC: %q is none of dhcp, dhcpv6, slaac, slaac_dhcp or dhcp+ one of these", config)
+	}
+	if v4 == "dhcp" {
+		i.IPv4 = DHCP
+	}
+	i.IPv6 = method
+	return nil
+}
+
+func anyOf(have, list []string) bool {
+	return slices.ContainsFunc(have, func(tag string) bool { return slices.Contains(list, tag) })
+}
+
+// withPrefix gives an address the prefix length of its subnet.
+func withPrefix(ip netip.Addr, subnet string) (netip.Prefix, error) {
+	net, err := netip.ParsePrefix(subnet)
+	if err != nil || net.Addr().Is4() != ip.Is4() {
+		return netip.Prefix{}, fmt.Errorf("%q is no subnet for the address %s", subnet, ip)
+	}
+	return netip.PrefixFrom(ip, net.Bits()), nil
+}
+
+// gateway parses an optional gateway of the same family as ip.
+func gateway(s string, ip netip.Addr) (netip.Addr, error) {
+	if s == "" {
+		return netip.Addr{}, nil
+	}
+	gw, err := netip.ParseAddr(s)
+	if err != nil || gw.Is4() != ip.Is4() || gw.Zone() != "" {
+		return netip.Addr{}, fmt.Errorf("%q is no gateway for the address %s", s, ip)
+	}
+	return gw, nil
+}

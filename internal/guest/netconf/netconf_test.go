@@ -1,0 +1,207 @@
+package netconf
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"snf-image/internal/spec"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output in testdata")
+
+// tags are the defaults of interface.md section 7.
+var tags = Tags{
+	DHCP:      []string{"auto", "dhcp", "nfdhcpd"},
+	Stateful:  []string{"dhcpv6", "stateful_dhcpv6"},
+	Stateless: []string{"nfdhcpd", "stateless_dhcpv6"},
+}
+
+// scenario is the file "nics" of a case.
+type scenario struct {
+	Default string     `json:"default"`
+	Version string     `json:"version"`
+	Kernel  bool       `json:"kernel_names"`
+	Sources []string   `json:"sources"`
+	NICs    []spec.NIC `json:"nics"`
+}
+
+// golden runs f on the file in of every case in dir and compares with its file
+// "want" or, if f fails, "error".
+func golden(t *testing.T, dir, in string, f func(t *testing.T, in []byte) ([]byte, error)) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", dir, "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := f(t, section(archive, in))
+			name := "want"
+			if err != nil {
+				name, got = "error", []byte(err.Error()+"\n")
+			}
+			if *update {
+				archive.Files = append(archive.Files[:1], txtar.File{Name: name, Data: got})
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(section(archive, name)), string(got)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		})
+	}
+}
+
+func section(a *txtar.Archive, name string) []byte {
+	if n := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == name }); n >= 0 {
+		return a.Files[n].Data
+	}
+	return nil
+}
+
+func TestIfupdown(t *testing.T) {
+	t.Parallel()
+	golden(t, "ifupdown", "nics", func(t *testing.T, in []byte) ([]byte, error) {
+		s := scenario{Version: "0.8.41"}
+		if err := json.Unmarshal(in, &s); err != nil {
+			t.Fatal(err)
+		}
+		interfaces, err := Plan(s.NICs, tags, s.Default)
+		if err != nil {
+			return nil, err
+		}
+		return Ifupdown{Version: s.Version, KernelNames: s.Kernel, Sources: s.Sources}.Render(interfaces), nil
+	})
+}
+
+func TestDisableEthernet(t *testing.T) {
+	t.Parallel()
+	golden(t, "disable", "in", func(t *testing.T, in []byte) ([]byte, error) {
+		out, names := DisableEthernet(in)
+		again, more := DisableEthernet(out)
+		if string(again) != string(out) || len(more) > 0 {
+			t.Errorf("second time: %v\n%s", more, again)
+		}
+		return append(out, "=> "+strings.Join(names, " ")+"\n"...), nil
+	})
+}
+
+func TestPlanDefaultNIC(t *testing.T) {
+	t.Parallel()
+	type methods struct{ IPv4, IPv6 Method }
+	for config, want := range map[string]methods{
+		"dhcp": {DHCP, None}, "dhcpv6": {None, DHCP}, "slaac": {None, SLAAC}, "slaac_dhcp": {None, SLAACDHCP},
+		"dhcp+dhcpv6": {DHCP, DHCP}, "dhcp+slaac": {DHCP, SLAAC}, "dhcp+slaac_dhcp": {DHCP, SLAACDHCP},
+	} {
+		got, err := Plan([]spec.NIC{{}}, tags, config)
+		if err != nil || (methods{got[0].IPv4, got[0].IPv6}) != want {
+			t.Errorf("Plan(%q) = %+v, %v, want %+v", config, got, err, want)
+		}
+	}
+	for _, config := range []string{"static", "dhcp+", "+slaac", "slaac+dhcp", "dhcp+slaac+dhcpv6", "DHCP", " "} {
+		if got, err := Plan([]spec.NIC{{}}, tags, config); err == nil {
+			t.Errorf("Plan(%q) = %+v, want an error", config, got)
+		}
+	}
+	if _, err := Plan([]spec.NIC{{}}, tags, ""); !errors.Is(err, ErrLeave) {
+		t.Errorf("Plan(empty) = %v, want %v", err, ErrLeave)
+	}
+	// An addressed NIC and one of several do not take the default.
+	for _, nics := range [][]spec.NIC{{}, {{IP: "10.0.0.1"}}, {{Gateway6: "fe80::1"}}, {{}, {}}} {
+		if _, err := Plan(nics, tags, "nonsense"); err != nil {
+			t.Errorf("Plan(%+v) = %v", nics, err)
+		}
+	}
+}
+
+func TestVersionRenames(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]bool{
+		"": false, "0.8.41": true, "0.8.23": true, "0.8.22": false, "0.8.19": false, "0.7.53.1": false, "0.8": false,
+		"0.9": true, "1.0": true, "0.8.35+deb10u1": true, "0.8.35ubuntu1": true, "2:0.8.41": true, "3.0.0-1.1": true,
+		"abc": false, "0.8.x": false, "0.8.999999999999999999999": false,
+	} {
+		if got := (Ifupdown{Version: version}).MatchesByMAC(); got != want {
+			t.Errorf("version %q: MatchesByMAC = %v, want %v", version, got, want)
+		}
+	}
+}
+
+func TestSources(t *testing.T) {
+	t.Parallel()
+	in := "# source x\nsource /etc/network/interfaces.d/*\n  source-directory\tinterfaces.d\nauto lo\nsource \\\n  a/b\nsource $HOME/x\n"
+	want := []string{"source /etc/network/interfaces.d/*", "source-directory interfaces.d", "source a/b", "source $HOME/x"}
+	got := Sources([]byte(in))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("Sources (-want +got):\n%s", diff)
+	}
+	type pattern struct {
+		Path          string
+		Directory, OK bool
+	}
+	wantPatterns := []pattern{
+		{"/etc/network/interfaces.d/*", false, true},
+		{"/etc/network/interfaces.d", true, true},
+		{"/etc/network/a/b", false, true},
+		{"", false, false},
+	}
+	for n, line := range got {
+		p, directory, ok := SourcePattern(line, "/etc/network")
+		if diff := cmp.Diff(wantPatterns[n], pattern{p, directory, ok}); diff != "" {
+			t.Errorf("SourcePattern(%q) (-want +got):\n%s", line, diff)
+		}
+	}
+}
+
+func FuzzInterfaces(f *testing.F) {
+	f.Add([]byte("auto lo eth0\niface eth0 inet static\n\taddress 1.2.3.4\n# c \\\niface br0 inet dhcp\n"))
+	f.Add([]byte("auto \\\n eth0\\\n\niface\nmapping *\n\tscript x\\"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var raw strings.Builder
+		for _, l := range logicalLines(data) {
+			raw.WriteString(l.raw)
+		}
+		if raw.String() != string(data) {
+			t.Fatalf("lines of %q make %q", data, raw.String())
+		}
+		out, names := DisableEthernet(data)
+		if len(names) == 0 && string(out) != string(data) {
+			t.Fatalf("nothing found, yet %q became %q", data, out)
+		}
+		if again, more := DisableEthernet(out); len(more) > 0 || string(again) != string(out) {
+			t.Fatalf("%q became %q, then %q with %q", data, out, again, more)
+		}
+		Sources(data)
+	})
+}
+
+func FuzzPlan(f *testing.F) {
+	f.Add("aa:00:00:01:02:03", "10.0.0.5", "10.0.0.0/24", "10.0.0.1", "fd00::/64", "fe80::1", "auto", "dhcp")
+	f.Fuzz(func(t *testing.T, mac, ip, subnet, gw, subnet6, gw6, tag, def string) {
+		nic := spec.NIC{MAC: mac, IP: ip, Subnet: subnet, Gateway: gw, Subnet6: subnet6, Gateway6: gw6, Tags: []string{tag}}
+		interfaces, err := Plan([]spec.NIC{nic}, tags, def)
+		if err != nil {
+			return
+		}
+		for line := range strings.Lines(string(Ifupdown{Version: "0.8.41"}.Render(interfaces))) {
+			if strings.Trim(line, "\n\tabcdefghijklmnopqrstuvwxyzTS0123456789 :./=#-") != "" {
+				t.Fatalf("line %q", line)
+			}
+		}
+	})
+}

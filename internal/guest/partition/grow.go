@@ -1,0 +1,136 @@
+package partition
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Swap asks Grow for a swap partition.
+type Swap struct {
+	Number int
+	MiB    int64
+	UUID   string // partition GUID, GPT only
+}
+
+// Change says what Grow did.
+type Change struct {
+	Last        int   // number of the partition that lies last, swap not counted
+	Grown       int   // number of the partition that grew, 0 for none
+	Unreachable int64 // bytes at the end of the disk that an MBR cannot address
+}
+
+// ErrNoRoom is the error of a swap partition that does not fit.
+var ErrNoRoom = errors.New("not enough room behind the last partition")
+
+// Grow fits the table to its disk: the partition that lies last grows to the
+// end, up to a whole MiB, or to the swap partition that is added there. A
+// logical partition grows with its extended one. No partition ever shrinks.
+func (t *Table) Grow(swap *Swap) (Change, error) {
+	var c Change
+	if err := t.disjoint(); err != nil {
+		return c, err
+	}
+	last, ok := t.last()
+	if !ok {
+		return c, fmt.Errorf("growing the last partition: the %s table has none", t.Kind)
+	}
+	c.Last = last.Number
+	limit, err := t.scheme.stretch()
+	if err != nil {
+		return c, err
+	}
+	if t.Kind == DOS {
+		c.Unreachable = int64(t.sectors-limit) * SectorSize
+	}
+	if swap != nil {
+		if limit, err = t.addSwap(swap, limit); err != nil {
+			return c, fmt.Errorf("adding swap partition %d: %w", swap.Number, err)
+		}
+	}
+	if end := min(alignDown(limit), t.nextStart(last)); end > lba(last.End()) {
+		t.scheme.resize(last.Number, end)
+		c.Grown = last.Number
+	}
+	t.load()
+	return c, nil
+}
+
+// addSwap puts the partition at the end, leaving one MiB behind it free, and
+// returns the end of what is left for the last partition.
+func (t *Table) addSwap(swap *Swap, limit uint64) (uint64, error) {
+	if _, ok := t.Partition(swap.Number); ok {
+		return 0, fmt.Errorf("number %d is in use", swap.Number)
+	}
+	lead, err := t.scheme.free(swap.Number)
+	if err != nil {
+		return 0, err
+	}
+	if t.Kind == GPT { // the backup lies in the MiB that stays free
+		limit = t.sectors
+	}
+	end := alignDown(max(limit, sectorsPerMiB) - sectorsPerMiB)
+	size := uint64(max(swap.MiB, 0))
+	if size == 0 || size > end/sectorsPerMiB {
+		return 0, fmt.Errorf("%d MiB: %w", swap.MiB, ErrNoRoom)
+	}
+	start := end - size*sectorsPerMiB
+	if used := t.usedUpTo(lead); start < used+lead {
+		return 0, fmt.Errorf("%d MiB, and %d MiB are there: %w", swap.MiB,
+			(max(end, used)-used)/sectorsPerMiB, ErrNoRoom)
+	}
+	return start - lead, t.scheme.add(swap.Number, start, end, swap.UUID)
+}
+
+// usedUpTo returns where the last partition ends. An extended partition counts
+// unless the new one (which then has a lead) goes into it.
+func (t *Table) usedUpTo(lead uint64) uint64 {
+	used := uint64(0)
+	for _, p := range t.Partitions {
+		switch {
+		case !p.Extended || lead == 0:
+			used = max(used, lba(p.End()))
+		default:
+			used = max(used, lba(p.Start))
+		}
+	}
+	return used
+}
+
+// last returns the partition that lies last on the disk.
+func (t *Table) last() (Partition, bool) {
+	var last Partition
+	for _, p := range t.Partitions {
+		if !p.Extended && p.End() > last.End() {
+			last = p
+		}
+	}
+	return last, last.Number != 0
+}
+
+// nextStart returns where the first partition behind p starts. It matters for
+// an extended partition that holds nothing: all others end before p does.
+func (t *Table) nextStart(p Partition) uint64 {
+	next := t.sectors
+	for _, o := range t.Partitions {
+		if o.Start >= p.End() {
+			next = min(next, lba(o.Start))
+		}
+	}
+	return next
+}
+
+// disjoint refuses to edit a table with overlapping partitions.
+func (t *Table) disjoint() error {
+	parts := slices.DeleteFunc(slices.Clone(t.Partitions), func(p Partition) bool { return p.Extended })
+	slices.SortFunc(parts, func(a, b Partition) int { return cmp.Compare(a.Start, b.Start) })
+	for i := 1; i < len(parts); i++ {
+		if parts[i].Start < parts[i-1].End() {
+			return fmt.Errorf("partitions %d and %d overlap: %w", parts[i-1].Number, parts[i].Number, ErrDamaged)
+		}
+	}
+	return nil
+}
+
+func lba(b int64) uint64 { return uint64(b) / SectorSize }

@@ -1,0 +1,199 @@
+package rootfs
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output in testdata")
+
+// editors are the pure editors by the word that calls them in testdata/edit.
+func edit(words []string, in []byte) ([]byte, error) {
+	switch words[0] {
+	case "shadow":
+		day, err := strconv.ParseInt(words[3], 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		return SetShadowHash(in, words[1], words[2], day)
+	case "passwd":
+		return SetPasswdHash(in, words[1], words[2])
+	case "own-host":
+		return RenameOwnHost(in, words[1]), nil
+	case "loopback":
+		return RenameLoopback(in, words[1], words[2]), nil
+	case "assign":
+		return SetAssignment(in, words[1], strings.Join(words[2:], " ")), nil
+	case "append":
+		return AppendMissing(in, words[1:]), nil
+	}
+	return nil, errors.New("unknown editor " + words[0])
+}
+
+// TestEditors runs every case of testdata/edit: the comment is the call, "in"
+// the file, "want" the result or "error" the error. "$$" at the end of
+// a line is taken off with the line end behind it, so that a missing final
+// newline can be written, and "^M" stands for a carriage return.
+func TestEditors(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/edit/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			must(t, err)
+			in := section(archive, "in")
+			got, err := edit(strings.Fields(string(archive.Comment)), in)
+			name, text := "want", string(got)
+			if err != nil {
+				name, text = "error", err.Error()+"\n"
+			}
+			if *update {
+				setSection(archive, name, text)
+				must(t, os.WriteFile(file, txtar.Format(archive), 0o644))
+				return
+			}
+			if diff := cmp.Diff(string(section(archive, name)), text); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+			if err == nil { // an edit done twice is the same as once
+				again, err := edit(strings.Fields(string(archive.Comment)), got)
+				if err != nil || !bytes.Equal(again, got) {
+					t.Errorf("second time: %q, %v", again, err)
+				}
+			}
+		})
+	}
+}
+
+func section(a *txtar.Archive, name string) []byte {
+	n := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == name })
+	if n < 0 {
+		return nil
+	}
+	text := strings.ReplaceAll(string(a.Files[n].Data), "^M", "\r")
+	return []byte(strings.ReplaceAll(text, "$$\n", ""))
+}
+
+func setSection(a *txtar.Archive, name, text string) {
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "$$\n"
+	}
+	text = strings.ReplaceAll(text, "\r", "^M")
+	a.Files = slices.DeleteFunc(a.Files, func(f txtar.File) bool { return f.Name != "in" })
+	a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(text)})
+}
+
+func TestParsePasswd(t *testing.T) {
+	t.Parallel()
+	in := "root:x:0:0:root:/root:/bin/bash\n# comment:x:1:1:::\n+nis::1:1:::\nshort:x:1:1\nbig:x:4294967295:0::/:/bin/sh\nneg:x:-1:0::/:\nann:*:1000:100:Ann:/home/ann:\nroot:x:5:5::/evil:/bin/sh"
+	want := []User{
+		{"root", "x", 0, 0, "/root", "/bin/bash"},
+		{"ann", "*", 1000, 100, "/home/ann", ""},
+		{"root", "x", 5, 5, "/evil", "/bin/sh"},
+	}
+	users := ParsePasswd([]byte(in))
+	if diff := cmp.Diff(want, users); diff != "" {
+		t.Errorf("ParsePasswd (-want +got):\n%s", diff)
+	}
+	if u, ok := FindUser(users, "root"); !ok || u.UID != 0 {
+		t.Errorf("FindUser = %v, %v, want the first entry", u, ok)
+	}
+	if _, ok := FindUser(users, "bob"); ok {
+		t.Error("FindUser found bob")
+	}
+}
+
+func TestParseGroup(t *testing.T) {
+	t.Parallel()
+	groups := ParseGroup([]byte("root:x:0:\nadm:x:4:ann\nbad:x:y:\n"))
+	if g, ok := FindGroup(groups, "adm"); !ok || g.GID != 4 || len(groups) != 2 {
+		t.Errorf("FindGroup = %v, %v in %v", g, ok, groups)
+	}
+	if _, ok := FindGroup(groups, "bad"); ok {
+		t.Error("FindGroup found bad")
+	}
+}
+
+func TestShadowHash(t *testing.T) {
+	t.Parallel()
+	data := []byte("root:$6$x:1::::::\nann:!\n")
+	for user, want := range map[string]string{"root": "$6$x", "ann": "!", "bob": ""} {
+		if got, ok := ShadowHash(data, user); got != want || ok != (want != "") {
+			t.Errorf("ShadowHash(%q) = %q, %v, want %q", user, got, ok, want)
+		}
+	}
+}
+
+func TestParseAssignments(t *testing.T) {
+	t.Parallel()
+	in := "# c\nID=debian\nPRETTY_NAME=\"Debian \\\"12\\\" $x\"\nSINGLE='a b\\'\nSPACE=a b # c\nESC=a\\ b\nexport E=1\n bad name=1\nID=last\r\nEMPTY=\n"
+	want := map[string]string{
+		"ID": "last", "PRETTY_NAME": `Debian "12" $x`, "SINGLE": `a b\`, "SPACE": "a", "ESC": "a b", "E": "1", "EMPTY": "",
+	}
+	if diff := cmp.Diff(want, ParseAssignments([]byte(in))); diff != "" {
+		t.Errorf("ParseAssignments (-want +got):\n%s", diff)
+	}
+}
+
+func TestParseSSHD(t *testing.T) {
+	t.Parallel()
+	in := "# c\nHostKey /a\n  HOSTKEY=\"/b c\" # d\nhostkey = /d\nAuthorizedKeysFile\t.ssh/a  /x/%u #y\nPort\nMatch User ann\n HostKey /e\n"
+	want := []Directive{
+		{Keyword: "hostkey", Args: []string{"/a"}},
+		{Keyword: "hostkey", Args: []string{"/b c"}},
+		{Keyword: "hostkey", Args: []string{"/d"}},
+		{Keyword: "authorizedkeysfile", Args: []string{".ssh/a", "/x/%u"}},
+		{Keyword: "port", Args: []string{}},
+		{Keyword: "match", Args: []string{"User", "ann"}},
+		{Keyword: "hostkey", Args: []string{"/e"}, Conditional: true},
+	}
+	got := ParseSSHD([]byte(in))
+	for n := range got {
+		if got[n].Args == nil {
+			got[n].Args = []string{}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("ParseSSHD (-want +got):\n%s", diff)
+	}
+}
+
+// TestLinesAreCheap has a file of line ends only, as large as any that is read:
+// the helper has little memory.
+func TestLinesAreCheap(t *testing.T) {
+	data := bytes.Repeat([]byte("\n"), MaxConfig)
+	for name, c := range map[string]struct {
+		f     func()
+		bytes uint64 // allocated in all
+	}{
+		"split":     {func() { SplitLines(data) }, 18 * MaxConfig}, // the text, and 16 bytes a line
+		"passwd":    {func() { ParsePasswd(data) }, 2 * MaxConfig},
+		"group":     {func() { ParseGroup(data) }, 2 * MaxConfig},
+		"shadow":    {func() { ShadowHash(data, "root") }, 2 * MaxConfig},
+		"sshd":      {func() { ParseSSHD(data) }, 2 * MaxConfig},
+		"variables": {func() { ParseAssignments(data) }, 2 * MaxConfig},
+		"append":    {func() { AppendMissing(data, []string{"key"}) }, 20 * MaxConfig},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		c.f()
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > c.bytes {
+			t.Errorf("%s allocates %d KiB, more than %d", name, got>>10, c.bytes>>10)
+		}
+	}
+}

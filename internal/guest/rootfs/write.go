@@ -1,0 +1,294 @@
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Attr is what a new file or directory gets.
+type Attr struct {
+	Mode uint32 // permission, set-id and sticky bits as in chmod(2)
+	UID  int
+	GID  int
+}
+
+// WriteFile makes the regular file p with exactly that content and those
+// attributes, replacing what is there in one step: at any moment p is the old
+// or the new file. The last component is never followed: a symbolic link, FIFO
+// or device there is replaced, a directory is an error. The file's directory
+// must exist.
+func (r *Root) WriteFile(p string, data []byte, a Attr) error {
+	at, err := r.parent(p)
+	if err != nil {
+		return wrap("writing", p, err)
+	}
+	defer at.close()
+	return wrap("writing", p, r.replace(at, data, a, nil))
+}
+
+// Edit passes the content of the existing regular file p, found through the
+// symbolic links of the image, to edit and replaces the file by the result in
+// one step, keeping owner, mode and all extended attributes. When edit returns
+// the same bytes the file is not touched. A link on the way stays a link; of a
+// file with several hard links only the name p leads to gets the new content.
+func (r *Root) Edit(p string, edit func(old []byte) ([]byte, error)) error {
+	return wrap("editing", p, r.edit(p, edit))
+}
+
+func (r *Root) edit(p string, edit func([]byte) ([]byte, error)) error {
+	f, err := r.openRegular(p)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	old, err := readAll(f, MaxConfig)
+	if err != nil {
+		return err
+	}
+	data, err := edit(old)
+	if err != nil || string(data) == string(old) {
+		return err
+	}
+	real, err := r.realPath(f)
+	if err != nil {
+		return err
+	}
+	at, err := r.parent(real)
+	if err != nil {
+		return err
+	}
+	defer at.close()
+	var st, same unix.Stat_t
+	if err := errors.Join(unix.Fstat(int(f.Fd()), &st),
+		unix.Fstatat(at.fd(), at.base, &same, unix.AT_SYMLINK_NOFOLLOW)); err != nil {
+		return err
+	}
+	if st.Dev != same.Dev || st.Ino != same.Ino {
+		return errors.New("the file was replaced meanwhile")
+	}
+	return r.replace(at, data, Attr{Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid)}, f)
+}
+
+// replace puts a new file at the place at. Extended attributes come from like,
+// unless that is nil.
+func (r *Root) replace(at parent, data []byte, a Attr, like *os.File) error {
+	if st, err := lstatAt(at); err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return fmt.Errorf("%w but a directory", ErrNotRegular)
+	}
+	f, tmp, err := createTemporary(at)
+	if err != nil {
+		return explain(at, err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := r.fill(f, data, a, like); err != nil {
+		return errors.Join(err, unix.Unlinkat(at.fd(), tmp.base, 0))
+	}
+	return r.moveInto(tmp, at)
+}
+
+// moveInto renames tmp to at and makes that durable; tmp is removed when it
+// can not be done.
+func (r *Root) moveInto(tmp, at parent) error {
+	if err := unix.Renameat(tmp.fd(), tmp.base, at.fd(), at.base); err != nil {
+		return errors.Join(explain(at, err), unix.Unlinkat(tmp.fd(), tmp.base, 0))
+	}
+	r.record(at.join())
+	return r.syncDir(at)
+}
+
+// createTemporary makes an empty file beside at. Its name starts with a dot,
+// so that no program that reads a whole directory takes it for one of its files.
+func createTemporary(at parent) (*os.File, parent, error) {
+	var err error
+	for n := range 1000 {
+		tmp := at.with(fmt.Sprintf(".snf-image-%d", n))
+		var fd int
+		fd, err = unix.Openat(at.fd(), tmp.base,
+			unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		if err == nil {
+			return os.NewFile(uintptr(fd), tmp.join()), tmp, nil
+		}
+		if err != unix.EEXIST {
+			break
+		}
+	}
+	return nil, parent{}, err
+}
+
+// fill writes content and attributes to the new file f. The owner comes before
+// the mode because chown(2) clears set-id bits, and extended attributes last
+// because it clears security.capability too.
+func (r *Root) fill(f *os.File, data []byte, a Attr, like *os.File) error {
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := f.Chown(a.UID, a.GID); err != nil {
+		return err
+	}
+	if err := unix.Fchmod(int(f.Fd()), a.Mode&0o7777); err != nil {
+		return err
+	}
+	if like != nil {
+		if err := copyXattrs(f, like); err != nil {
+			return err
+		}
+	}
+	if r.NoSync {
+		return nil
+	}
+	return f.Sync()
+}
+
+func lstatAt(at parent) (unix.Stat_t, error) {
+	var st unix.Stat_t
+	err := unix.Fstatat(at.fd(), at.base, &st, unix.AT_SYMLINK_NOFOLLOW)
+	return st, err
+}
+
+// syncDir makes a rename in at's directory durable.
+func (r *Root) syncDir(at parent) error {
+	if r.NoSync {
+		return nil
+	}
+	fd, err := unix.Openat(at.fd(), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	return unix.Fsync(fd)
+}
+
+// Remove removes the file p itself, never what a symbolic link points to. A
+// directory is an error, as is a path where nothing is.
+func (r *Root) Remove(p string) error {
+	at, err := r.parent(p)
+	if err != nil {
+		return wrap("removing", p, err)
+	}
+	defer at.close()
+	if err := unix.Unlinkat(at.fd(), at.base, 0); err != nil {
+		return wrap("removing", p, explain(at, err))
+	}
+	r.record(at.join())
+	return wrap("removing", p, r.syncDir(at))
+}
+
+// Symlink makes p a symbolic link to target, replacing a file there in one
+// step. The target is stored as given and not resolved.
+func (r *Root) Symlink(target, p string) error {
+	at, err := r.parent(p)
+	if err != nil {
+		return wrap("linking", p, err)
+	}
+	defer at.close()
+	f, tmp, err := createTemporary(at)
+	if err != nil {
+		return wrap("linking", p, explain(at, err))
+	}
+	_ = f.Close()
+	link := tmp.with(tmp.base + ".link")
+	err = unix.Symlinkat(target, link.fd(), link.base)
+	err = errors.Join(err, unix.Unlinkat(tmp.fd(), tmp.base, 0))
+	if err != nil {
+		return wrap("linking", p, err)
+	}
+	return wrap("linking", p, r.moveInto(link, at))
+}
+
+// MkdirAll makes the directory p and those of its parents that are missing,
+// all with the attributes a, and returns the real paths of those it made.
+// Directories that exist are left as they are; symbolic links to directories
+// are followed inside the image, a link to nothing is an error.
+func (r *Root) MkdirAll(p string, a Attr) (made []string, err error) {
+	done := "/"
+	for part := range strings.SplitSeq(p, "/") {
+		if part == "" || part == "." {
+			continue
+		}
+		next := strings.TrimSuffix(done, "/") + "/" + part // not path.Join: ".." is the image's
+		st, err := r.Stat(next)
+		switch {
+		case err == nil && !st.IsDir():
+			return made, wrap("making the directory", p, fmt.Errorf("%s is %s", next, kindOf(st.Mode())))
+		case IsNotExist(err):
+			real, err := r.mkdir(next, a)
+			if err != nil {
+				return made, wrap("making the directory", p, err)
+			}
+			made = append(made, real)
+		case err != nil:
+			return made, wrap("making the directory", p, err)
+		}
+		done = next
+	}
+	return made, nil
+}
+
+func (r *Root) mkdir(p string, a Attr) (string, error) {
+	at, err := r.parent(p)
+	if err != nil {
+		return "", err
+	}
+	defer at.close()
+	if st, err := lstatAt(at); err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return "", fmt.Errorf("%s is a symbolic link to nothing", p)
+	}
+	if err := unix.Mkdirat(at.fd(), at.base, 0o700); err != nil {
+		return "", explain(at, err)
+	}
+	fd, err := unix.Openat(at.fd(), at.base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := errors.Join(unix.Fchown(fd, a.UID, a.GID), unix.Fchmod(fd, a.Mode&0o7777)); err != nil {
+		return "", err
+	}
+	r.record(at.join())
+	return at.join(), r.syncDir(at)
+}
+
+// Rename moves the file from to the name to in one step, in directories that
+// both exist. Last components are not followed.
+func (r *Root) Rename(from, to string) error {
+	src, err := r.parent(from)
+	if err != nil {
+		return wrap("renaming", from, err)
+	}
+	defer src.close()
+	dst, err := r.parent(to)
+	if err != nil {
+		return wrap("renaming", to, err)
+	}
+	defer dst.close()
+	if err := unix.Renameat(src.fd(), src.base, dst.fd(), dst.base); err != nil {
+		return wrap("renaming", from, explain(src, err))
+	}
+	r.record(src.join())
+	r.record(dst.join())
+	return wrap("renaming", from, errors.Join(r.syncDir(src), r.syncDir(dst)))
+}
+
+// explain adds to a refusal what only the file attributes of chattr(1) tell.
+func explain(at parent, err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	for _, name := range []string{at.base, "."} {
+		var st unix.Statx_t
+		if unix.Statx(at.fd(), name, unix.AT_SYMLINK_NOFOLLOW, 0, &st) != nil {
+			continue
+		}
+		if st.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0 {
+			return fmt.Errorf("%w (%s has the attribute immutable or append-only, see chattr(1))",
+				err, path.Join(at.path, name))
+		}
+	}
+	return err
+}

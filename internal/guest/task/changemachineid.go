@@ -1,0 +1,42 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"snf-image/internal/guest/rootfs"
+)
+
+// The files that hold the identity of a machine, machine-id(5).
+const (
+	machineID     = "/etc/machine-id"
+	dbusMachineID = "/var/lib/dbus/machine-id"
+)
+
+// changeMachineID gives the machine an identity of its own. A D-Bus file that
+// is a symbolic link stays one: what it leads to is changed.
+func changeMachineID(_ context.Context, r *Run) error {
+	id := r.Plan.MachineID
+	if len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
+		return fmt.Errorf("the plan's machine id %q is not 32 lower-case hexadecimal digits", id)
+	}
+	for _, p := range []string{machineID, dbusMachineID} {
+		err := r.Root.Edit(p, func([]byte) ([]byte, error) { return []byte(id + "\n"), nil })
+		switch {
+		case rootfs.IsNotExist(err):
+			warnNoMachineID(r, p)
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// warnNoMachineID tells that a file is missing, but not that a system without
+// a D-Bus daemon has no copy for it.
+func warnNoMachineID(r *Run, p string) {
+	if p == machineID || program(r.Root, "dbus-daemon", "dbus-broker") {
+		r.Warn("the image has no %s: left as it is", p)
+	}
+}

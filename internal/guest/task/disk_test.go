@@ -1,0 +1,167 @@
+package task
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/partition"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// diskRun returns a Run on a disk file of 64 MiB whose table, of 32 MiB, the
+// script of sfdisk makes, and the number of times Remap was called.
+func diskRun(t *testing.T, script string) (r *Run, remapped *int) {
+	t.Helper()
+	if _, err := exec.LookPath("sfdisk"); err != nil {
+		if os.Getenv("SNF_STRICT") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	path := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(path, make([]byte, 32<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if script != "" {
+		cmd := exec.Command("sfdisk", "-q", path)
+		cmd.Stdin = strings.NewReader(script)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("sfdisk: %v\n%s", err, out)
+		}
+	}
+	if err := os.Truncate(path, 64<<20); err != nil {
+		t.Fatal(err)
+	}
+	remapped = new(int)
+	return &Run{
+		Plan:       &spec.Plan{SwapPartitionUUID: "0FC63DAF-8483-4772-8E79-3D69D8477DE4"},
+		Inspection: &report.Inspection{DiskBytes: 64 << 20, OSFamily: "linux", RootPartition: 1},
+		Disks:      []Disk{{Path: path}},
+		Log:        silent(),
+		Remap:      func(int) error { *remapped++; return nil },
+	}, remapped
+}
+
+const oneGPT = "label: gpt\nstart=2048, size=8192\n"
+
+func TestFixPartitionTable(t *testing.T) {
+	t.Parallel()
+	r, remapped := diskRun(t, oneGPT)
+	r.Plan.Swap = &spec.Swap{Partition: 5, MiB: 4}
+	if err := fixPartitionTable(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if r.ResizePartition != 1 || r.SwapPartition != 5 || *remapped != 1 {
+		t.Errorf("resized %d, swap %d, remapped %d times; want 1, 5, 1", r.ResizePartition, r.SwapPartition, *remapped)
+	}
+	f, err := os.Open(r.Disks[0].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	table, err := partition.Read(f, 64<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := table.Partition(1)
+	if want := int64(59 << 20); p.End() != want {
+		t.Errorf("partition 1 ends at %d, want %d", p.End(), want)
+	}
+}
+
+func TestFixPartitionTableFails(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, script, text, remedy string
+		change                     func(r *Run)
+	}{
+		{"no table", "", "no MBR or GPT", "whole disk", func(*Run) {}},
+		{"no room", oneGPT, "not enough room", "larger disk", func(r *Run) { r.Plan.Swap = &spec.Swap{Partition: 2, MiB: 100} }},
+		{"damaged", "label: dos\nstart=2048, size=8192\n", "damaged", "repair", func(r *Run) { r.Inspection.DiskBytes = 2 << 20 }},
+		{"no disk", oneGPT, "opening the disk", "", func(r *Run) { r.Disks[0].Path = "/nonexistent" }},
+		{"mapping", oneGPT, "mapping the partitions anew: no", "", func(r *Run) { r.Remap = func(int) error { return errors.New("no") } }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r, _ := diskRun(t, tt.script)
+			tt.change(r)
+			err := fixPartitionTable(t.Context(), r)
+			remedy := ""
+			if e, ok := errors.AsType[*Remedied](err); ok {
+				remedy = e.Remedy
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.text) || !strings.Contains(remedy, tt.remedy) {
+				t.Errorf("fixPartitionTable = %v; %s, want %q; %q", err, remedy, tt.text, tt.remedy)
+			}
+		})
+	}
+}
+
+func TestSwapIsForLinux(t *testing.T) {
+	t.Parallel()
+	r := &Run{Plan: &spec.Plan{Swap: &spec.Swap{Partition: 2, MiB: 1}}, Inspection: &report.Inspection{OSFamily: "freebsd"}}
+	if s := swapOf(r); s != nil {
+		t.Errorf("swapOf = %+v, want none", s)
+	}
+	err := addSwap(t.Context(), r)
+	if _, ok := errors.AsType[*Skipped](err); !ok || len(r.warnings) != 1 {
+		t.Errorf("addSwap = %v with warnings %q, want skipped and one warning", err, r.warnings)
+	}
+}
+
+func TestResizeWarnsOfOthers(t *testing.T) {
+	t.Parallel()
+	for kind, text := range map[string]string{"xfs": "xfs is not in this version", "": "no known file system", "vfat": "vfat"} {
+		r := &Run{ResizePartition: 2, Volumes: []filesystem.Volume{{Number: 2, Type: kind}}}
+		if err := resizeUnmounted(t.Context(), r); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if len(r.warnings) != 1 || !strings.Contains(r.warnings[0], text) {
+			t.Errorf("%s: warnings %q, want %q", kind, r.warnings, text)
+		}
+	}
+}
+
+func TestSwapDevice(t *testing.T) {
+	t.Parallel()
+	disks := []Disk{{Path: "/dev/disk-a"}, {Path: "/dev/disk-b"}, {Path: "/dev/disk-c", ReadOnly: true}}
+	for _, tt := range []struct {
+		name string
+		swap spec.Swap
+		made int
+		want string
+		text string
+	}{
+		{"partition", spec.Swap{Partition: 3}, 3, "/dev/disk-a3", ""},
+		{"partition not made", spec.Swap{Partition: 3}, 0, "", "was not made"},
+		{"disk", spec.Swap{Disk: 1}, 0, "/dev/disk-b", ""},
+		{"read-only disk", spec.Swap{Disk: 2}, 0, "", "read-only"},
+		{"no such disk", spec.Swap{Disk: 3}, 0, "", "no disk 3"},
+	} {
+		r := &Run{Plan: &spec.Plan{Swap: &tt.swap}, Disks: disks, SwapPartition: tt.made}
+		got, err := r.swapDevice()
+		if got != tt.want || (err != nil) != (tt.text != "") || err != nil && !strings.Contains(err.Error(), tt.text) {
+			t.Errorf("%s: swapDevice = %q, %v", tt.name, got, err)
+		}
+	}
+}
+
+func TestWithSwap(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, in, want string }{
+		{"empty", "", "UUID=u none swap sw 0 0\n"},
+		{"usual", "a / ext4\n", "a / ext4\nUUID=u none swap sw 0 0\n"},
+		{"no last line end", "a / ext4", "a / ext4\nUUID=u none swap sw 0 0\n"},
+		{"carriage returns", "a / ext4\r\n", "a / ext4\r\nUUID=u none swap sw 0 0\r\n"},
+	} {
+		if got := string(withSwap([]byte(tt.in), "u")); got != tt.want {
+			t.Errorf("%s: withSwap(%q) = %q, want %q", tt.name, tt.in, got, tt.want)
+		}
+	}
+}

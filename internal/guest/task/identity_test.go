@@ -1,0 +1,130 @@
+package task
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAssignHostname(t *testing.T) {
+	t.Parallel()
+	const name = "web1.example.org"
+	hosts := "127.0.0.1\tlocalhost\n127.0.1.1\told\n"
+	for title, c := range map[string]struct {
+		files map[string]string
+		file  string
+		want  string // of file
+		err   string
+	}{
+		"hostname file":     {map[string]string{"etc/hostname": "old\n"}, "etc/hostname", name + "\n", ""},
+		"link in the image": {map[string]string{"etc/hostname": "-> /usr/name", "usr/name": "old"}, "usr/name", name + "\n", ""},
+		"link to nothing":   {map[string]string{"etc/hostname": "-> OUTSIDE/canary"}, "etc/hostname", name + "\n", ""},
+		"red hat":           {map[string]string{"etc/redhat-release": "x", "etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=old\n"}, "etc/sysconfig/network", "NETWORKING=yes\nHOSTNAME=" + name + "\n", ""},
+		"suse":              {map[string]string{"etc/os-release": "ID=opensuse-leap\n"}, "etc/HOSTNAME", name + "\n", ""},
+		"slackware":         {map[string]string{"etc/slackware-version": "14\n", "etc/HOSTNAME": "old\n"}, "etc/HOSTNAME", name + "\n", ""},
+		"gentoo":            {map[string]string{"etc/os-release": "ID=gentoo\n", "etc/conf.d/hostname": "hostname=\"old\"\n"}, "etc/conf.d/hostname", "hostname=\"" + name + "\"\n", ""},
+		"arch":              {map[string]string{"etc/os-release": "ID=arch\n"}, "etc/hostname", name + "\n", ""},
+		"arch rc.conf":      {map[string]string{"etc/os-release": "ID=arch\n", "etc/rc.conf": "HOSTNAME=old\n"}, "etc/rc.conf", "HOSTNAME=" + name + "\n", ""},
+		"coreos":            {map[string]string{"etc/os-release": "ID=coreos\n"}, "etc/hostname", name + "\n", ""},
+		"unknown":           {map[string]string{"etc/os-release": "ID=plan9\n"}, "", "", "found no /etc/hostname"},
+		"FIFO":              {map[string]string{"etc/hostname": "FIFO"}, "", "", "a FIFO"},
+		"link to FIFO":      {map[string]string{"etc/hostname": "-> f", "etc/f": "FIFO"}, "", "", "a FIFO"},
+		"device":            {map[string]string{"etc/hostname": "ZERO"}, "", "", "a device node"},
+		"directory":         {map[string]string{"etc/hostname": "DIR"}, "", "", "a directory"},
+		"loop":              {map[string]string{"etc/hostname": "-> hostname"}, "", "", "too many levels"},
+		"etc is a loop":     {map[string]string{"etc": "-> etc"}, "", "", "found no /etc/hostname"},
+		"huge":              {map[string]string{"etc/hostname": strings.Repeat("x", 5<<20)}, "", "", "larger than"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			if _, isLink := c.files["etc"]; !isLink {
+				c.files["etc/hosts"] = hosts
+			}
+			r := newImageRun(t, c.files)
+			r.Plan.InstanceName = name
+			err := r.do(t, assignHostname)
+			wants(t, err, c.err)
+			if err != nil {
+				return
+			}
+			if got := r.content(t, c.file); got != c.want {
+				t.Errorf("%s = %q, want %q", c.file, got, c.want)
+			}
+			if got := r.content(t, "etc/hosts"); !strings.Contains(got, "127.0.1.1\t"+name+" web1\n") {
+				t.Errorf("hosts = %q", got)
+			}
+		})
+	}
+}
+
+func TestAssignHostnameArchHosts(t *testing.T) {
+	t.Parallel()
+	r := newImageRun(t, map[string]string{"etc/os-release": "ID=arch\n", "etc/hostname": "old\n", "etc/hosts": "127.0.0.1 localhost old\n"})
+	r.Plan.InstanceName = "web1"
+	// The old name is read before it is overwritten.
+	check(t, r.do(t, assignHostname))
+	if got, want := r.content(t, "etc/hosts"), "127.0.0.1 localhost web1\n"; got != want {
+		t.Errorf("hosts = %q, want %q", got, want)
+	}
+}
+
+func TestAssignHostnameNames(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"": "no name", "a b": "white space", "a\nb": "white space", "a\x1b[1m": "white space"} {
+		r := newImageRun(t, map[string]string{"etc/hostname": "old\n"})
+		r.Plan.InstanceName = name
+		wants(t, r.do(t, assignHostname), want)
+	}
+	r := newImageRun(t, map[string]string{"etc/hostname": "old\n"})
+	r.Plan.InstanceName = strings.Repeat("x", 65)
+	check(t, r.do(t, assignHostname))
+	if len(r.warnings) != 1 {
+		t.Errorf("warnings %q, want one", r.warnings)
+	}
+}
+
+func TestChangeMachineID(t *testing.T) {
+	t.Parallel()
+	id := strings.Repeat("ab", 16) + "\n"
+	for title, c := range map[string]struct {
+		files   map[string]string
+		changed []string
+		warns   int
+		err     string
+	}{
+		"both": {
+			map[string]string{"etc/machine-id": "old\n", "var/lib/dbus/machine-id": "old\n"},
+			[]string{"/etc/machine-id", "/var/lib/dbus/machine-id"},
+			0, "",
+		},
+		"linked": {
+			map[string]string{"etc/machine-id": "old\n", "var/lib/dbus/machine-id": "-> /etc/machine-id"},
+			[]string{"/etc/machine-id"},
+			0, "",
+		},
+		"no D-Bus":      {map[string]string{"etc/machine-id": ""}, []string{"/etc/machine-id"}, 0, ""},
+		"no D-Bus copy": {map[string]string{"etc/machine-id": "", "usr/bin/dbus-daemon": ""}, []string{"/etc/machine-id"}, 1, ""},
+		"neither":       {map[string]string{"etc": "DIR"}, []string{}, 1, ""},
+		"leads out":     {map[string]string{"etc/machine-id": "-> OUTSIDE/canary"}, []string{}, 1, ""},
+		"FIFO":          {map[string]string{"etc/machine-id": "FIFO"}, []string{}, 0, "a FIFO"},
+		"loop":          {map[string]string{"etc/machine-id": "-> machine-id"}, []string{}, 0, "too many levels"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			r := newImageRun(t, c.files)
+			wants(t, r.do(t, changeMachineID), c.err)
+			if diff := cmp.Diff(c.changed, r.Root.Changed()); diff != "" || len(r.warnings) != c.warns {
+				t.Errorf("warnings %q, changed (-want +got):\n%s", r.warnings, diff)
+			}
+			for _, p := range c.changed {
+				if got := r.content(t, p); got != id {
+					t.Errorf("%s = %q", p, got)
+				}
+			}
+		})
+	}
+	r := newImageRun(t, nil)
+	r.Plan.MachineID = "short"
+	wants(t, r.do(t, changeMachineID), "32 lower-case")
+}

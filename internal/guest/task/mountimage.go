@@ -1,0 +1,96 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/spec"
+)
+
+// maxFstab bounds the size of an fstab.
+const maxFstab = 1 << 20
+
+// mountImage mounts the root file system and what its fstab names.
+func mountImage(_ context.Context, r *Run) error {
+	root, ok := r.volume(0, r.Inspection.RootPartition)
+	if !ok {
+		return &Remedied{
+			fmt.Errorf("the disk has no partition %d", r.Inspection.RootPartition),
+			"correct the property ROOT_PARTITION",
+		}
+	}
+	if err := filesystem.Mount(root, r.Target, r.careful()); err != nil {
+		return err
+	}
+	var err error
+	if r.Root, err = rootfs.Open(r.Target); err != nil {
+		return err
+	}
+	r.Root.NoSync = !r.careful()
+	if !r.Root.IsDir("/etc") {
+		return &Remedied{
+			fmt.Errorf("partition %d has no directory /etc", root.Number),
+			"correct the property ROOT_PARTITION",
+		}
+	}
+	return r.mountFstab()
+}
+
+func (r *Run) mountFstab() error {
+	data, err := r.Root.ReadFile("/etc/fstab", maxFstab)
+	if rootfs.IsNotExist(err) {
+		r.Warn("the image has no /etc/fstab, only its root file system is mounted")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	mounts, warnings, err := filesystem.Resolve(filesystem.ParseFstab(data), r.Volumes)
+	if err != nil {
+		return fstabAdvice(err)
+	}
+	for _, w := range warnings {
+		r.Warn("%s", w)
+	}
+	for _, m := range mounts {
+		err := r.mountBelow(m)
+		switch {
+		case err != nil && m.Optional:
+			r.Warn("fstab: %s is not mounted: %v", m.Point, err)
+		case err != nil:
+			return &Remedied{
+				fmt.Errorf("fstab entry for %s: %w", m.Point, err),
+				"give that entry of the image's /etc/fstab the option nofail",
+			}
+		}
+	}
+	return nil
+}
+
+// mountBelow mounts m where its mount point leads inside the image.
+func (r *Run) mountBelow(m filesystem.Mounting) error {
+	point, err := r.Root.RealPath(m.Point)
+	if err != nil || !r.Root.IsDir(point) {
+		r.Warn("fstab: %s is not mounted: the image has no such directory", m.Point)
+		return nil
+	}
+	if err := r.Load(m.Volume.Type); err != nil {
+		return err
+	}
+	return filesystem.Mount(m.Volume, filepath.Join(r.Target, point), r.careful())
+}
+
+// careful says that the disk must be in order at any moment. During a deployment
+// it counts for nothing until the host has committed it.
+func (r *Run) careful() bool { return r.Plan.Mode != spec.ModeDeploy }
+
+func fstabAdvice(err error) error {
+	if errors.Is(err, filesystem.ErrNotPersistent) {
+		return &Remedied{err, "use UUID= or LABEL= in the image's /etc/fstab, or the option nofail"}
+	}
+	return &Remedied{err, "correct the image's /etc/fstab, or give that entry the option nofail"}
+}

@@ -1,0 +1,162 @@
+package task
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/command"
+	"snf-image/internal/guest/filesystem"
+)
+
+// maxProgramOutput bounds what is kept of a program's output, in bytes.
+const maxProgramOutput = 64 << 10
+
+// runProgram runs a program that came with the deployment or the image: in the
+// root of the helper, with the image below SNF_IMAGE_TARGET, in mount, process
+// and network namespaces of its own. All its children end with it. Its output
+// goes to the log at debug level, without the secrets of its environment.
+func runProgram(ctx context.Context, r *Run, c command.Cmd) error {
+	env, dropped := environment(r)
+	if len(dropped) > 0 {
+		r.Warn("too long for the environment of %s: %s", c.Args[0], strings.Join(dropped, ", "))
+	}
+	var out output
+	c.Env, c.Stdout, c.Stderr, c.Log = env, &out, &out, r.Log
+	c.Dir = "/"
+	c.Sys = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC,
+		Setsid:     true,
+	}
+	err := filesystem.Private(r.Target, func() error {
+		_, err := command.Run(ctx, c)
+		return err
+	})
+	text := redact(r, out.text())
+	if text != "" {
+		r.Log.Debug("output", "program", c.Args[0], "text", text)
+	}
+	return programError(r, err, text)
+}
+
+// programError makes the error of a program that failed, with the end of what
+// it printed.
+func programError(r *Run, err error, text string) error {
+	exit, ok := errors.AsType[*command.ExitError](err)
+	if !ok {
+		return err
+	}
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	lines = lines[max(0, len(lines)-5):]
+	return &command.ExitError{
+		Args: exit.Args, Code: exit.Code, Err: exit.Err,
+		Stderr: strings.Join(lines, " / "),
+	}
+}
+
+// redact takes the secrets of the environment out of text. Short ones stay:
+// they would make holes everywhere and hide nothing.
+func redact(r *Run, text string) string {
+	if r.Credentials == nil {
+		return text
+	}
+	for _, secret := range r.Credentials.Environment {
+		for part := range strings.SplitSeq(secret.Reveal(), "\n") {
+			if part = strings.TrimSpace(part); len(part) >= 4 {
+				text = strings.ReplaceAll(text, part, secret.String())
+			}
+		}
+	}
+	return text
+}
+
+// interpreter returns the program that runs a script beginning with head, as
+// execve(2) reads it, and its first argument. It is empty for anything else.
+func interpreter(head []byte) (path, arg string) {
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	rest, ok := bytes.CutPrefix(line, []byte("#!"))
+	if !ok {
+		return "", ""
+	}
+	path, arg, _ = strings.Cut(strings.TrimSpace(string(rest)), " ")
+	return path, strings.TrimSpace(arg)
+}
+
+// checkRunnable says what of the helper a program needs and is missing, which
+// execve(2) would call "no such file or directory".
+func checkRunnable(program []byte) error {
+	path, arg := interpreter(program)
+	switch {
+	case path == "" && !bytes.HasPrefix(program, []byte("\x7fELF")):
+		return &Remedied{
+			Err:    errors.New("it is neither a script that begins with #! nor an ELF program"),
+			Remedy: "begin it with #!/bin/bash",
+		}
+	case path == "":
+		return nil
+	}
+	if _, err := os.Stat(path); err != nil {
+		return missing(path)
+	}
+	if strings.HasSuffix(path, "/env") && arg != "" && !strings.HasPrefix(arg, "-") {
+		if _, err := command.Find(arg); err != nil {
+			return missing(arg)
+		}
+	}
+	return nil
+}
+
+func missing(interpreter string) error {
+	return &Remedied{
+		Err:    fmt.Errorf("its interpreter %s is not in the helper", interpreter),
+		Remedy: `use /bin/bash, or run the image's own by chroot "$SNF_IMAGE_TARGET"`,
+	}
+}
+
+// memoryFile returns a program as a file that exists in memory only.
+func memoryFile(name string, program []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("making a file in memory: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	if _, err := f.Write(program); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("writing a file in memory: %w", err)
+	}
+	// The kernel refuses to run a file that is open for writing: ours becomes
+	// read-only by opening it again.
+	ro, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
+	_ = f.Close()
+	return ro, err
+}
+
+// output keeps the last maxProgramOutput bytes of what a program prints; both
+// of its streams write to it.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.b.Write(p)
+	if over := o.b.Len() - maxProgramOutput; over > 0 {
+		o.b.Next(over)
+	}
+	return len(p), nil
+}
+
+func (o *output) text() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strings.ToValidUTF8(o.b.String(), "?")
+}

@@ -1,0 +1,127 @@
+package task
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+func silent() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+// runPlan runs a plan without disks: what a task needs is missing, so that it
+// skips or panics.
+func runPlan(t *testing.T, plan *spec.Plan, r *Run) (wire []string, results []report.TaskResult, err error) {
+	t.Helper()
+	r.Plan, r.Log = plan, silent()
+	runner := &Runner{
+		Run:       r,
+		Emit:      func(e report.Event) { wire = append(wire, line(e)) },
+		Between:   func() { wire = append(wire, "between") },
+		OnFailure: func(name string, err error) { wire = append(wire, "failed "+name) },
+	}
+	results, err = runner.All(t.Context())
+	return wire, results, err
+}
+
+func line(e report.Event) string {
+	return strings.TrimSpace(strings.Join([]string{string(e.Kind), e.Task, string(e.Outcome), strings.Join(e.Messages, "; ")}, " "))
+}
+
+func TestRunnerWire(t *testing.T) {
+	t.Parallel()
+	plan := &spec.Plan{
+		Tasks:   []string{spec.FilesystemResizeUnmounted, spec.AddSwap},
+		Exclude: map[string]string{spec.AddSwap: "EXCLUDE_TASK_ADDSWAP"},
+	}
+	wire, results, err := runPlan(t, plan, &Run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"task-start FilesystemResizeUnmounted", "task-end FilesystemResizeUnmounted skipped", "between",
+		"task-start AddSwap", "warning AddSwap  left out because of EXCLUDE_TASK_ADDSWAP", "task-end AddSwap skipped", "between",
+	}
+	if diff := cmp.Diff(want, wire); diff != "" {
+		t.Errorf("wire (-want +got):\n%s", diff)
+	}
+	for i, reason := range []string{"FixPartitionTable did not run", "left out by EXCLUDE_TASK_ADDSWAP"} {
+		if results[i].Outcome != report.Skipped || results[i].Reason != reason {
+			t.Errorf("%s: %s, %q, want skipped, %q", results[i].Name, results[i].Outcome, results[i].Reason, reason)
+		}
+	}
+}
+
+func TestRunnerAfterFailure(t *testing.T) {
+	t.Parallel()
+	plan := &spec.Plan{Tasks: []string{spec.FixPartitionTable, spec.AddSwap, spec.UmountImage}}
+	wire, results, err := runPlan(t, plan, &Run{Target: "/nonexistent"}) // no disk: an index out of range
+	if err == nil || !strings.HasPrefix(err.Error(), "internal error: runtime error: index out of range") {
+		t.Errorf("All = %v, want the panic", err)
+	}
+	var got []string
+	for _, r := range results {
+		got = append(got, r.Name+" "+string(r.Outcome))
+	}
+	want := []string{"FixPartitionTable failed", "AddSwap skipped", "UmountImage done"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("results (-want +got):\n%s", diff)
+	}
+	if results[1].Reason != "not reached: FixPartitionTable failed" {
+		t.Errorf("reason = %q", results[1].Reason)
+	}
+	if n := strings.Count(strings.Join(wire, "\n"), "failed FixPartitionTable"); n != 1 {
+		t.Errorf("OnFailure was called %d times, want once", n)
+	}
+}
+
+func TestOutcome(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		err    error
+		warned bool
+		want   report.Outcome
+		reason string
+		fails  bool
+	}{
+		{"done", nil, false, report.Done, "", false},
+		{"warned", nil, true, report.Warned, "", false},
+		{"skipped", Skip("nothing to do"), true, report.Skipped, "nothing to do", false},
+		{"failed", errors.New("it broke"), true, report.Failed, "it broke", true},
+		{"remedied", &Remedied{errors.New("it broke"), "mend it"}, false, report.Failed, "it broke", true},
+	} {
+		got, reason, err := outcome(tt.err, tt.warned)
+		if got != tt.want || reason != tt.reason || (err != nil) != tt.fails {
+			t.Errorf("%s: outcome = %s, %q, %v", tt.name, got, reason, err)
+		}
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	got := Unknown(&spec.Plan{Tasks: []string{spec.MountImage, "InstallUnattend", "x"}})
+	if diff := cmp.Diff([]string{"InstallUnattend", "x"}, got); diff != "" {
+		t.Errorf("Unknown (-want +got):\n%s", diff)
+	}
+}
+
+func TestStepsAreUnique(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, s := range steps() {
+		if seen[s.name] || s.run == nil {
+			t.Errorf("step %s occurs twice or does nothing", s.name)
+		}
+		seen[s.name] = true
+	}
+	if len(seen) != 12 {
+		t.Errorf("%d steps, want the 12 of this version", len(seen))
+	}
+}

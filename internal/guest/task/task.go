@@ -1,0 +1,91 @@
+// Package task holds the configuration tasks, one file for each, and the
+// runner that works through a plan.
+//
+// A task changes the disk of the instance and nothing else: it touches the
+// image only through Run.Root, and devices only by the paths in Run.Disks. It
+// does not decorate: the runner alone reports start, end and duration.
+package task
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// Func is the work of one task. It returns nil when the task is done, Skip(…)
+// when there was nothing to do for this image, any other error when it failed.
+type Func func(ctx context.Context, r *Run) error
+
+// Run is one customisation in progress: what is to be done, and what the tasks
+// so far found out.
+type Run struct {
+	Plan        *spec.Plan
+	Credentials *spec.Credentials
+	Inspection  *report.Inspection
+	Disks       []Disk
+	// Root is the mounted image between MountImage and UmountImage, else nil.
+	Root *rootfs.Root
+	// Target is the directory where the image is mounted.
+	Target string
+	// ResizePartition is the last partition, which FixPartitionTable grew if there
+	// was room; 0 when it did not run.
+	ResizePartition int
+	// SwapPartition is the partition FixPartitionTable made for swap, 0 for none.
+	SwapPartition int
+	// Volumes are all partitions of all disks, and disks without a table, as
+	// they were before the first task.
+	Volumes []filesystem.Volume
+	// Changed are the files that were changed in the image, filled in when it is
+	// unmounted.
+	Changed []string
+	// Remap maps the partitions of a disk anew after its table was changed.
+	Remap func(disk int) error
+	// Load loads the kernel modules a type of file system needs.
+	Load func(kind string) error
+	Log  *slog.Logger
+
+	warnings []string
+}
+
+// Disk is a disk of the instance as the helper sees it.
+type Disk struct {
+	// Path is the device of the whole disk; Path followed by N is partition N.
+	Path     string
+	ReadOnly bool
+}
+
+// Partition returns the device path of partition n.
+func (d Disk) Partition(n int) string { return fmt.Sprintf("%s%d", d.Path, n) }
+
+// Warn adds a warning to the result of the running task.
+func (r *Run) Warn(format string, args ...any) {
+	r.warnings = append(r.warnings, fmt.Sprintf(format, args...))
+}
+
+// Skipped is the error of a task that had nothing to do.
+type Skipped struct{ Reason string }
+
+// Error returns the reason.
+func (s *Skipped) Error() string { return s.Reason }
+
+// Skip returns a Skipped with that reason.
+func Skip(format string, args ...any) error {
+	return &Skipped{Reason: fmt.Sprintf(format, args...)}
+}
+
+// Remedied is an error with advice for the administrator.
+type Remedied struct {
+	Err    error
+	Remedy string // imperative, without a full stop
+}
+
+// Error returns the text of the error alone.
+func (e *Remedied) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error.
+func (e *Remedied) Unwrap() error { return e.Err }
