@@ -1,0 +1,156 @@
+// Package config reads the shell-style configuration files of the node,
+// /etc/default/snf-image and its older siblings.
+//
+// Nothing in them is ever executed: a file consists of assignments, every other
+// line is an error with its place.
+package config
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"snf-image/internal/spec"
+)
+
+// Wipe says what happens to the area behind the image.
+type Wipe string
+
+// The values of WIPE (design: no stale data).
+const (
+	WipeAuto Wipe = "auto" // zeroed where the device does so without writing
+	WipeZero Wipe = "zero" // zeroed, also by writing
+	WipeNone Wipe = "none" // left as it is
+)
+
+// Config is the configuration of a node, complete with defaults.
+type Config struct {
+	ImageDir    string
+	HelperDir   string
+	HelperPkg   string // absolute
+	VariantsDir string
+	Arch        string
+
+	ImageDebug     bool
+	CloudInitDebug bool
+	HelperDebug    bool
+	// VersionCheck false only warns of a helper image of another release.
+	VersionCheck bool
+
+	// HelperSoftTimeout counts from the hand-over of the disk, 0 is no limit;
+	// HelperHardTimeout from the TERM.
+	HelperSoftTimeout time.Duration
+	HelperHardTimeout time.Duration
+	// HelperUser is the account the helper runs as; empty means a uid of its
+	// own for each run.
+	HelperUser   string
+	HelperMemory int // MiB
+
+	// ProgressMonitor is a command and its arguments, empty for none. The
+	// instance name is to be added.
+	ProgressMonitor []string
+
+	DHCPTags            []string
+	StatefulDHCPv6Tags  []string
+	StatelessDHCPv6Tags []string
+	DefaultNICConfig    string
+
+	Unattend        string
+	WindowsTimezone string
+
+	QEMU string // program; its setting has the old name KVM
+	Wipe Wipe
+
+	// Parameters are OS parameters set by configuration files, in order.
+	Parameters []Parameter
+}
+
+// Parameter is an OS parameter with the file it comes from.
+type Parameter struct {
+	Name   string // as in interface.md section 2
+	Value  string
+	Origin spec.Origin
+}
+
+// File is one configuration file to read.
+type File struct {
+	Path     string
+	Required bool // its absence is an error
+}
+
+// DefaultPath is the configuration file of a node.
+const DefaultPath = "/etc/default/snf-image"
+
+// DefaultFiles returns the files of a node in the order they are read; what is
+// set later wins.
+func DefaultFiles() []File {
+	return []File{
+		{Path: "/etc/snf-image/snf-image.conf"},
+		{Path: "/etc/snf-image/backends/src/local.conf"},
+		{Path: DefaultPath},
+	}
+}
+
+// Files returns what to read for --config: that file, which must exist, or the
+// default files when path is empty.
+func Files(path string) []File {
+	if path == "" {
+		return DefaultFiles()
+	}
+	return []File{{Path: path, Required: true}}
+}
+
+// maxFile bounds a configuration file in bytes.
+const maxFile = 1 << 20
+
+// Load reads the files in order. The Config is complete with defaults; it is
+// nil when a problem is an error.
+func Load(files ...File) (*Config, spec.Problems) {
+	r := newReader()
+	r.load(files)
+	return r.config()
+}
+
+// load reads files in order.
+func (r *reader) load(files []File) {
+	for _, f := range files {
+		data, err := readFile(f.Path)
+		if errors.Is(err, fs.ErrNotExist) && !f.Required {
+			continue
+		}
+		if err != nil {
+			r.problem(spec.Error, assignment{origin: spec.Origin(f.Path)}, "", err.Error(), err)
+			continue
+		}
+		r.read(f.Path, data)
+	}
+}
+
+// readFile reads a little more than a configuration file may have. The path is
+// not part of its errors.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, bare(err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	return data, bare(err)
+}
+
+// bare takes the path off an error of package os.
+func bare(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
+// Parse reads one configuration file from memory.
+func Parse(path string, data []byte) (*Config, spec.Problems) {
+	r := newReader()
+	r.read(path, data)
+	return r.config()
+}

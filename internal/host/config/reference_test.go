@@ -1,0 +1,131 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"snf-image/internal/spec"
+)
+
+// reference is the document all tables of the code are written to.
+const reference = "../../../docs/reference.md"
+
+// row writes a line of a Markdown table.
+func row(cells ...string) string {
+	for i, c := range cells {
+		cells[i] = strings.ReplaceAll(c, "|", `\|`)
+	}
+	return "| " + strings.Join(cells, " | ") + " |\n"
+}
+
+// table writes a Markdown table.
+func table(title, intro string, head []string, rows []string) string {
+	return "\n## " + title + "\n\n" + intro + "\n\n" + row(head...) +
+		row(slices.Repeat([]string{"---"}, len(head))...) + strings.Join(rows, "")
+}
+
+// code quotes s as code unless it is empty.
+func code(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "`" + s + "`"
+}
+
+// state says what is not in this version.
+func state(missing string) string {
+	switch missing {
+	case "":
+		return "used"
+	case "all of it":
+		return "not in this version"
+	}
+	return "not in this version: " + missing
+}
+
+func parameterRows() (rows []string) {
+	for _, p := range spec.AllParameters() {
+		rows = append(rows, row(code(p.Name), string(p.Kind), p.Doc, state(p.Missing)))
+	}
+	return rows
+}
+
+func formatRows() (rows []string) {
+	for _, f := range spec.AllFormats() {
+		missing := ""
+		if f.Missing {
+			missing = "all of it"
+		}
+		rows = append(rows, row(code(string(f.Name)), f.Doc, state(missing)))
+	}
+	return rows
+}
+
+func propertyRows() (rows []string) {
+	for _, p := range spec.AllProperties() {
+		rows = append(rows, row(code(p.Name), string(p.Kind), p.Doc, string(p.State)))
+	}
+	return rows
+}
+
+func taskRows() (rows []string) {
+	for _, t := range spec.AllTasks() {
+		rows = append(rows, row(fmt.Sprint(t.Order), code(t.Name), t.Doc, state(t.Missing)))
+	}
+	return rows
+}
+
+func settingRows() (rows []string) {
+	for _, s := range Settings() {
+		rows = append(rows, row(code(s.Name), s.Type, code(s.Default), s.Doc, string(s.State)))
+	}
+	return rows
+}
+
+// document is what the reference has to say.
+func document() string {
+	return "# Reference\n\nWritten from the tables of the code by\n" +
+		"`go test ./internal/host/config -run Reference -update`; a test keeps it in step.\n" +
+		table("OS parameters", "Given as flags, in the JSON object of `--params`, or as upper-case names in a\nconfiguration file. A later source wins, in the order configuration file,\n`--params`, flags.",
+			[]string{"name", "value", "meaning", "this version"}, parameterRows()) +
+		table("Image formats", "The values of `img_format` and `--format`.", []string{"name", "meaning", "this version"}, formatRows()) +
+		table("Image properties", "Names in any case. Booleans are yes/true/1/on/set and no/false/0/off/unset; any\nother word means yes, with a warning. Unknown properties are passed on to\nprograms as `PROPERTY_NAME`.",
+			[]string{"name", "value", "meaning", "this version"}, propertyRows()) +
+		table("Tasks", "In the order they run. `EXCLUDE_TASK_<NAME>` leaves one out; MountImage,\nInitializeDatasource, InstallUnattend and UmountImage can not be left out singly.",
+			[]string{"order", "name", "effect", "this version"}, taskRows()) +
+		table("Configuration", "`"+DefaultPath+"` and the older files `"+DefaultFiles()[0].Path+"` and\n`"+DefaultFiles()[1].Path+"`, which are read before it. Files hold\n`NAME=\"value\"` lines; nothing in them is executed, `${NAME}` stands for a value set\nbefore or a default.",
+			[]string{"name", "value", "default", "meaning", "this version"}, settingRows())
+}
+
+func TestReferenceMatchesTables(t *testing.T) {
+	t.Parallel()
+	if *update {
+		if err := os.WriteFile(reference, []byte(document()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(document(), string(got)); diff != "" {
+		t.Errorf("%s differs from the tables, run the test with -update (-tables +file):\n%s", reference, diff)
+	}
+}
+
+// TestSettingsAreListedOnce keeps names apart, also from the OS parameters.
+func TestSettingsAreListedOnce(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, s := range Settings() {
+		if _, parameter := osParameter(s.Name); parameter || seen[s.Name] || s.Doc == "" {
+			t.Errorf("%s is listed twice, is an OS parameter or has no text", s.Name)
+		}
+		seen[s.Name] = true
+	}
+}

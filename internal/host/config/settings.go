@@ -1,0 +1,102 @@
+package config
+
+// State says what this version does with a setting.
+type State string
+
+// The states of a setting.
+const (
+	Used     State = "used"
+	Harmless State = "without effect in this version"
+	Missing  State = "not in this version"
+	Obsolete State = "no longer needed"
+)
+
+// Setting describes one name of the configuration files (interface.md section
+// 7). A name that ends in an asterisk stands for all that begin so.
+type Setting struct {
+	Name    string
+	Type    string
+	Default string // in the syntax of the file
+	State   State
+	Doc     string // what it sets, or why it is no longer needed
+	apply   func(*Config, string) error
+}
+
+// Settings returns every known setting, documented order first: what is used,
+// what is to come, what the earlier implementation had. A default may refer to
+// a setting before it.
+func Settings() []Setting {
+	return append(used(), append(toCome(), obsolete()...)...)
+}
+
+func used() []Setting {
+	return []Setting{
+		{"IMAGE_DIR", "directory", "/var/lib/snf-image", Used, "images named without a scheme lie here", to(path, func(c *Config) *string { return &c.ImageDir })},
+		{"IMAGE_DEBUG", "boolean", "no", Used, "log every step", to(boolean, func(c *Config) *bool { return &c.ImageDebug })},
+		{"VERSION_CHECK", "boolean", "yes", Used, "refuse a helper image of another release; no only warns", to(boolean, func(c *Config) *bool { return &c.VersionCheck })},
+		{"HELPER_DIR", "directory", "/var/lib/snf-image/helper", Used, "the helper image lies here", to(path, func(c *Config) *string { return &c.HelperDir })},
+		{"HELPER_PKG", "file", "${HELPER_DIR}/snf-image-helper.deb", Used, "package the helper image is made from; a bare name is looked for in HELPER_DIR", helperPackage},
+		{"HELPER_SOFT_TIMEOUT", "duration", "120", Used, "time for the customisation, suffixes s m h d; 0 is no limit", to(duration, func(c *Config) *dur { return &c.HelperSoftTimeout })},
+		{"HELPER_HARD_TIMEOUT", "duration", "5", Used, "time from the end of the soft timeout until the helper is killed", to(duration, func(c *Config) *dur { return &c.HelperHardTimeout })},
+		{"HELPER_USER", "account", "nobody", Used, "account the helper runs as; nobody stands for a uid of its own for each run", helperUser},
+		{"HELPER_MEMORY", "MiB", "512", Used, "memory of the helper", to(memory, func(c *Config) *int { return &c.HelperMemory })},
+		{"HELPER_DEBUG", "boolean", "no", Used, "a shell in the helper when a task fails", to(boolean, func(c *Config) *bool { return &c.HelperDebug })},
+		{"PROGRESS_MONITOR", "command", "", Missing, "command with arguments that reads the progress messages; the instance name is added", to(words, func(c *Config) *[]string { return &c.ProgressMonitor })},
+		{"DHCP_TAGS", "words", "auto dhcp nfdhcpd", Used, "network tags that ask for DHCP", to(words, func(c *Config) *[]string { return &c.DHCPTags })},
+		{"STATEFUL_DHCPV6_TAGS", "words", "dhcpv6 stateful_dhcpv6", Used, "network tags that ask for stateful DHCPv6", to(words, func(c *Config) *[]string { return &c.StatefulDHCPv6Tags })},
+		{"STATELESS_DHCPV6_TAGS", "words", "nfdhcpd stateless_dhcpv6", Used, "network tags that ask for SLAAC with stateless DHCPv6", to(words, func(c *Config) *[]string { return &c.StatelessDHCPv6Tags })},
+		{"DEFAULT_NIC_CONFIG", "word", "dhcp", Used, "for a single NIC without any information: dhcp, dhcpv6, slaac, slaac_dhcp, dhcp+ one of the last three, or empty to leave it", to(nicConfig, func(c *Config) *string { return &c.DefaultNICConfig })},
+		{"VARIANTS_DIR", "directory", "/etc/ganeti/snf-image/variants", Used, "one defaults file for each OS variant", to(path, func(c *Config) *string { return &c.VariantsDir })},
+		{"ARCH", "word", "x86_64", Used, "architecture in the file names of the first releases, NAME-ARCH.FORMAT", to(word, func(c *Config) *string { return &c.Arch })},
+		{"KVM", "program", "qemu-system-x86_64", Used, "the QEMU program", to(word, func(c *Config) *string { return &c.QEMU })},
+		{"WIPE", "word", "auto", Used, "the disk behind the image: auto zeroes it where that needs no writing, zero always, none leaves it", to(wipe, func(c *Config) *Wipe { return &c.Wipe })},
+	}
+}
+
+func toCome() []Setting {
+	return []Setting{
+		{"CLOUD_INIT_DEBUG", "boolean", "no", Harmless, "keep the logs and files of the cloud-init mode", to(boolean, func(c *Config) *bool { return &c.CloudInitDebug })},
+		{"UNATTEND", "file", "", Harmless, "Windows answer file of the node (deprecated)", to(text, func(c *Config) *string { return &c.Unattend })},
+		{"WINDOWS_TIMEZONE", "name", "GMT Standard Time", Harmless, "time zone of Windows guests", to(text, func(c *Config) *string { return &c.WindowsTimezone })},
+		{"VERIFY_IMAGES", "word", "none", Missing, "digests and signatures of images: none, if-present or required", onlyNone},
+		{"VERIFY_RESULT", "word", "none", Missing, "check of the finished disk: none or strict", onlyNone},
+		{"KEYRING_DIR", "directory", "/etc/snf-image/keys", Missing, "keys images are signed with", nil},
+		{"CACHE_DIR", "directory", "", Missing, "cache of downloaded images", nil},
+		{"CACHE_SIZE", "size", "", Missing, "its size", nil},
+		{"ALLOW_URL", "patterns", "", Missing, "URLs that may reach loopback or link-local addresses or files", nil},
+		{"HTTP_PROXY", "URL", "", Missing, "proxy for http", nil},
+		{"HTTPS_PROXY", "URL", "", Missing, "proxy for https", nil},
+		{"NO_PROXY", "words", "", Missing, "hosts reached without a proxy", nil},
+		{"TLS_CA_FILE", "file", "", Missing, "certificate authority of your own servers", nil},
+		{"MAX_HELPERS", "number", "", Missing, "helpers at the same time on this node", nil},
+	}
+}
+
+func obsolete() []Setting {
+	const (
+		ownVM      = "the helper is always our own QEMU"
+		ownHelper  = "the helper image is a kernel and an initramfs in HELPER_DIR, see HELPER_PKG"
+		inProcess  = "no external program is used for this on the node"
+		inHelper   = "partition tables are handled inside the helper"
+		goContext  = "time limits are kept by snf-image itself"
+		noPithos   = "Pithos is not supported"
+		noArchives = "the helper image is unpacked by snf-image itself"
+	)
+	return []Setting{
+		gone("XEN_CMD", ownVM), gone("XEN_SCRIPTS_DIR", ownVM), gone("QEMU_NBD", ownVM),
+		gone("MULTISTRAP_*", ownHelper), gone("HELPER_IMG", ownHelper), gone("HELPER_KERNEL", ownHelper),
+		gone("HELPER_INITRD", ownHelper), gone("HELPER_CACHE_FILE", ownHelper), gone("HELPER_EXTRA_PKGS", ownHelper),
+		gone("HELPER_SIZE", ownHelper), gone("HELPER_URL", "the helper package lies in HELPER_DIR, nothing is downloaded"),
+		gone("PITHOS_*", noPithos), gone("PITHCAT_UMASK", noPithos),
+		gone("RBD_*", "disks are opened by their path or URI"), gone("IMAGE_NAME", "img_id names the image"),
+		gone("CURL", "no external program downloads; TLS_CA_FILE will name a certificate authority of your own"),
+		gone("DD", inProcess), gone("BLOCKDEV", inProcess), gone("MD5SUM", inProcess), gone("QEMU_IMG", inProcess),
+		gone("LOSETUP", inHelper), gone("KPARTX", inHelper), gone("PARTED", inHelper), gone("SFDISK", inHelper),
+		gone("INSTALL_MBR", inHelper), gone("TIMEOUT", goContext), gone("TIMELIMIT", goContext), gone("TAR", noArchives),
+	}
+}
+
+// gone describes a setting of the earlier implementation.
+func gone(name, why string) Setting {
+	return Setting{Name: name, State: Obsolete, Doc: why}
+}

@@ -1,0 +1,63 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"snf-image/internal/spec"
+)
+
+// ErrVariant is the rule of problems with an OS variant.
+var ErrVariant = errors.New("unusable OS variant")
+
+// VariantOrigin is where the name of the variant comes from.
+const VariantOrigin spec.Origin = "OS_VARIANT"
+
+// LoadVariant is Load with the file of an OS variant as the last one. It lies in
+// VARIANTS_DIR; list is the variants.list of the OS definition. An empty variant
+// is none.
+func LoadVariant(variant, list string, files ...File) (*Config, spec.Problems) {
+	r := newReader()
+	r.load(files)
+	if variant != "" {
+		r.variant(variant, list)
+	}
+	return r.config()
+}
+
+// variant reads the file of a variant. Whoever names a variant without one has
+// either not made the file or mistaken the name.
+func (r *reader) variant(name, list string) {
+	dir, _ := r.value("VARIANTS_DIR")
+	path := filepath.Join(dir, name+".conf")
+	fail := func(message, remedy string) {
+		r.problems = append(r.problems, spec.Problem{Severity: spec.Error, Origin: VariantOrigin, Message: message, Remedy: remedy, Rule: ErrVariant})
+	}
+	if strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == '/' || c == 0x7f }) || name[0] == '.' {
+		fail(fmt.Sprintf("%.64q can not be the name of a variant", name), "")
+		return
+	}
+	data, err := readFile(path)
+	published := publishedVariants(list)
+	switch {
+	case err == nil:
+		r.read(path, data)
+	case !errors.Is(err, fs.ErrNotExist):
+		fail("reading "+path+": "+err.Error(), "")
+	case slices.Contains(published, name):
+		fail(fmt.Sprintf("variant %q has no file %s", name, path), "make the file, it may be empty, or take the name out of "+list)
+	default:
+		fail(fmt.Sprintf("there is no variant %q: neither a line in %s nor a file %s", name, list, path),
+			"use one of the variants "+strings.Join(published, ", "))
+	}
+}
+
+// publishedVariants are the lines of variants.list.
+func publishedVariants(list string) []string {
+	data, _ := readFile(list) // without it none is published
+	return strings.Fields(string(data))
+}

@@ -1,0 +1,172 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"snf-image/internal/channel"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// errSoftTimeout is the cause of a customisation that took too long.
+var errSoftTimeout = errors.New("the helper is not done")
+
+// customize hands the disk to the helper and sees the plan through to an
+// earned success.
+func (r *run) customize(parent context.Context, h *helperRun, keys *future[[]spec.HostKey]) error {
+	ctx, cancel := r.softTimeout(parent)
+	defer cancel()
+	defer r.record.timing("customise", time.Now())
+	r.mark("customising the machine")
+	result, err := r.converse(ctx, h, keys)
+	if err == nil {
+		err = r.judge(ctx, h, result)
+	}
+	if err == nil {
+		r.mark("the machine is customised")
+		return nil
+	}
+	return r.helperError(err, h)
+}
+
+// softTimeout bounds what the helper may take once it has the disk.
+func (r *run) softTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	if r.Config.HelperSoftTimeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, r.Config.HelperSoftTimeout, errSoftTimeout)
+}
+
+// converse speaks the protocol from disk-ready to the result.
+func (r *run) converse(ctx context.Context, h *helperRun, keys *future[[]spec.HostKey]) (*report.Result, error) {
+	if err := h.talk.send(ctx, channel.DiskReady, nil); err != nil {
+		return nil, err
+	}
+	in, result, err := h.talk.inspected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if result != nil {
+		return result, premature(result)
+	}
+	r.record.System = boundInspection(in)
+	if r.plan.WantsCredentials {
+		made, err := keys.wait()
+		if err != nil {
+			return nil, err
+		}
+		creds, err := r.credentials(r.record.System, made)
+		if err != nil {
+			return nil, err
+		}
+		if err := h.talk.send(ctx, channel.Credentials, creds); err != nil {
+			return nil, err
+		}
+	}
+	bounded := report.NewBounded(r.Sink, r.plan.Tasks)
+	return h.talk.result(ctx, func(e report.Event) {
+		if e.Kind == report.Debug {
+			r.debug(e)
+		}
+		bounded.Event(e)
+	})
+}
+
+// premature refuses a result without an error in place of an inspection.
+func premature(result *report.Result) error {
+	if result.Error == "" {
+		return &protocolError{errors.New("the helper sent a result before it had looked at the disk")}
+	}
+	return nil
+}
+
+// listChanged says in the log what a failed customisation of a living machine
+// had changed before.
+func (r *run) listChanged() {
+	if r.plan.Mode != spec.ModeCustomize || len(r.record.Changed) == 0 {
+		return
+	}
+	r.Log.Warn(fmt.Sprintf("%d files had been changed before the failure: %s",
+		len(r.record.Changed), strings.Join(r.record.Changed[:min(len(r.record.Changed), maxListed)], " ")))
+}
+
+// maxListed bounds the files a log line names; the report has all of them.
+const maxListed = 50
+
+// judge decides whether result and the end of the helper are success.
+func (r *run) judge(ctx context.Context, h *helperRun, result *report.Result) error {
+	r.record.finished(result)
+	if result.Error != "" {
+		r.listChanged()
+		return r.taskFailure(result)
+	}
+	if err := earned(result, &r.plan); err != nil {
+		return err
+	}
+	ctx, cancel := untilPowerOff(ctx)
+	defer cancel()
+	if err := h.talk.end(ctx); err != nil {
+		return err
+	}
+	exit, err := h.machine.Wait(ctx)
+	if err != nil {
+		return &protocolError{err}
+	}
+	r.record.Timings = append(r.record.Timings, report.Timing{Step: "helper CPU", Seconds: exit.CPU.Seconds()})
+	if !exit.Clean {
+		return &protocolError{fmt.Errorf("the helper did not power off cleanly: %s", exit.Reason)}
+	}
+	return nil
+}
+
+// untilPowerOff bounds what follows the result. A helper that stays breaks the
+// protocol.
+func untilPowerOff(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, powerOff, &protocolError{errors.New("the helper did not power off")})
+}
+
+// helperError ends the helper and says what went wrong in the administrator's
+// words.
+func (r *run) helperError(err error, h *helperRun) error {
+	grace := killGrace
+	if errors.Is(err, errSoftTimeout) {
+		grace = r.Config.HelperHardTimeout
+	}
+	if errors.Is(err, errSilent) {
+		settle(h) // so that its own reason can be told
+	}
+	exit, on := h.machine.Stop(grace), r.object()
+	if errors.Is(err, errSoftTimeout) {
+		return &report.Failure{
+			Kind: report.Timeout, What: "customising the machine", On: on,
+			Cause:  fmt.Errorf("%w after %s", err, r.Config.HelperSoftTimeout),
+			Remedy: "raise HELPER_SOFT_TIMEOUT, or see what the last task was waiting for",
+		}
+	}
+	_, broken := errors.AsType[*protocolError](err)
+	if broken || errors.Is(err, errSilent) {
+		return helperFailure("running the helper", on, err, exit, h.machine, r.Log)
+	}
+	return err
+}
+
+// object is what the helper works on, for people; the rescue shell may have no
+// disk.
+func (r *run) object() string {
+	if len(r.Spec.Disks) == 0 {
+		return ""
+	}
+	return r.Spec.Disks[0].Path
+}
+
+// settle gives a helper that closed the channel a moment to end by itself.
+func settle(h *helperRun) {
+	select {
+	case <-h.machine.Done():
+	case <-time.After(time.Second):
+	}
+}

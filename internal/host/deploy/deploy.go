@@ -1,0 +1,190 @@
+// Package deploy is the pipeline: image → disk → helper → finished machine. It
+// is the only host package that knows the whole flow.
+//
+// A disk whose deployment failed, or was killed at any moment, does not boot:
+// its first and last MiB are zero from before the first byte of the image until
+// after the helper's success (design: commit last). A living machine (customize)
+// is never blanked.
+package deploy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"snf-image/internal/host/config"
+	"snf-image/internal/host/helper"
+	"snf-image/internal/host/source"
+	"snf-image/internal/host/target"
+	"snf-image/internal/host/worker"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// Request is one deployment, or one customisation of a living machine.
+type Request struct {
+	Spec    *spec.Spec
+	Config  *config.Config
+	Release string // of this program
+	// Store is where Spec.Image is looked for; nil when it is a path.
+	Store *source.Store
+	Log   *slog.Logger
+	// Sink takes the progress messages, fit for the instance's owner.
+	Sink report.Sink
+	// Progress, when not nil, gets the progress of the copy in bytes a few times
+	// a second, from one goroutine.
+	Progress func(position, total int64)
+}
+
+// run is a deployment in progress and everything it must release.
+type run struct {
+	Request
+	ids    identities
+	image  *source.Image  // nil: the disk is customised as it is
+	disks  []*target.Disk // as in the spec
+	ends   *ends          // nil without an image
+	helper *helper.Image  // nil when no task is planned
+	qemu   string
+	shell  *shellPort // nil for none
+	plan   spec.Plan
+	record *record
+
+	debugged int // the agent's debug messages so far
+}
+
+// Run carries out req. The report is complete up to the point that was reached,
+// whether or not there was an error.
+func Run(ctx context.Context, req Request) (*report.Deployment, error) {
+	r := &run{Request: req, record: newRecord(req)}
+	defer r.close()
+	err := r.check(ctx, target.Options{})
+	if err == nil {
+		err = r.explain(r.make(ctx))
+	} else {
+		r.undo()
+	}
+	if err != nil {
+		r.Sink.Send(r.lament(err))
+	}
+	return r.record.end(err), err
+}
+
+// explain gives an error that has none the words of an administrator: a signal
+// ends whatever is being done.
+func (r *run) explain(err error) error {
+	if _, ok := errors.AsType[*report.Failure](err); err == nil || ok {
+		return err
+	}
+	f := &report.Failure{Kind: report.Internal, What: "deploying", On: r.object(), Cause: err, Remedy: "deploy again"}
+	if r.image == nil {
+		f.What, f.Remedy = "customising the machine", "run it again"
+	}
+	return f
+}
+
+// make does the work; everything that could be refused has been.
+func (r *run) make(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	written := async(cancel, func() (*copied, error) { return r.copy(ctx) })
+	booted := async(cancel, func() (*helperRun, error) { return r.boot(ctx) })
+	keys := async(cancel, func() ([]spec.HostKey, error) { return r.hostKeys(ctx) })
+	h, bootErr := booted.wait()
+	if h != nil {
+		defer h.machine.Stop(killGrace)
+		r.record.started(h)
+	}
+	c, copyErr := written.wait()
+	if c != nil {
+		r.record.copied(c)
+	}
+	if errors.Join(bootErr, copyErr) != nil {
+		_, _ = keys.wait()
+		return context.Cause(ctx)
+	}
+	if h != nil {
+		if err := r.customize(ctx, h, keys); err != nil {
+			return err
+		}
+	}
+	return r.commit(ctx)
+}
+
+// copied is what became of the image.
+type copied struct {
+	result worker.Result
+	layers []string // that confined the worker
+	took   time.Duration
+}
+
+// copy brings the image to the disk, but for its ends. It runs beside boot, so
+// it leaves the record alone.
+func (r *run) copy(ctx context.Context) (*copied, error) {
+	if r.image == nil {
+		return nil, nil
+	}
+	r.mark("copying the image")
+	c, start := new(copied), time.Now()
+	messages := copyMessages{sink: r.Sink, progress: r.Progress}
+	job := worker.Job{
+		Format: r.Spec.Format, ImageSize: r.image.Size, DiskSize: r.disks[0].Size, Wipe: target.Wipe(r.Config.Wipe),
+		Image: r.image.File, Disk: r.disks[0].File, Head: r.ends.head, Tail: r.ends.tail,
+		Progress: messages.add,
+	}
+	if id := r.ids.worker; id != nil {
+		job.UID, job.GID = id.Uid, id.Gid
+	}
+	w, err := worker.Start(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	if c.result, err = w.Wait(); err != nil {
+		return nil, err
+	}
+	c.layers, c.took = w.Layers(), time.Since(start)
+	messages.end()
+	r.mark("the image is copied")
+	return c, nil
+}
+
+// commit makes the disk bootable. Until here it was not, whatever happened.
+func (r *run) commit(ctx context.Context) error {
+	if r.image == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := target.Commit(r.disks[0], r.ends.head, r.ends.tail); err != nil {
+		return err
+	}
+	return nil
+}
+
+// undo takes back the length of disk files, after a check that failed.
+func (r *run) undo() {
+	for _, d := range r.disks {
+		if err := d.Undo(); err != nil {
+			r.Log.Warn("taking back the size of " + d.Path + ": " + err.Error())
+		}
+	}
+}
+
+func (r *run) close() {
+	if r.shell != nil {
+		r.shell.close()
+	}
+	for _, d := range r.disks {
+		_ = d.Close()
+	}
+	if r.image != nil {
+		_ = r.image.Close()
+	}
+	if r.ends != nil {
+		r.ends.close()
+	}
+	if r.helper != nil {
+		_ = r.helper.Close()
+	}
+}

@@ -1,0 +1,90 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"snf-image/internal/host/target"
+	"snf-image/internal/host/worker"
+)
+
+// Dump is a disk that is exported or imported as a plain raw dump, byte for
+// byte. No byte of it means anything to the host.
+type Dump struct {
+	Disk   string   // path of a block device or disk file
+	Stream *os.File // where the dump goes, or comes from
+	Wipe   target.Wipe
+	Log    *slog.Logger
+}
+
+// Export writes the disk to the stream. Others may read the disk meanwhile, and
+// nobody may write to it. tell is called with the length of the dump before the
+// first byte of it.
+func Export(ctx context.Context, d Dump, tell func(bytes int64)) error {
+	disk, err := target.Open(d.Disk, target.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer disk.Close()
+	tell(disk.Size)
+	res, err := d.work(ctx, worker.Job{Action: worker.Export, DiskSize: disk.Size, Image: disk.File, Disk: d.Stream})
+	if err != nil {
+		return err
+	}
+	d.Log.Info(fmt.Sprintf("exported %d bytes, %d of them read from the disk", res.ImageBytes, res.DataBytes))
+	return nil
+}
+
+// Import writes the dump from the stream to the disk. The disk does not boot
+// before all of it is there; what an import that failed leaves never does.
+func Import(ctx context.Context, d Dump) error {
+	disk, err := target.Open(d.Disk, target.Options{Existing: true, Image: d.Stream})
+	if err != nil {
+		return err
+	}
+	defer disk.Close()
+	e, err := newEnds()
+	if err != nil {
+		return err
+	}
+	defer e.close()
+	res, err := d.work(ctx, worker.Job{
+		Action: worker.Import, DiskSize: disk.Size, Wipe: d.Wipe,
+		Image: d.Stream, Disk: disk.File, Head: e.head, Tail: e.tail,
+	})
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("importing the dump: %w", context.Cause(ctx))
+	}
+	if err := target.Commit(disk, e.head, e.tail); err != nil {
+		return err
+	}
+	d.Log.Info(fmt.Sprintf("imported %d bytes, %d of them written as data (zeros: %s)", res.ImageBytes, res.DataBytes, res.Zeroing))
+	if rest := disk.Size - res.ImageBytes; rest > 0 {
+		d.Log.Warn(fmt.Sprintf("the dump is %d bytes shorter than the disk; behind it: %s", rest, res.Wiped))
+	}
+	return nil
+}
+
+// work lets a worker do the job.
+func (d Dump) work(ctx context.Context, job worker.Job) (worker.Result, error) {
+	ids, err := identify("")
+	if err != nil {
+		return worker.Result{}, err
+	}
+	if ids.warning != "" {
+		d.Log.Warn(ids.warning)
+	}
+	if c := ids.worker; c != nil {
+		job.UID, job.GID = c.Uid, c.Gid
+	}
+	w, err := worker.Start(ctx, job)
+	if err != nil {
+		return worker.Result{}, err
+	}
+	return w.Wait()
+}

@@ -1,0 +1,84 @@
+package deploy
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"snf-image/internal/report"
+)
+
+// mark reports a step of the whole flow to log and owner.
+func (r *run) mark(text string) {
+	r.Log.Debug(text)
+	r.Sink.Send(report.Info(text))
+}
+
+// debugLimit bounds the agent's debug messages in one deployment.
+const debugLimit = 2000
+
+func (r *run) debug(e report.Event) {
+	for _, m := range e.Messages {
+		if r.debugged++; r.debugged <= debugLimit {
+			r.Log.Debug("helper: " + report.Clean(m))
+		}
+	}
+}
+
+// lament tells the owner of the instance that it failed, and why as far as that
+// is theirs to know: the image and what happened inside it, not this node.
+func (r *run) lament(err error) report.Message {
+	f, ok := errors.AsType[*report.Failure](err)
+	if ok && f.Kind == report.Task {
+		return report.HelperError(r.failedTask(), f.Cause.Error())
+	}
+	switch report.KindOf(err) {
+	case report.Image:
+		return report.Error("the image is missing, damaged or refused")
+	case report.Busy:
+		return report.Error("the disk is in use")
+	case report.Timeout:
+		return report.Error("the customisation took too long")
+	}
+	return report.Error("the deployment failed")
+}
+
+func (r *run) failedTask() string {
+	for _, t := range r.record.Tasks {
+		if t.Outcome == report.Failed {
+			return t.Name
+		}
+	}
+	return ""
+}
+
+// copyMessages thins the progress of a copy out to one message in
+// report.ProgressInterval.
+type copyMessages struct {
+	sink     report.Sink
+	progress func(position, total int64)
+
+	mu              sync.Mutex
+	last            time.Time
+	position, total int64
+}
+
+func (c *copyMessages) add(position, total int64) {
+	if c.progress != nil {
+		c.progress(position, total)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.position, c.total = position, total
+	if now := time.Now(); now.Sub(c.last) >= report.ProgressInterval {
+		c.last = now
+		c.sink.Send(report.CopyProgress(position, total))
+	}
+}
+
+// end sends the last message, which says 100 %.
+func (c *copyMessages) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sink.Send(report.CopyProgress(c.total, c.total))
+}

@@ -1,0 +1,156 @@
+package deploy
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"snf-image/internal/host/credentials"
+	"snf-image/internal/host/helper"
+	"snf-image/internal/host/source"
+	"snf-image/internal/host/target"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// record collects the report of a deployment while it runs.
+type record struct {
+	report.Deployment
+	start time.Time
+}
+
+func newRecord(req Request) *record {
+	now := time.Now()
+	return &record{start: now, Deployment: report.Deployment{
+		Version: req.Release, Mode: string(req.Spec.Mode), Name: req.Spec.Name, Started: now.UTC(),
+	}}
+}
+
+// end completes the report with the outcome.
+func (rec *record) end(err error) *report.Deployment {
+	rec.Seconds = time.Since(rec.start).Seconds()
+	rec.Success = err == nil
+	if err != nil {
+		rec.Fail(err)
+	}
+	return &rec.Deployment
+}
+
+func (rec *record) timing(step string, start time.Time) {
+	rec.Timings = append(rec.Timings, report.Timing{Step: step, Seconds: time.Since(start).Seconds()})
+}
+
+func (rec *record) openedImage(s *spec.Spec, img *source.Image) {
+	rec.Image = &report.ImageRead{ID: img.Path, Format: string(s.Format), Size: img.Size}
+}
+
+func (rec *record) openedDisk(d *target.Disk) {
+	rec.Disk = report.DiskWritten{Path: d.Path, Size: d.Size}
+}
+
+func (rec *record) copied(c *copied) {
+	rec.Timings = append(rec.Timings, report.Timing{Step: "copy", Seconds: c.took.Seconds()})
+	rec.confined("worker", c.layers)
+	rec.Image.Digest = "sha256-blocks:" + c.result.Digest
+	rec.Image.DataBytes = c.result.DataBytes
+	rec.Disk.Wiped = string(c.result.Wiped)
+}
+
+// started records a helper that said hello.
+func (rec *record) started(h *helperRun) {
+	rec.Helper.Accelerator, rec.Helper.Reason = string(h.accelerator), h.why
+	rec.confined("helper", h.machine.Layers())
+}
+
+func (rec *record) openedHelper(img *helper.Image) {
+	m := img.Manifest
+	rec.Helper = &report.HelperUsed{Version: m.Release, Digests: map[string]string{
+		"vmlinux": "sha256:" + m.Vmlinux.Digest, "initramfs": "sha256:" + m.Initramfs.Digest, "contents": "sha256:" + m.Contents,
+	}}
+}
+
+// confined adds layers of confinement, each led by what they are around.
+func (rec *record) confined(what string, layers []string) {
+	if rec.Helper == nil {
+		rec.Helper = new(report.HelperUsed)
+	}
+	for _, l := range layers {
+		rec.Helper.Confinement = append(rec.Helper.Confinement, what+": "+l)
+	}
+}
+
+// finished takes the tasks and the changed files from the agent's word.
+func (rec *record) finished(result *report.Result) {
+	bounded := report.BoundResult(*result)
+	rec.Tasks, rec.Changed = bounded.Tasks, bounded.Changed
+	for _, t := range bounded.Tasks {
+		for _, w := range t.Warnings {
+			rec.Warnings = append(rec.Warnings, t.Name+": "+w)
+		}
+	}
+}
+
+// installedKeys records the host keys so that the first login can be verified:
+// fingerprints, and known_hosts lines for the names the machine will have.
+func (rec *record) installedKeys(keys []spec.HostKey, s *spec.Spec) error {
+	for _, k := range keys {
+		print, err := credentials.Fingerprint(k.Public)
+		if err != nil {
+			return fmt.Errorf("taking the fingerprint of the %s host key: %w", k.Type, err)
+		}
+		rec.HostKeys = append(rec.HostKeys, report.HostKeyPrint{Type: k.Type, Fingerprint: print})
+	}
+	names := hostNames(s)
+	if len(names) == 0 || len(keys) == 0 {
+		return nil
+	}
+	lines, err := credentials.KnownHosts(names, keys)
+	rec.KnownHosts = lines
+	return err
+}
+
+// hostNames are the name of the instance and its addresses.
+func hostNames(s *spec.Spec) []string {
+	var names []string
+	if s.Name != "" {
+		names = append(names, s.Name)
+	}
+	for _, n := range s.NICs {
+		if a, err := netip.ParseAddr(n.IP); err == nil {
+			names = append(names, a.String())
+		}
+	}
+	return names
+}
+
+// boundInspection is what the agent found, fit for logs and decisions.
+func boundInspection(in *report.Inspection) *report.Inspection {
+	out := report.BoundInspection(*in)
+	known := credentials.HostKeyTypes()
+	out.HostKeyTypes = slices.DeleteFunc(known, func(t string) bool { return !slices.Contains(in.HostKeyTypes, t) })
+	return &out
+}
+
+// taskFailure turns a result with an error into the failure the administrator
+// sees. What ends before the first task is the image's fault, if there is one.
+func (r *run) taskFailure(result *report.Result) error {
+	bounded := report.BoundResult(*result)
+	f := &report.Failure{
+		Kind: report.Task, What: "customising the machine", On: r.Spec.Disks[0].Path,
+		Cause: errors.New(bounded.Error), Remedy: bounded.Remedy,
+	}
+	for _, t := range bounded.Tasks {
+		if t.Outcome == report.Failed {
+			f.What = "running task " + t.Name
+			f.Cause = errors.New(strings.TrimPrefix(bounded.Error, t.Name+": ")) // once is enough
+			return f
+		}
+	}
+	if r.image != nil && r.record.System == nil {
+		f.Kind, f.What, f.On = report.Image, "inspecting the image", r.image.Path
+	}
+	return f
+}

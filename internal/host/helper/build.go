@@ -1,0 +1,132 @@
+package helper
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"snf-image/internal/channel"
+)
+
+// BuildOptions says what to build and where.
+type BuildOptions struct {
+	Dir     string // HELPER_DIR, made if it is missing
+	Agent   string // path of the static agent
+	Release string // release version of snf-image
+	Flavour string // "" means DebianCloud
+	// Env is added to the environment of apt: http_proxy and the like.
+	Env []string
+	Log *slog.Logger
+}
+
+// Build makes the helper image from Debian packages and puts it into opts.Dir.
+// Whatever was there stays in force until the new one is complete.
+func Build(ctx context.Context, opts BuildOptions) (*Manifest, error) {
+	if opts.Flavour == "" {
+		opts.Flavour = DebianCloud
+	}
+	if opts.Flavour != DebianCloud {
+		return nil, failure("building the helper image", opts.Flavour, errors.New("this flavour is not in this version"), "")
+	}
+	agent, err := readAgent(opts.Agent)
+	if err != nil {
+		return nil, failure("reading the agent", opts.Agent, err, `run "make build"`)
+	}
+	store, err := openStore(opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer store.close()
+	b := &build{opts: opts, agent: agent, tree: skeleton(), copyrights: map[string]string{}}
+	m, err := b.run(ctx, store)
+	if err != nil {
+		return nil, failure("building the helper image", opts.Dir, err, "")
+	}
+	opts.Log.Info("built the helper image", "dir", opts.Dir, "kernel", m.Kernel,
+		"vmlinux", m.Vmlinux.Size, "initramfs", m.Initramfs.Size)
+	return m, nil
+}
+
+// build is one build in progress.
+type build struct {
+	opts       BuildOptions
+	agent      []byte
+	tree       tree
+	kernel     *kernelFiles
+	copyrights map[string]string
+}
+
+// run downloads, assembles and publishes.
+func (b *build) run(ctx context.Context, s *store) (*Manifest, error) {
+	temp, err := s.temp()
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temp)
+	apt := &apt{dir: temp, env: b.opts.Env, log: b.opts.Log}
+	debs, err := apt.fetch(ctx, downloads())
+	if err != nil {
+		return nil, err
+	}
+	files, m, err := b.assemble(ctx, debs)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	return m, s.publish(temp, m, files)
+}
+
+// assemble makes the files of the helper image from packages, the kernel's
+// first. It depends on nothing but its arguments, the agent and the release.
+func (b *build) assemble(ctx context.Context, debs []deb) (map[string][]byte, *Manifest, error) {
+	if err := b.collect(ctx, debs); err != nil {
+		return nil, nil, err
+	}
+	m := &Manifest{
+		Schema: manifestSchema, Release: b.opts.Release, Protocol: channel.Version,
+		Flavour: b.opts.Flavour, Kernel: b.kernel.version,
+	}
+	for _, d := range debs {
+		m.Packages = append(m.Packages, d.Package)
+	}
+	kernel, err := vmlinux(b.kernel.bzImage)
+	if err != nil {
+		return nil, nil, err
+	}
+	m.Contents, err = addContents(b.tree, contents{
+		Release: m.Release, Flavour: m.Flavour, Kernel: m.Kernel, Packages: m.Packages,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing the contents: %w", err)
+	}
+	initramfs, err := archive(b.tree)
+	if err != nil {
+		return nil, nil, err
+	}
+	texts := b.copyrightFile()
+	m.Vmlinux, m.Initramfs, m.Copyright = newFile("vmlinux", kernel), newFile("initramfs", initramfs), newFile("copyright", texts)
+	return map[string][]byte{m.Vmlinux.Name: kernel, m.Initramfs.Name: initramfs, m.Copyright.Name: texts}, m, nil
+}
+
+// readAgent reads the agent and refuses what could not run as PID 1.
+func readAgent(name string) ([]byte, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := elf.NewFile(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	linker, err := interpreter(f)
+	if err == nil && (linker != "" || f.Machine != elf.EM_X86_64 || f.Type == elf.ET_REL) {
+		err = errors.New("not a static x86-64 program")
+	}
+	return data, err
+}

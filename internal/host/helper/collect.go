@@ -1,0 +1,81 @@
+package helper
+
+import (
+	"archive/tar"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// collect fills the tree from the packages.
+func (b *build) collect(ctx context.Context, debs []deb) error {
+	b.opts.Log.Info("unpacking packages", "count", len(debs))
+	b.kernel = newKernelFiles()
+	if err := b.each(ctx, debs[0], b.kernel.visit); err != nil {
+		return err
+	}
+	libraries := newPool()
+	for _, d := range debs[1:] {
+		i := slices.IndexFunc(tools, func(s source) bool { return s.name == d.Name })
+		if i < 0 {
+			if err := b.each(ctx, d, libraries.visit); err != nil {
+				return err
+			}
+		} else if err := b.takeTools(ctx, d, tools[i]); err != nil {
+			return err
+		}
+	}
+	addLinks(b.tree)
+	b.tree.file("init", 0o755, b.agent)
+	if err := addLibraries(b.tree, libraries); err != nil {
+		return err
+	}
+	return addModules(b.tree, b.kernel)
+}
+
+// takeTools adds the files s names to the tree; each must be there.
+func (b *build) takeTools(ctx context.Context, d deb, s source) error {
+	wanted := s.wanted()
+	err := b.each(ctx, d, func(h *tar.Header, r io.Reader) error {
+		if !wanted[h.Name] {
+			return nil
+		}
+		delete(wanted, h.Name)
+		if h.Typeflag == tar.TypeSymlink {
+			b.tree.link(h.Name, h.Linkname)
+			return nil
+		}
+		data, err := io.ReadAll(r)
+		b.tree.file(h.Name, permissions(h), data)
+		return err
+	})
+	if err == nil && len(wanted) > 0 {
+		missing := slices.Sorted(maps.Keys(wanted))
+		err = fmt.Errorf("package %s has no %s", d.Name, strings.Join(missing, ", "))
+	}
+	return err
+}
+
+// each visits the entries of d and keeps its licence text.
+func (b *build) each(ctx context.Context, d deb, visit func(*tar.Header, io.Reader) error) error {
+	return d.each(ctx, func(h *tar.Header, r io.Reader) error {
+		if copyright(h) == "" {
+			return visit(h, r)
+		}
+		text, err := io.ReadAll(r)
+		b.copyrights[d.Name] = string(text)
+		return err
+	})
+}
+
+// copyrightFile returns the licence texts under the names of their packages.
+func (b *build) copyrightFile() []byte {
+	var out strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(b.copyrights)) {
+		fmt.Fprintf(&out, "==== %s ====\n\n%s\n", name, strings.TrimRight(b.copyrights[name], "\n"))
+	}
+	return []byte(out.String())
+}

@@ -1,0 +1,152 @@
+package helper
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"debug/elf"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+)
+
+// kernelFiles is what a kernel package holds for us.
+type kernelFiles struct {
+	version string
+	bzImage []byte
+	modules map[string]module // by name, with underscores
+	builtin map[string]bool
+}
+
+type module struct {
+	path string // in the initramfs, without a leading slash
+	data []byte
+}
+
+func newKernelFiles() *kernelFiles {
+	return &kernelFiles{modules: map[string]module{}, builtin: map[string]bool{}}
+}
+
+// visit takes the kernel, the modules and the list of those built in.
+func (k *kernelFiles) visit(h *tar.Header, r io.Reader) error {
+	if h.Typeflag != tar.TypeReg {
+		return nil
+	}
+	dir, base := path.Split(h.Name)
+	var err error
+	switch {
+	case dir == "boot/" && strings.HasPrefix(base, "vmlinuz-"):
+		k.version = strings.TrimPrefix(base, "vmlinuz-")
+		k.bzImage, err = io.ReadAll(r)
+	case base == "modules.builtin":
+		err = k.readBuiltin(r)
+	case strings.HasSuffix(base, ".ko"):
+		m := module{path: h.Name}
+		m.data, err = io.ReadAll(r)
+		k.modules[moduleName(base)] = m
+	}
+	return err
+}
+
+func (k *kernelFiles) readBuiltin(r io.Reader) error {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		k.builtin[moduleName(path.Base(lines.Text()))] = true
+	}
+	return lines.Err()
+}
+
+// moduleName returns the name of a module by its file name; the kernel takes
+// minus and underscore for the same.
+func moduleName(file string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(file, ".ko"), "-", "_")
+}
+
+// moduleLists is modules.json, which the agent reads.
+type moduleLists struct {
+	Boot   []string            `json:"boot"`
+	Demand map[string][]string `json:"demand"`
+}
+
+// addModules adds the kernel modules the helper may load, and the lists.
+func addModules(t tree, k *kernelFiles) error {
+	var lists moduleLists
+	var err error
+	if lists.Boot, err = k.add(t, bootModules); err != nil {
+		return err
+	}
+	lists.Demand = map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(demandModules)) {
+		if lists.Demand[name], err = k.add(t, demandModules[name]); err != nil {
+			return err
+		}
+	}
+	b, err := json.MarshalIndent(lists, "", "  ")
+	if err != nil {
+		return err
+	}
+	t.file(modulesPath, 0o644, append(b, '\n'))
+	return nil
+}
+
+// add adds the modules of those names and what they depend on to t, and returns
+// their absolute paths in loading order.
+func (k *kernelFiles) add(t tree, names []string) ([]string, error) {
+	order := []string{}
+	var visit func(name, neededBy string) error
+	visit = func(name, neededBy string) error {
+		m, ok := k.modules[name]
+		if k.builtin[name] || slices.Contains(order, "/"+m.path) {
+			return nil
+		}
+		if !ok {
+			return fmt.Errorf("kernel module %s, needed by %s, is not in the kernel package", name, neededBy)
+		}
+		depends, err := m.depends()
+		if err != nil {
+			return fmt.Errorf("reading kernel module %s: %w", name, err)
+		}
+		for _, d := range depends {
+			if err := visit(d, name); err != nil {
+				return err
+			}
+		}
+		t.file(m.path, 0o644, m.data)
+		order = append(order, "/"+m.path)
+		return nil
+	}
+	for _, name := range names {
+		if err := visit(name, "the helper"); err != nil {
+			return nil, err
+		}
+	}
+	return order, nil
+}
+
+// depends returns the names of the modules m needs, from its section .modinfo:
+// strings KEY=VALUE, each ended by a zero byte.
+func (m module) depends() ([]string, error) {
+	f, err := elf.NewFile(bytes.NewReader(m.data))
+	if err != nil {
+		return nil, err
+	}
+	section := f.Section(".modinfo")
+	if section == nil {
+		return nil, errors.New("no section .modinfo")
+	}
+	info, err := section.Data()
+	if err != nil {
+		return nil, err
+	}
+	for entry := range strings.SplitSeq(string(info), "\x00") {
+		if list, ok := strings.CutPrefix(entry, "depends="); ok && list != "" {
+			return strings.Split(strings.ReplaceAll(list, "-", "_"), ","), nil
+		}
+	}
+	return nil, nil
+}

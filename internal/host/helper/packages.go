@@ -1,0 +1,109 @@
+package helper
+
+import "strings"
+
+// kernelPackage depends on the kernel package of the day.
+const kernelPackage = "linux-image-cloud-amd64"
+
+// source is a Debian package and the files the initramfs takes from it.
+type source struct {
+	name  string
+	files string // absolute paths, separated by white space
+}
+
+// tools are the programs of the helper in the order they are collected. Who
+// needs them: the tasks (e2fsprogs, sfdisk, blkid, mkswap), CUSTOM_TASK and
+// task overwriting (bash and the small tools), the rescue shell (the rest;
+// busybox for an editor and a pager in a tenth of the room).
+var tools = []source{
+	{"e2fsprogs", `/sbin/e2fsck /sbin/resize2fs /sbin/dumpe2fs /sbin/tune2fs /sbin/e2label
+		/sbin/debugfs /usr/bin/chattr /usr/bin/lsattr`},
+	{"fdisk", `/sbin/sfdisk`},
+	{"util-linux", `/sbin/blkid /sbin/mkswap /sbin/swaplabel /sbin/blockdev /sbin/wipefs
+		/bin/dmesg /bin/findmnt /bin/lsblk /bin/more /bin/mountpoint
+		/usr/bin/flock /usr/bin/getopt /usr/bin/nsenter /usr/bin/setsid /usr/bin/unshare`},
+	{"mount", `/bin/mount /bin/umount`},
+	{"bash", `/bin/bash`},
+	{"coreutils", `/bin/cat /bin/chgrp /bin/chmod /bin/chown /bin/cp /bin/date /bin/dd /bin/df
+		/bin/echo /bin/false /bin/ln /bin/ls /bin/mkdir /bin/mknod /bin/mktemp /bin/mv /bin/pwd
+		/bin/readlink /bin/rm /bin/rmdir /bin/sleep /bin/stty /bin/sync /bin/touch /bin/true
+		/bin/uname /usr/bin/[ /usr/bin/base64 /usr/bin/basename /usr/bin/cksum /usr/bin/comm
+		/usr/bin/cut /usr/bin/dirname /usr/bin/du /usr/bin/env /usr/bin/expand /usr/bin/expr
+		/usr/bin/fold /usr/bin/head /usr/bin/id /usr/bin/install /usr/bin/join /usr/bin/link
+		/usr/bin/md5sum /usr/bin/mkfifo /usr/bin/nice /usr/bin/nl /usr/bin/nohup /usr/bin/nproc
+		/usr/bin/od /usr/bin/paste /usr/bin/printenv /usr/bin/printf /usr/bin/realpath
+		/usr/bin/seq /usr/bin/sha1sum /usr/bin/sha256sum /usr/bin/sha512sum /usr/bin/shuf
+		/usr/bin/sort /usr/bin/split /usr/bin/stat /usr/bin/tac /usr/bin/tail /usr/bin/tee
+		/usr/bin/test /usr/bin/timeout /usr/bin/tr /usr/bin/truncate /usr/bin/tty
+		/usr/bin/uniq /usr/bin/unlink /usr/bin/wc /usr/bin/whoami /usr/bin/yes
+		/usr/sbin/chroot`},
+	{"sed", `/bin/sed`},
+	{"grep", `/bin/grep /bin/egrep /bin/fgrep`},
+	{"mawk", `/usr/bin/mawk`},
+	{"findutils", `/usr/bin/find /usr/bin/xargs`},
+	{"diffutils", `/usr/bin/cmp /usr/bin/diff`},
+	{"gzip", `/bin/gzip /bin/gunzip /bin/zcat`},
+	{"tar", `/bin/tar`},
+	{"busybox", `/bin/busybox`},
+	{"ncurses-base", `/lib/terminfo/l/linux /lib/terminfo/v/vt100 /lib/terminfo/v/vt220
+		/lib/terminfo/x/xterm /lib/terminfo/x/xterm-256color /lib/terminfo/s/screen
+		/lib/terminfo/s/screen-256color /lib/terminfo/t/tmux-256color /lib/terminfo/d/dumb`},
+}
+
+// links are names a program is known by besides its own.
+var links = []struct{ name, target string }{
+	{"/bin/sh", "bash"},
+	{"/usr/bin/awk", "mawk"},
+	{"/sbin/fsck.ext2", "e2fsck"},
+	{"/sbin/fsck.ext3", "e2fsck"},
+	{"/sbin/fsck.ext4", "e2fsck"},
+}
+
+// applets are the programs busybox stands in for, in /usr/bin.
+const applets = "vi less ps top free hexdump xxd strings patch which clear hostname"
+
+// libraries are the packages searched for the shared libraries the tools name.
+var libraries = []string{
+	"libc6", "libext2fs2", "libcom-err2", "libss2", "libblkid1", "libuuid1", "libfdisk1",
+	"libsmartcols1", "libmount1", "libselinux1", "libpcre2-8-0", "libtinfo6", "libreadline8",
+	"libudev1", "libacl1", "libattr1", "libgmp10",
+}
+
+// Kernel modules: those every run needs, in the order they are wanted, and by
+// file system type those loaded when a file system of that type is mounted.
+// Dependencies are added from the modules themselves.
+var (
+	bootModules   = []string{"virtio_pci", "virtio_blk", "virtio_console", "dm_mod", "crc32c_generic", "ext4"}
+	demandModules = map[string][]string{
+		// Debian mounts vfat with code page 437 and names as UTF-8 or ASCII.
+		"vfat": {"vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"},
+	}
+)
+
+// addLinks adds links and applets to t.
+func addLinks(t tree) {
+	for _, l := range links {
+		t.link(l.name, l.target)
+	}
+	for name := range strings.FieldsSeq(applets) {
+		t.link("/usr/bin/"+name, "busybox")
+	}
+}
+
+// downloads returns the packages to fetch beside the kernel's.
+func downloads() []string {
+	var names []string
+	for _, s := range tools {
+		names = append(names, s.name)
+	}
+	return append(names, libraries...)
+}
+
+// wanted returns the set of files of s, as merged paths.
+func (s source) wanted() map[string]bool {
+	set := map[string]bool{}
+	for name := range strings.FieldsSeq(s.files) {
+		set[merged(name)] = true
+	}
+	return set
+}

@@ -1,0 +1,163 @@
+package helper
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path"
+	"strings"
+
+	"snf-image/internal/command"
+)
+
+const (
+	packageName = "snf-image-helper"
+	// packageDir is where the package has the files of the helper image.
+	packageDir = "usr/lib/snf-image-helper"
+	// maxUnpacked bounds what is taken out of a package, in bytes.
+	maxUnpacked = 512 << 20
+)
+
+// UnpackOptions says which package to unpack and where.
+type UnpackOptions struct {
+	Dir     string // HELPER_DIR, made if it is missing
+	Package string // path of the Debian package snf-image-helper
+	Release string // release version of the host command
+	// AnyRelease forgives a package of another release with the same protocol.
+	AnyRelease bool
+	Log        *slog.Logger
+}
+
+// Unpack puts the helper image that a snf-image-helper package carries into
+// opts.Dir. Nothing is downloaded and nothing from the package is run. Only
+// files that the package's manifest names and vouches for are written, under
+// the names it has for them; whatever was there stays in force until they all
+// are complete.
+func Unpack(ctx context.Context, opts UnpackOptions) (*Manifest, error) {
+	version, err := packageVersion(ctx, opts)
+	if err != nil {
+		return nil, failure("reading the helper package", opts.Package, err, opts.packageRemedy())
+	}
+	store, err := openStore(opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer store.close()
+	m, err := unpack(ctx, store, opts)
+	if err != nil {
+		return nil, failure("unpacking the helper package", opts.Package, err, opts.packageRemedy())
+	}
+	opts.Log.Info("made the helper image", "dir", opts.Dir, "package", version, "kernel", m.Kernel)
+	return m, nil
+}
+
+func (o UnpackOptions) packageRemedy() string {
+	return "put the whole package " + packageName + " of release " + o.Release + " there"
+}
+
+// packageVersion returns the version of the package, which must be ours.
+func packageVersion(ctx context.Context, opts UnpackOptions) (string, error) {
+	switch st, err := os.Stat(opts.Package); {
+	case err != nil:
+		return "", errors.Unwrap(err) // without the path, which the failure has
+	case !st.Mode().IsRegular():
+		return "", errors.New("not a regular file")
+	}
+	out, err := command.Run(ctx, command.Cmd{
+		Args: []string{"dpkg-deb", "--showformat=${Package} ${Version}", "--show", opts.Package}, Log: opts.Log,
+	})
+	if err != nil {
+		return "", fmt.Errorf("not a Debian package, or damaged: %w", err)
+	}
+	name, version, _ := strings.Cut(string(out), " ")
+	if name != packageName {
+		return "", fmt.Errorf("the package is called %q, not %s", name, packageName)
+	}
+	return version, nil
+}
+
+// unpack reads the package, checks what it holds, and publishes it.
+func unpack(ctx context.Context, s *store, opts UnpackOptions) (*Manifest, error) {
+	carried, err := readPackage(ctx, opts.Package)
+	if err != nil {
+		return nil, err
+	}
+	m, err := carried.manifest(opts)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for _, f := range m.files() {
+		if files[f.Name], err = carried.file(f); err != nil {
+			return nil, err
+		}
+	}
+	temp, err := s.temp()
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temp)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return m, s.publish(temp, m, files)
+}
+
+// carried is what a package has in packageDir, by name.
+type carried map[string][]byte
+
+func readPackage(ctx context.Context, file string) (carried, error) {
+	c, room := carried{}, int64(maxUnpacked)
+	err := deb{path: file}.each(ctx, func(h *tar.Header, r io.Reader) error {
+		dir, name := path.Split(h.Name)
+		if path.Clean(dir) != packageDir {
+			return nil
+		}
+		if h.Typeflag != tar.TypeReg {
+			return errors.New("not a regular file")
+		}
+		if room -= h.Size; room < 0 {
+			return fmt.Errorf("more than %d MiB to unpack", maxUnpacked>>20)
+		}
+		data, err := io.ReadAll(r)
+		c[name] = data
+		return err
+	})
+	return c, err
+}
+
+// manifest returns the manifest of the package if it is for this release.
+func (c carried) manifest(opts UnpackOptions) (*Manifest, error) {
+	text, ok := c[manifestName]
+	if !ok {
+		return nil, fmt.Errorf("the package has no %s/%s", packageDir, manifestName)
+	}
+	m, err := parseManifest(text)
+	if err != nil {
+		return nil, err
+	}
+	err = m.fits(OpenOptions{Release: opts.Release})
+	if errors.Is(err, errRelease) && opts.AnyRelease {
+		opts.Log.Warn(err.Error())
+		err = nil
+	}
+	return m, err
+}
+
+// file returns the file that the manifest describes as want.
+func (c carried) file(want File) ([]byte, error) {
+	data, ok := c[want.Name]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("the package has no %s", want.Name)
+	case int64(len(data)) != want.Size:
+		return nil, fmt.Errorf("%s: %w", want.Name, errSize)
+	case digestOf(data) != want.Digest:
+		return nil, fmt.Errorf("%s: %w", want.Name, errDigest)
+	}
+	return data, nil
+}

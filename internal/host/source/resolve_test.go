@@ -1,0 +1,127 @@
+package source
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"snf-image/internal/report"
+)
+
+// store makes a store behind a symbolic link, with files, links and a directory
+// that holds no images.
+func store(t *testing.T) (s Store, real string) {
+	t.Helper()
+	top, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	real = filepath.Join(top, "images")
+	for _, name := range []string{
+		"images/debian", "images/plain.diskdump", "images/first-x86_64.diskdump", "images/both", "images/both.diskdump",
+		"images/sub/nested", "images/helper/vmlinux", "images/null", "outside/image", "images/a:b",
+	} {
+		path := filepath.Join(top, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("x"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, target := range map[string]string{
+		"store": "images", "images/inner": "debian", "images/absolute": filepath.Join(real, "debian"),
+		"images/out": "../outside/image", "images/outdir": "../outside", "images/dangling": "gone", "images/tohelper": "helper/vmlinux",
+	} {
+		if err := os.Symlink(target, filepath.Join(top, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := filepath.Join(top, "store")
+	return Store{Dir: dir, Arch: "x86_64", Never: []string{filepath.Join(dir, "helper"), filepath.Join(dir, "no-cache")}}, real
+}
+
+func TestResolve(t *testing.T) {
+	t.Parallel()
+	s, real := store(t)
+	for _, tc := range []struct{ id, want, warning string }{
+		{"debian", "debian", ""},
+		{"/debian", "debian", ""},
+		{"local://debian", "debian", ""},
+		{"local:///sub/nested", "sub/nested", ""},
+		{"file://debian", "debian", ""},
+		{"plain", "plain.diskdump", "plain.diskdump is used"},
+		{"first", "first-x86_64.diskdump", "first-x86_64.diskdump is used"},
+		{"both", "both", ""},
+		{"inner", "debian", ""},
+		{"absolute", "debian", ""},
+		{"local://null", "null", ""},
+		{"local://a:b", "a:b", ""},
+		{"../images/../debian", "debian", ""},
+	} {
+		got, warnings, err := s.Resolve(tc.id, "diskdump")
+		if err != nil || got != filepath.Join(real, tc.want) {
+			t.Errorf("Resolve(%q) = %q, %v, want %q", tc.id, got, err, tc.want)
+		}
+		if text := strings.Join(warnings, "\n"); !strings.Contains(text, tc.warning) || tc.warning == "" && text != "" {
+			t.Errorf("Resolve(%q) warns %q, want %q", tc.id, text, tc.warning)
+		}
+	}
+}
+
+func TestResolveRefuses(t *testing.T) {
+	t.Parallel()
+	s, _ := store(t)
+	for _, tc := range []struct{ name, id, cause, remedy string }{
+		{"missing", "gone", "not exist", "copied to this node"},
+		{"other format", "plain.extdump", "not exist", ""},
+		{"link out", "out", "/outside/image", "bind-mount"},
+		{"directory link out", "outdir/image", "/outside/image", "IMAGE_DIR"},
+		{"dangling link", "dangling", "a link to gone", "restore"},
+		{"helper image", "helper/vmlinux", "holds no images", ""},
+		{"link to the helper image", "tohelper", "holds no images", ""},
+		{"climbing", "../outside/image", "not exist", ""},
+		{"Pithos", "pithos://u/c/o", "Pithos", "IMAGE_DIR"},
+		{"Pithos map", "pithosmap://x/1", "Pithos", ""},
+		{"colon", "a:b", "colon", "local://"},
+		{"empty", "", "names no file", ""},
+		{"empty local", "local://", "names no file", ""},
+		{"only slashes", "local://..//", "names no file", ""},
+		{"NUL", "local://a\x00", "names no file", ""},
+		{"file as directory", "debian/x", "not a directory", ""},
+	} {
+		got, _, err := s.Resolve(tc.id, "diskdump")
+		f, ok := errors.AsType[*report.Failure](err)
+		if !ok || got != "" || f.Kind != report.Image {
+			t.Errorf("%s: Resolve(%q) = %q, %v, want a failure", tc.name, tc.id, got, err)
+			continue
+		}
+		if !strings.Contains(f.Cause.Error(), tc.cause) || !strings.Contains(f.Remedy, tc.remedy) {
+			t.Errorf("%s: Resolve(%q) = %v, want %q and %q", tc.name, tc.id, err, tc.cause, tc.remedy)
+		}
+	}
+}
+
+// FuzzResolve looks for a way out of the store.
+func FuzzResolve(f *testing.F) {
+	for _, id := range []string{"a", "../a", "local://../../etc/passwd", "sub/../../x", "file:///etc/passwd", "\x00"} {
+		f.Add(id, "diskdump")
+	}
+	dir, err := filepath.EvalSymlinks(f.TempDir())
+	if err == nil {
+		err = errors.Join(os.WriteFile(filepath.Join(dir, "secret"), nil, 0o600), os.Mkdir(filepath.Join(dir, "store"), 0o755))
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "store", "a"), nil, fs.FileMode(0o600))
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := Store{Dir: filepath.Join(dir, "store"), Arch: "x86_64"}
+	f.Fuzz(func(t *testing.T, id, format string) {
+		path, _, err := s.Resolve(id, format)
+		if err == nil && !strings.HasPrefix(path, s.Dir+"/") {
+			t.Errorf("Resolve(%q, %q) = %q", id, format, path)
+		}
+	})
+}

@@ -1,0 +1,240 @@
+package target
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"testing"
+
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// staleDisk is a disk file full of another tenant's bytes.
+func staleDisk(t *testing.T, size int64) string {
+	t.Helper()
+	path := newDisk(t, size)
+	if err := os.WriteFile(path, bytes.Repeat([]byte{0x55}, int(size)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func newEnd(t *testing.T, content []byte) *os.File {
+	t.Helper()
+	f, err := NewEnd("end")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	if _, err := f.WriteAt(content, 0); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func is(b []byte, want byte) bool { return bytes.Count(b, []byte{want}) == len(b) }
+
+func TestNewEndKeepsItsLength(t *testing.T) {
+	t.Parallel()
+	f := newEnd(t, nil)
+	for _, n := range []int64{0, spec.EndSize * 2} {
+		if err := f.Truncate(n); err == nil {
+			t.Errorf("an end of the disk could be cut or extended to %d bytes", n)
+		}
+	}
+}
+
+func TestCommit(t *testing.T) {
+	t.Parallel()
+	path := staleDisk(t, testSize+512)
+	d := open(t, path, Options{})
+	head := newEnd(t, bytes.Repeat([]byte{1}, spec.EndSize))
+	tail := newEnd(t, bytes.Repeat([]byte{2}, spec.EndSize))
+	if err := Commit(d, head, tail); err != nil {
+		t.Fatal(err)
+	}
+	b := read(t, path)
+	n := len(b) - spec.EndSize
+	if !is(b[:spec.EndSize], 1) || !is(b[spec.EndSize:n], 0x55) || !is(b[n:], 2) {
+		t.Error("the disk is not head, body, tail")
+	}
+	if err := Blank(d); err != nil {
+		t.Fatal(err)
+	}
+	b = read(t, path)
+	if !is(b[:spec.EndSize], 0) || !is(b[spec.EndSize:n], 0x55) || !is(b[n:], 0) {
+		t.Error("the disk is not zero, body, zero")
+	}
+}
+
+// TestCommitOrder breaks off a commit at its first write: what is on the disk
+// must not boot.
+func TestCommitOrder(t *testing.T) {
+	t.Parallel()
+	path := staleDisk(t, testSize)
+	d := open(t, path, Options{})
+	if err := Blank(d); err != nil {
+		t.Fatal(err)
+	}
+	short, err := os.CreateTemp(t.TempDir(), "head")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer short.Close()
+	err = Commit(d, short, newEnd(t, []byte{1}))
+	if report.KindOf(err) != report.Disk {
+		t.Fatalf("Commit with a short head = %v, want a failure of the disk", err)
+	}
+	if b := read(t, path); !is(b[:spec.EndSize], 0) || !is(b[len(b)-spec.EndSize:], 0) {
+		t.Error("a commit without a head wrote an end of the disk")
+	}
+}
+
+func newWriter(t *testing.T, path string) *Writer {
+	t.Helper()
+	d := open(t, path, Options{})
+	w, err := NewWriter(d.File, newEnd(t, nil), newEnd(t, nil), d.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// TestZeroMethods forbids the cheap methods one after the other, as disks do
+// that lack them.
+func TestZeroMethods(t *testing.T) {
+	t.Parallel()
+	for _, device := range []bool{false, true} {
+		for lacks := None; lacks < Written; lacks++ {
+			path := staleDisk(t, testSize)
+			disk := path
+			if device {
+				disk = loop(t, path)
+			}
+			w := newWriter(t, disk)
+			w.zeroer.lacks.Store(int32(lacks))
+			from, n := int64(2<<20+512), int64(3<<20+1024)
+			if err := w.Zero(t.Context(), from, n); err != nil {
+				t.Fatalf("device %v without %v: %v", device, lacks, err)
+			}
+			if err := w.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			b := read(t, disk)
+			if !is(b[:from], 0x55) || !is(b[from:from+n], 0) || !is(b[from+n:], 0x55) {
+				t.Errorf("device %v, by %v: not exactly the range is zero", device, w.Zeroing())
+			}
+			if got := w.Zeroing(); got <= lacks {
+				t.Errorf("zeroed by %v, which the disk lacks", got)
+			}
+		}
+	}
+}
+
+func TestWipe(t *testing.T) {
+	t.Parallel()
+	const from = 3<<20 + 512
+	for name, tc := range map[string]struct {
+		how   Wipe
+		lacks Method
+		want  Wiped
+		zero  bool
+	}{
+		"auto":                {WipeAuto, None, WipedPunched, true},
+		"auto, costly":        {WipeAuto, PunchHole, WipedCostly, false},
+		"zero":                {WipeZero, None, WipedPunched, true},
+		"zero, costly":        {WipeZero, PunchHole, WipedWritten, true},
+		"none":                {WipeNone, None, WipedLeft, false},
+		"nothing behind":      {WipeAuto, None, WipedNothing, false},
+		"auto, but no method": {WipeAuto, Kernel, WipedCostly, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := staleDisk(t, testSize)
+			w := newWriter(t, path)
+			w.zeroer.lacks.Store(int32(tc.lacks))
+			off := int64(from)
+			if tc.want == WipedNothing {
+				off = testSize
+			}
+			if err := w.BlankEnds(); err != nil {
+				t.Fatal(err)
+			}
+			got, n, err := w.Wipe(t.Context(), off, tc.how)
+			if err != nil || got != tc.want || (n == testSize-off && n > 0) != tc.zero {
+				t.Fatalf("Wipe = %q, %d, %v, want %q", got, n, err, tc.want)
+			}
+			if err := w.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			b := read(t, path)
+			if is(b[from:], 0) != tc.zero || !is(b[spec.EndSize:from], 0x55) {
+				t.Errorf("zero behind the image: %v, want %v", is(b[from:], 0), tc.zero)
+			}
+		})
+	}
+}
+
+func TestZeroStops(t *testing.T) {
+	t.Parallel()
+	w := newWriter(t, staleDisk(t, testSize))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("stop")
+	cancel(stop)
+	if err := w.Zero(ctx, 2<<20, 1<<20); !errors.Is(err, stop) {
+		t.Errorf("Zero after the end = %v, want %v", err, stop)
+	}
+}
+
+func TestParseWipe(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]Wipe{"": WipeAuto, "auto": WipeAuto, "zero": WipeZero, "none": WipeNone} {
+		if got, err := ParseWipe(in); err != nil || got != want {
+			t.Errorf("ParseWipe(%q) = %q, %v, want %q", in, got, err, want)
+		}
+	}
+	if _, err := ParseWipe("yes"); err == nil {
+		t.Error("ParseWipe(yes) succeeded")
+	}
+}
+
+// TestWriteOverPunched zeroes a range and writes its end, which is no whole
+// block: the data must win, with O_DIRECT and without.
+func TestWriteOverPunched(t *testing.T) {
+	t.Parallel()
+	for _, direct := range []bool{true, false} {
+		path := staleDisk(t, testSize+512*3)
+		w := newWriter(t, path)
+		w.direct = direct && w.direct
+		setDirect(w.disk, w.direct)
+		if err := w.Punch(t.Context(), 2<<20, 6<<20); err != nil {
+			t.Fatal(err)
+		}
+		data, err := Buffer(1 << 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(data, bytes.Repeat([]byte{7}, len(data)))
+		if _, err := w.WriteAt(data, 7<<20); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		b := read(t, path)
+		if body := len(b) - spec.EndSize; !is(b[7<<20:body], 7) || !is(b[2<<20:7<<20], 0) {
+			t.Errorf("direct %v: the zeros overwrote the data, or were not written", direct)
+		}
+	}
+}

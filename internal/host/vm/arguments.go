@@ -1,0 +1,72 @@
+package vm
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// arguments returns QEMU's argument vector. No argument holds a path of a disk
+// or anything secret.
+func arguments(cfg Config, p *plumbing) []string {
+	args := []string{
+		"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
+		"-name", "snf-image-helper",
+		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+		"-machine", "q35,usb=off,vmport=off,sata=off,smbus=off",
+		"-m", strconv.Itoa(cfg.MemoryMiB), "-smp", "1",
+		"-kernel", fmt.Sprintf("/proc/self/fd/%d", p.fd.kernel),
+		"-initrd", fmt.Sprintf("/proc/self/fd/%d", p.fd.initramfs),
+		"-append", cfg.Cmdline,
+		"-chardev", fmt.Sprintf("socket,id=console,fd=%d", p.fd.console),
+		"-serial", "chardev:console",
+		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", p.fd.monitor),
+		"-mon", "chardev=monitor,mode=control",
+		"-device", "virtio-serial-pci,id=serial,max_ports=4",
+		"-chardev", fmt.Sprintf("socket,id=channel,fd=%d", p.fd.channel),
+		"-device", "virtserialport,bus=serial.0,nr=1,chardev=channel,name=snf-image",
+	}
+	args = append(args, accelerator(cfg.Accelerator)...)
+	if cfg.Shell != nil {
+		shell := fmt.Sprintf("socket,id=shell,fd=%d", p.fd.shell)
+		if cfg.ShellListens {
+			shell += ",server=on,wait=off"
+		}
+		args = append(args, "-chardev", shell,
+			"-device", "virtserialport,bus=serial.0,nr=2,chardev=shell,name=snf-image-shell")
+	}
+	for i, d := range cfg.Disks {
+		args = append(args, disk(i, p.disks[i], d)...)
+	}
+	return args
+}
+
+// accelerator chooses the processor with it. With TCG the default translation
+// cache is an eighth of the node's memory; 64 MiB are plenty for one boot.
+func accelerator(a Accelerator) []string {
+	if a == KVM {
+		return []string{"-accel", "kvm", "-cpu", "host"}
+	}
+	return []string{"-accel", "tcg,tb-size=64", "-cpu", "max"}
+}
+
+// disk attaches file descriptor fd. An fd set keeps QEMU from opening a path,
+// and works for devices only root may open; the description is shared with the
+// host, and so are its locks.
+func disk(i, fd int, d Disk) []string {
+	onOff := func(b bool) string {
+		if b {
+			return "on"
+		}
+		return "off"
+	}
+	driver := "file"
+	if isBlockDevice(d.File) {
+		driver = "host_device"
+	}
+	return []string{
+		"-add-fd", fmt.Sprintf("fd=%d,set=%d", fd, i+1),
+		"-blockdev", fmt.Sprintf("driver=%s,node-name=disk%d,filename=/dev/fdset/%d,read-only=%s,cache.direct=%s,discard=ignore,locking=off",
+			driver, i, i+1, onOff(d.ReadOnly), onOff(d.Direct)),
+		"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s,disable-legacy=on", i, d.Serial),
+	}
+}

@@ -1,0 +1,59 @@
+package vm
+
+import (
+	"bufio"
+	"encoding/json"
+	"net"
+	"time"
+)
+
+// guestShutdown is QMP's reason for a power-off by the guest (QAPI
+// ShutdownCause).
+const guestShutdown = "guest-shutdown"
+
+// monitor listens to QEMU's events: they alone tell a power-off from a reset
+// or a panic, for which QEMU exits with 0 as well.
+type monitor struct {
+	conn   net.Conn
+	done   chan struct{}
+	reason string
+}
+
+func watchMonitor(conn net.Conn) *monitor {
+	m := &monitor{conn: conn, done: make(chan struct{}), reason: "QEMU ended without a word"}
+	go m.listen()
+	return m
+}
+
+// listen does the QMP handshake and waits for SHUTDOWN. QEMU may be in the
+// hands of the image: a line longer than bufio.MaxScanTokenSize ends it.
+func (m *monitor) listen() {
+	defer close(m.done)
+	if _, err := m.conn.Write([]byte(`{"execute":"qmp_capabilities"}` + "\n")); err != nil {
+		return
+	}
+	lines := bufio.NewScanner(m.conn)
+	for lines.Scan() {
+		var e struct {
+			Event string `json:"event"`
+			Data  struct {
+				Reason string `json:"reason"`
+			} `json:"data"`
+		}
+		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Event == "SHUTDOWN" {
+			m.reason = e.Data.Reason
+		}
+	}
+}
+
+// end returns the reason of the shutdown, once QEMU is gone.
+func (m *monitor) end() string {
+	select {
+	case <-m.done:
+	case <-time.After(time.Second): // a leaked descriptor must not hang us
+		_ = m.conn.Close()
+		<-m.done
+	}
+	_ = m.conn.Close()
+	return m.reason
+}

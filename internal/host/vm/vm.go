@@ -1,0 +1,271 @@
+// Package vm launches the helper in QEMU and supervises it.
+//
+// QEMU gets descriptors, never paths: disks as fd sets, kernel and initramfs as
+// sealed memfds, every conversation as one end of a socket pair. It runs with a
+// uid of its own when the caller is root, inside QEMU's seccomp sandbox, in
+// network and IPC namespaces of its own, in a process group of its own, and
+// dies with its parent. Nothing it prints reaches a log unbounded or unescaped.
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+
+	"snf-image/internal/report"
+)
+
+// Accelerator is how QEMU runs the helper's processor.
+type Accelerator string
+
+// The accelerators.
+const (
+	KVM Accelerator = "kvm"
+	TCG Accelerator = "tcg" // software emulation, works everywhere
+)
+
+// Config describes one helper.
+type Config struct {
+	QEMU        string // path of the program
+	Accelerator Accelerator
+	// Kernel (an ELF file with a PVH entry) and Initramfs are sealed memfds.
+	Kernel, Initramfs *os.File
+	Cmdline           string
+	MemoryMiB         int
+	Disks             []Disk
+	// User is who QEMU runs as; nil leaves the caller's identity.
+	User *syscall.Credential
+	// Shell, when not nil, is the port "snf-image-shell": a connected socket, or
+	// a listening one with ShellListens.
+	Shell        *os.File
+	ShellListens bool
+	Log          *slog.Logger
+}
+
+// Disk is one virtio-blk disk of the helper.
+type Disk struct {
+	File     *os.File // opened for reading and writing unless ReadOnly
+	Serial   string   // at most 20 bytes, how the agent recognises the disk
+	ReadOnly bool
+	Direct   bool // File was opened with O_DIRECT
+}
+
+// Machine is a running helper.
+type Machine struct {
+	// Channel is the host's end of the port "snf-image".
+	Channel net.Conn
+
+	cmd     *exec.Cmd
+	console *console
+	stderr  *console
+	qmp     *monitor
+	limited bool // in its resources
+	done    chan struct{}
+	exit    Exit
+}
+
+// Exit says how the helper ended.
+type Exit struct {
+	// Clean means that the guest powered itself off and QEMU exited with 0.
+	Clean bool
+	// Reason is why, for people: "guest-shutdown", "guest-reset", "killed"...
+	Reason string
+	// Stderr is the end of what QEMU printed, escaped.
+	Stderr string
+	// CPU is what QEMU used in all, user and system.
+	CPU time.Duration
+}
+
+// Start launches QEMU. The caller must call Wait, and Kill when it wants an end
+// before the guest powers off; files in cfg stay the caller's to close.
+func Start(cfg Config) (*Machine, error) {
+	p, err := newPlumbing(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer p.closeChild()
+	m := &Machine{
+		Channel: p.channel,
+		console: newConsole(cfg.Log, "console"),
+		stderr:  newConsole(cfg.Log, "qemu"),
+		qmp:     watchMonitor(p.monitor),
+		done:    make(chan struct{}),
+	}
+	m.cmd = exec.Command(cfg.QEMU, arguments(cfg, p)...)
+	m.cmd.Env = []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/nonexistent"}
+	m.cmd.Dir = "/"
+	m.cmd.ExtraFiles = p.files
+	m.cmd.Stdout, m.cmd.Stderr = m.stderr, m.stderr
+	m.cmd.WaitDelay = time.Second
+	m.cmd.SysProcAttr = confinement(cfg.User)
+	drained := make(chan struct{})
+	started := make(chan error, 1)
+	go m.run(started, drained)
+	if err := <-started; err != nil {
+		p.closeHost()
+		return nil, &report.Failure{
+			Kind: report.Node, What: "starting QEMU", On: cfg.QEMU,
+			Cause: err, Remedy: "install qemu-system-x86 or set KVM in the configuration file",
+		}
+	}
+	m.limited = limitResources(m.cmd.Process.Pid, cfg)
+	go func() {
+		m.console.drain(p.console)
+		close(drained)
+	}()
+	return m, nil
+}
+
+// run starts QEMU and waits for it on one thread: QEMU dies with the thread
+// that forked it, and Go ends the thread of any goroutine that returns locked.
+func (m *Machine) run(started chan<- error, drained <-chan struct{}) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	closeOnExec()
+	err := m.cmd.Start()
+	started <- err
+	if err == nil {
+		m.wait(drained)
+	}
+}
+
+// drainLimit bounds the wait for the rest of the console, should a descriptor
+// have leaked.
+const drainLimit = time.Second
+
+func (m *Machine) wait(drained <-chan struct{}) {
+	err := m.cmd.Wait()
+	reason := m.qmp.end()
+	select {
+	case <-drained:
+	case <-time.After(drainLimit):
+	}
+	m.exit = Exit{Reason: reason, Stderr: m.stderr.Tail(), CPU: m.cmd.ProcessState.SystemTime() + m.cmd.ProcessState.UserTime()}
+	m.exit.Clean = err == nil && reason == guestShutdown
+	if err != nil {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			m.exit.Reason = fmt.Sprintf("QEMU ended with %v", exit)
+		} else {
+			m.exit.Reason = err.Error()
+		}
+	}
+	_ = m.Channel.Close()
+	close(m.done)
+}
+
+// Wait returns when QEMU has ended, or with the context's cause when ctx ends
+// first; the helper then still runs.
+func (m *Machine) Wait(ctx context.Context) (Exit, error) {
+	select {
+	case <-m.done:
+		return m.exit, nil
+	case <-ctx.Done():
+		return Exit{}, context.Cause(ctx)
+	}
+}
+
+// Done is closed when QEMU has ended.
+func (m *Machine) Done() <-chan struct{} { return m.done }
+
+// Console returns the end of what the guest wrote on its serial console,
+// escaped and bounded.
+func (m *Machine) Console() string { return m.console.Tail() }
+
+// Stop ends QEMU: SIGTERM, and SIGKILL after grace when it is still there. It
+// returns when QEMU is gone.
+func (m *Machine) Stop(grace time.Duration) Exit {
+	_ = m.cmd.Process.Signal(syscall.SIGTERM)
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-m.done:
+	case <-timer.C:
+		_ = m.cmd.Process.Kill()
+		<-m.done
+	}
+	return m.exit
+}
+
+// PID returns QEMU's process id.
+func (m *Machine) PID() int { return m.cmd.Process.Pid }
+
+// plumbing holds the descriptors between the host and QEMU. files[i] is
+// descriptor 3+i in QEMU.
+type plumbing struct {
+	channel          net.Conn
+	console, monitor net.Conn
+	files            []*os.File
+	own              []*os.File // QEMU's ends of the socket pairs, closed after the start
+	fd               struct{ kernel, initramfs, channel, console, monitor, shell int }
+	disks            []int
+}
+
+func newPlumbing(cfg Config) (*plumbing, error) {
+	p := &plumbing{}
+	pass := func(f *os.File) int {
+		p.files = append(p.files, f)
+		return len(p.files) + 2
+	}
+	pair := func(conn *net.Conn, fd *int) error {
+		mine, theirs, err := socketPair()
+		if err != nil {
+			return err
+		}
+		*conn, *fd = mine, pass(theirs)
+		p.own = append(p.own, theirs)
+		return nil
+	}
+	p.fd.kernel, p.fd.initramfs = pass(cfg.Kernel), pass(cfg.Initramfs)
+	for _, d := range cfg.Disks {
+		p.disks = append(p.disks, pass(d.File))
+	}
+	if cfg.Shell != nil {
+		p.fd.shell = pass(cfg.Shell)
+	}
+	err := errors.Join(pair(&p.channel, &p.fd.channel), pair(&p.console, &p.fd.console),
+		pair(&p.monitor, &p.fd.monitor))
+	if err != nil {
+		p.closeChild()
+		p.closeHost()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *plumbing) closeChild() {
+	for _, f := range p.own {
+		_ = f.Close()
+	}
+}
+
+func (p *plumbing) closeHost() {
+	for _, c := range []net.Conn{p.channel, p.console, p.monitor} {
+		if c != nil {
+			_ = c.Close()
+		}
+	}
+}
+
+// socketPair returns two connected stream sockets, ours as a net.Conn so that
+// deadlines work.
+func socketPair() (net.Conn, *os.File, error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a socket pair: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "helper"), os.NewFile(uintptr(fds[1]), "helper")
+	defer func() { _ = ours.Close() }()
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		_ = theirs.Close()
+		return nil, nil, fmt.Errorf("making a socket pair: %w", err)
+	}
+	return conn, theirs, nil
+}

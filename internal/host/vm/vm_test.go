@@ -1,0 +1,278 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/report"
+)
+
+// fakeQEMU writes a shell script that stands for QEMU. The script finds the
+// numbers of its descriptors in $console, $monitor and $channel.
+func fakeQEMU(t *testing.T, body string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "qemu")
+	script := `#!/bin/bash
+for a; do
+	[[ $a =~ ^socket,id=([a-z]+),fd=([0-9]+) ]] && declare "${BASH_REMATCH[1]}=${BASH_REMATCH[2]}"
+done
+` + body + "\n"
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func config(t *testing.T, qemu string) Config {
+	t.Helper()
+	file, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
+	return Config{
+		QEMU: qemu, Accelerator: TCG, Kernel: file, Initramfs: file, Cmdline: "quiet", MemoryMiB: 512,
+		Disks: []Disk{{File: file, Serial: "disk0"}, {File: file, Serial: "disk1", ReadOnly: true, Direct: true}},
+	}
+}
+
+// shutdown answers the handshake and tells of a shutdown for that reason.
+func shutdown(reason string) string {
+	return `read -r hello <&$monitor; [ "$hello" = '{"execute":"qmp_capabilities"}' ] || exit 99
+echo '{"QMP":{}}' >&$monitor
+echo '{"event":"SHUTDOWN","data":{"guest":true,"reason":"` + reason + `"}}' >&$monitor`
+}
+
+func TestArguments(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, "qemu")
+	p := &plumbing{disks: []int{5, 6}}
+	p.fd.kernel, p.fd.initramfs, p.fd.channel, p.fd.console, p.fd.monitor = 3, 4, 7, 8, 9
+	want := strings.Fields(`-no-user-config -nodefaults -display none -no-reboot -name snf-image-helper
+		-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
+		-machine q35,usb=off,vmport=off,sata=off,smbus=off -m 512 -smp 1
+		-kernel /proc/self/fd/3 -initrd /proc/self/fd/4 -append quiet
+		-chardev socket,id=console,fd=8 -serial chardev:console
+		-chardev socket,id=monitor,fd=9 -mon chardev=monitor,mode=control
+		-device virtio-serial-pci,id=serial,max_ports=4
+		-chardev socket,id=channel,fd=7 -device virtserialport,bus=serial.0,nr=1,chardev=channel,name=snf-image
+		-accel tcg,tb-size=64 -cpu max
+		-add-fd fd=5,set=1
+		-blockdev driver=file,node-name=disk0,filename=/dev/fdset/1,read-only=off,cache.direct=off,discard=ignore,locking=off
+		-device virtio-blk-pci,drive=disk0,serial=disk0,disable-legacy=on
+		-add-fd fd=6,set=2
+		-blockdev driver=file,node-name=disk1,filename=/dev/fdset/2,read-only=on,cache.direct=on,discard=ignore,locking=off
+		-device virtio-blk-pci,drive=disk1,serial=disk1,disable-legacy=on`)
+	if diff := cmp.Diff(want, arguments(cfg, p)); diff != "" {
+		t.Errorf("arguments (-want +got):\n%s", diff)
+	}
+}
+
+func TestExit(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, script string
+		want         Exit
+	}{
+		{"power-off by the guest", shutdown("guest-shutdown"), Exit{Clean: true, Reason: "guest-shutdown"}},
+		{"reset, as after a panic", shutdown("guest-reset"), Exit{Reason: "guest-reset"}},
+		{
+			"status of an error", shutdown("guest-shutdown") + "\necho oops >&2; exit 3",
+			Exit{Reason: "QEMU ended with exit status 3", Stderr: "oops"},
+		},
+		{"killed", "kill -9 $$", Exit{Reason: "QEMU ended with signal: killed"}},
+		{"not a word", "exit 0", Exit{Reason: "QEMU ended without a word"}},
+		{"garbage on the monitor", "echo '{{{' >&$monitor", Exit{Reason: "QEMU ended without a word"}},
+		{"control characters on stderr", shutdown("guest-shutdown") + `
+printf 'a\033[2Jb\n' >&2`, Exit{Clean: true, Reason: "guest-shutdown", Stderr: `a\x1b[2Jb`}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			m, err := Start(config(t, fakeQEMU(t, tt.script)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := m.Wait(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.CPU = 0
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("exit (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestStartWithoutQEMU(t *testing.T) {
+	t.Parallel()
+	_, err := Start(config(t, "/nonexistent/qemu"))
+	if got := report.KindOf(err); got != report.Node {
+		t.Errorf("Start() = %v of kind %s, want kind %s", err, got, report.Node)
+	}
+}
+
+func TestStopKillsWhatIgnoresTERM(t *testing.T) {
+	t.Parallel()
+	m, err := Start(config(t, fakeQEMU(t, `trap '' TERM; echo ready >&$channel; while :; do read -r -t 60 <&$monitor; done`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(m.Channel, make([]byte, 6)); err != nil {
+		t.Fatal(err)
+	}
+	if exit := m.Stop(50 * time.Millisecond); exit.Clean || !strings.Contains(exit.Reason, "killed") {
+		t.Errorf("Stop() = %+v, want it killed", exit)
+	}
+	if err := syscall.Kill(m.PID(), 0); err != syscall.ESRCH {
+		t.Errorf("process %d after Stop: %v, want it gone", m.PID(), err)
+	}
+}
+
+func TestQEMUOutlivesTheThreadThatAskedForIt(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, fakeQEMU(t, `read -r line <&$channel; `+shutdown("guest-shutdown")))
+	var m *Machine
+	var err error
+	onEndingThread(t, func() { m, err = Start(cfg) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Channel.Write([]byte("\n")); err != nil {
+		t.Error(err)
+	}
+	if exit, err := m.Wait(t.Context()); err != nil || !exit.Clean {
+		t.Errorf("Wait() = %+v, %v, want a clean exit", exit, err)
+	}
+}
+
+// onEndingThread runs f on a thread of its own and returns when that has ended.
+// The process's first thread never ends, so it is kept busy meanwhile.
+func onEndingThread(t *testing.T, f func()) {
+	t.Helper()
+	thread, gone := make(chan int), make(chan struct{})
+	defer close(gone)
+	var try func()
+	try = func() {
+		runtime.LockOSThread() // returning locked ends the thread
+		if unix.Gettid() == os.Getpid() {
+			go try()
+			<-gone
+			runtime.UnlockOSThread()
+			return
+		}
+		f()
+		thread <- unix.Gettid()
+	}
+	go try()
+	task := fmt.Sprintf("/proc/self/task/%d", <-thread)
+	for range 1_000_000 {
+		if _, err := os.Stat(task); errors.Is(err, os.ErrNotExist) {
+			return
+		}
+		runtime.Gosched()
+	}
+	t.Fatalf("%s is still there", task)
+}
+
+func TestQEMUInheritsOnlyWhatIsMeantForIt(t *testing.T) {
+	t.Parallel()
+	secret := filepath.Join(t.TempDir(), "left-open")
+	if err := os.WriteFile(secret, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Open(secret, unix.O_RDONLY, 0) // without O_CLOEXEC, as a careless parent leaves it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD, 200) // beyond the descriptors that QEMU gets
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(high) }()
+	m, err := Start(config(t, fakeQEMU(t, `ls -l /proc/$$/fd >&2; `+shutdown("guest-shutdown"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exit, err := m.Wait(t.Context()); err != nil || !strings.Contains(exit.Stderr, "/dev/null") || strings.Contains(exit.Stderr, secret) {
+		t.Errorf("Wait() = %+v, %v, want the descriptors without %s", exit, err, secret)
+	}
+}
+
+func TestLayersNameLimitsThatHold(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, fakeQEMU(t, "read -r line <&$channel; "+shutdown("guest-shutdown")))
+	if os.Getuid() == 0 {
+		if err := os.Chmod(filepath.Dir(filepath.Dir(cfg.QEMU)), 0o755); err != nil {
+			t.Fatal(err) // another user must find it
+		}
+		cfg.User = &syscall.Credential{Uid: 1_899_999_999, Gid: 1_899_999_999}
+	}
+	m, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Stop(time.Second)
+	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", m.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold := regexp.MustCompile(`(?m)^Max core file size +0 +0 `).Match(limits)
+	if got := slices.Contains(m.Layers(), "rlimits"); got != hold {
+		t.Errorf("Layers() names rlimits: %v, want %v; the limits are\n%s", got, hold, limits)
+	}
+}
+
+func TestConsoleIsBoundedAndNeverBlocks(t *testing.T) {
+	t.Parallel()
+	m, err := Start(config(t, fakeQEMU(t, `yes "$(printf '%0700d' 7)" | head -n 20000 >&$console
+printf 'last\a' >&$console
+`+shutdown("guest-shutdown"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exit, err := m.Wait(t.Context()); err != nil || !exit.Clean {
+		t.Fatalf("Wait() = %+v, %v, want a clean exit", exit, err)
+	}
+	lines := strings.Split(m.Console(), "\n")
+	if len(lines) > maxLines {
+		t.Errorf("console keeps %d lines, want at most %d", len(lines), maxLines)
+	}
+	if last := lines[len(lines)-1]; last != `last\a` {
+		t.Errorf("last line of the console = %q, want %q", last, `last\a`)
+	}
+	for _, l := range lines {
+		if len(l) > report.MaxLine {
+			t.Fatalf("console keeps a line of %d bytes, want at most %d", len(l), report.MaxLine)
+		}
+	}
+}
+
+func TestConsoleCutsWhatHasNoLineEnd(t *testing.T) {
+	t.Parallel()
+	c := newConsole(nil, "console")
+	for range 100 {
+		_, _ = c.Write([]byte(strings.Repeat("x", 1000)))
+	}
+	if len(c.partial) > maxLineBytes {
+		t.Errorf("console holds %d bytes of an unfinished line, want at most %d", len(c.partial), maxLineBytes)
+	}
+	if got := c.Tail(); !strings.HasPrefix(got, "xxx") {
+		t.Errorf("Tail() = %.20q, want x", got)
+	}
+}

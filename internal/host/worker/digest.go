@@ -1,0 +1,39 @@
+package worker
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+)
+
+const digestSize = sha256.Size
+
+// digest is the block digest of a disk, the name of what was read: SHA-256 over
+// the disk's size (64 bits, big-endian) and then, for every block of 64 KiB that
+// is not all zero, in order, its index (64 bits, big-endian) and the SHA-256 of
+// its bytes. The last block may be short.
+//
+// It does not depend on where the image has holes, costs nothing for zeros,
+// and blocks can be hashed in parallel.
+type digest struct{ h hash.Hash }
+
+func newDigest(size int64) digest {
+	d := digest{sha256.New()}
+	d.number(size)
+	return d
+}
+
+// add appends the block at off; blocks come in order.
+func (d digest) add(off int64, sum [digestSize]byte) {
+	d.number(off / unit)
+	d.h.Write(sum[:])
+}
+
+func (d digest) number(n int64) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(n))
+	d.h.Write(b[:])
+}
+
+func (d digest) String() string { return hex.EncodeToString(d.h.Sum(nil)) }

@@ -1,0 +1,136 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/host/format"
+	"snf-image/internal/host/target"
+	"snf-image/internal/spec"
+)
+
+var errDiskChanged = errors.New("the disk was changed while it was read")
+
+// exportDump writes the disk j.Image to the stream j.Disk, byte for byte. Holes
+// are not read.
+func exportDump(ctx context.Context, j Job) (Result, error) {
+	before, err := j.Image.Stat()
+	if err != nil {
+		return Result{}, &blame{false, bare(err)}
+	}
+	disk, err := format.Open(spec.Raw, j.Image)
+	if err != nil {
+		return Result{}, &blame{false, err}
+	}
+	if disk.Size() != j.DiskSize {
+		return Result{}, &blame{false, errDiskChanged}
+	}
+	out := newOutlet(disk, j.Image)
+	n, err := abandonable(ctx, func() (int64, error) { return pump(ctx, out.get, sender(j.Disk)) })
+	if err != nil {
+		return Result{}, err
+	}
+	after, err := j.Image.Stat()
+	if err != nil {
+		return Result{}, &blame{false, bare(err)}
+	}
+	if before.Mode().IsRegular() && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
+		return Result{}, &blame{false, errDiskChanged}
+	}
+	return Result{ImageBytes: n, DataBytes: out.data, ZeroedBytes: n - out.data, Wiped: target.WipedNothing}, nil
+}
+
+// sender returns a put that writes to a stream, which no one may be reading.
+func sender(to io.Writer) func([]byte, int64) error {
+	return func(p []byte, off int64) error {
+		if _, err := to.Write(p); err != nil {
+			return &blame{true, fmt.Errorf("after %d bytes: %w", off, bare(err))}
+		}
+		return nil
+	}
+}
+
+// abandonable returns when do does or ctx ends: nothing else ends a write to a
+// pipe that nobody reads.
+func abandonable(ctx context.Context, do func() (int64, error)) (int64, error) {
+	type outcome struct {
+		n   int64
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		n, err := do()
+		done <- outcome{n, err}
+	}()
+	select {
+	case o := <-done:
+		return o.n, o.err
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+}
+
+// outlet reads a disk from its start to its end.
+type outlet struct {
+	disk  format.Disk
+	file  *os.File
+	next  func() (span, error, bool)
+	pos   int64
+	ahead span // data at or after pos
+	zeros []byte
+	data  int64 // bytes read
+}
+
+func newOutlet(disk format.Disk, file *os.File) *outlet {
+	o := &outlet{disk: disk, file: file, zeros: make([]byte, chunk)}
+	o.next, _ = iter.Pull2(spans(disk)) // it ends with the disk, or with the process
+	return o
+}
+
+// get returns the next chunk of data, or of zeros where there is none.
+func (o *outlet) get(buf []byte) ([]byte, error) {
+	if o.pos == o.disk.Size() {
+		return nil, io.EOF
+	}
+	if o.ahead.end <= o.pos {
+		if err := o.advance(); err != nil {
+			return nil, &blame{false, err}
+		}
+	}
+	p := o.zeros[:min(chunk, o.ahead.start-o.pos)]
+	if len(p) == 0 {
+		p = buf[:o.ahead.len()]
+		if err := o.read(p); err != nil {
+			return nil, &blame{false, bare(err)}
+		}
+	}
+	o.pos += int64(len(p))
+	return p, nil
+}
+
+// advance finds the next data; behind the last there is none up to the end.
+func (o *outlet) advance() error {
+	s, err, more := o.next()
+	if !more {
+		s = span{o.disk.Size(), o.disk.Size()}
+	}
+	o.ahead = s
+	return err
+}
+
+// read reads at pos. The node's page cache has better uses than disks that are
+// read once.
+func (o *outlet) read(p []byte) error {
+	if _, err := o.disk.ReadAt(p, o.pos); err != nil {
+		return err
+	}
+	o.data += int64(len(p))
+	_ = unix.Fadvise(int(o.file.Fd()), o.pos, int64(len(p)), unix.FADV_DONTNEED) // only kinder
+	return nil
+}

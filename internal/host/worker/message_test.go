@@ -1,0 +1,97 @@
+package worker
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"snf-image/internal/report"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+var sum = strings.Repeat("ab", digestSize)
+
+// good is a true result for a disk of 8192 bytes.
+func good() string {
+	return `{"result":{"image_bytes":4096,"data_bytes":1024,"zeroed_bytes":3072,"zeroing":"punch-hole",` +
+		`"wiped":"zeroed without writing","wiped_bytes":4096,"direct":true,"digest":"` + sum + `","seconds":1}}` + "\n"
+}
+
+func testJob() Job {
+	return Job{DiskSize: 8192, Image: os.NewFile(1<<20, "/image"), Disk: os.NewFile(1<<20, "/disk")}
+}
+
+func TestListen(t *testing.T) {
+	t.Parallel()
+	got, err := listen(strings.NewReader(`{"progress":{"position":0,"total":4096}}`+"\n"+good()), testJob())
+	if err != nil || got.Digest != sum || got.DataBytes != 1024 {
+		t.Errorf("listen = %+v, %v", got, err)
+	}
+}
+
+func TestListenRefuses(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		said string
+		want error
+	}{
+		"nothing":           {"", errSilent},
+		"progress only":     {`{"progress":{"position":1,"total":2}}`, errSilent},
+		"garbage":           {"\x00\x01", errProtocol},
+		"empty message":     {"{}", errProtocol},
+		"two results":       {good() + good(), errProtocol},
+		"talk after result": {good() + `{"progress":{"position":1,"total":2}}`, errProtocol},
+		"long line":         {`{"result":{"digest":"` + strings.Repeat("a", maxLine) + `"}}`, errProtocol},
+		"backwards":         {`{"progress":{"position":2,"total":2}}` + "\n" + `{"progress":{"position":1,"total":2}}`, errProtocol},
+		"beyond the total":  {`{"progress":{"position":3,"total":2}}`, errProtocol},
+		"beyond the disk":   {`{"progress":{"position":3,"total":8193}}`, errProtocol},
+		"negative":          {`{"progress":{"position":-1,"total":2}}`, errProtocol},
+		"no digest":         {strings.Replace(good(), sum, "", 1), errProtocol},
+		"short digest":      {strings.Replace(good(), sum, "abab", 1), errProtocol},
+		"bytes do not add":  {strings.Replace(good(), "3072", "3073", 1), errProtocol},
+		"larger than disk":  {strings.Replace(strings.Replace(good(), "3072", "9072", 1), ":4096", ":10096", 1), errProtocol},
+		"wiped too much":    {strings.Replace(good(), `"wiped_bytes":4096`, `"wiped_bytes":4097`, 1), errProtocol},
+		"unknown wipe":      {strings.Replace(good(), "zeroed without writing", "perhaps", 1), errProtocol},
+		"unknown zeroing":   {strings.Replace(good(), "punch-hole", "prayer", 1), errProtocol},
+	} {
+		if got, err := listen(strings.NewReader(tc.said), testJob()); !errors.Is(err, tc.want) {
+			t.Errorf("%s: listen = %+v, %v, want %v", name, got, err, tc.want)
+		}
+	}
+}
+
+// TestListenFailure: a worker may blame the image or the disk, nothing else,
+// and cannot write to the terminal.
+func TestListenFailure(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]string{
+		`{"failure":{"kind":"image","what":"reading","cause":"bad","remedy":"again"}}`: "image: reading, on /image: bad; again",
+		`{"failure":{"kind":"disk","what":"writing","cause":"full"}}`:                  "disk: writing, on /disk: full",
+		`{"failure":{"kind":"busy","what":"x","cause":"y"}}`:                           "internal: x, on snf-image-worker: y",
+		`{"failure":{"kind":"disk","what":"a\u001b[2J\nb","cause":"\u0007"}}`:          "disk: a?[2J?b, on /disk: ?",
+	} {
+		_, err := listen(strings.NewReader(said), testJob())
+		if got := string(report.KindOf(err)) + ": " + err.Error(); got != want {
+			t.Errorf("listen(%s) = %q, want %q", said, got, want)
+		}
+	}
+	_, err := listen(strings.NewReader(`{"failure":{"kind":"disk","cause":"`+strings.Repeat("x", 3*maxText)+`"}}`), testJob())
+	if n := len(err.Error()); n > 2*maxText {
+		t.Errorf("a failure of %d bytes came through", n)
+	}
+}
+
+func FuzzListen(f *testing.F) {
+	f.Add(good())
+	f.Add(`{"failure":{"kind":"image","what":"reading","cause":"bad"}}`)
+	f.Add(`{"progress":{"position":1,"total":2}}` + "\n" + good())
+	f.Fuzz(func(t *testing.T, said string) {
+		r, err := listen(strings.NewReader(said), testJob())
+		if err == nil && (r.ImageBytes > 8192 || r.DataBytes+r.ZeroedBytes != r.ImageBytes || len(r.Digest) != 2*digestSize) {
+			t.Errorf("listen(%q) believed %+v", said, r)
+		}
+	})
+}
