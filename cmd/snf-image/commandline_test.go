@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"snf-image/internal/host/config"
+	"snf-image/internal/report"
+)
+
+// commanded runs a command line with an empty configuration, and returns its
+// exit code and what it wrote.
+func commanded(t *testing.T, ctx context.Context, stdin io.Reader, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	conf := filepath.Join(t.TempDir(), "conf")
+	if err := os.WriteFile(conf, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	err := run(ctx, stdin, &out, &errs, append(args, "--config", conf))
+	lastWord(&errs, err)
+	return exitCode(err), out.String(), errs.String()
+}
+
+func TestSignalEndsTheWaitForAPassword(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	silent, never := io.Pipe()
+	defer func() { _ = never.Close() }()
+	cancel(interrupted{syscall.SIGINT})
+	code, _, stderr := commanded(t, ctx, silent, "deploy", "--image", "x", "--disk", "y", "--name", "z", "--password-file", "-")
+	if code != 128+int(syscall.SIGINT) || !strings.Contains(stderr, "--password-file -: stopped by signal") {
+		t.Errorf("exit code %d, %q, want 130 and the flag", code, stderr)
+	}
+}
+
+// TestMain lets this binary stand for the program, to show it signals.
+func TestMain(m *testing.M) {
+	switch os.Getenv("SNF_TEST_CHILD") {
+	case "":
+		os.Exit(m.Run())
+	case "signal":
+		ctx, stop := withSignals(context.Background())
+		defer stop()
+		_, _ = os.Stdout.WriteString("ready\n")
+		<-ctx.Done()
+		os.Exit(exitCode(context.Cause(ctx)))
+	case "pipe":
+		_, stop := withSignals(context.Background())
+		defer stop()
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		if _, err := os.Stdout.WriteString("anybody?\n"); !errors.Is(err, syscall.EPIPE) {
+			os.Exit(9)
+		}
+	}
+}
+
+// child starts this binary as the program, playing part, after a shell's prelude.
+func child(t *testing.T, part, prelude string) (cmd *exec.Cmd, stdin io.Closer, stdout io.ReadCloser) {
+	t.Helper()
+	cmd = exec.CommandContext(t.Context(), "/bin/sh", "-c", prelude+` exec "$0"`, os.Args[0])
+	cmd.Env = append(os.Environ(), "SNF_TEST_CHILD="+part)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err := errors.Join(err, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, in, out
+}
+
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, prelude string
+		signals       []os.Signal
+		want          syscall.Signal
+	}{
+		{"hung up", "", []os.Signal{syscall.SIGHUP}, syscall.SIGHUP},
+		{"hung up under nohup, then told to end", "trap '' HUP;", []os.Signal{syscall.SIGHUP, syscall.SIGTERM}, syscall.SIGTERM},
+	} {
+		cmd, _, out := child(t, "signal", tc.prelude)
+		if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
+			t.Fatal(err)
+		}
+		for _, sig := range tc.signals {
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = cmd.Wait()
+		if got := cmd.ProcessState.ExitCode(); got != 128+int(tc.want) {
+			t.Errorf("%s: exit code %d, want that of %v", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestReaderThatGoesAwayEndsNothing(t *testing.T) {
+	t.Parallel()
+	cmd, in, out := child(t, "pipe", "")
+	if err := errors.Join(out.Close(), in.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the program ended with %v, want it to go on", err)
+	}
+}
+
+func TestReportOfAnInvalidDeployment(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "report.json")
+	if err := os.WriteFile(file, []byte(`{"success": true}`), 0o600); err != nil { // of an earlier run
+		t.Fatal(err)
+	}
+	code, _, _ := commanded(t, t.Context(), nil, "deploy", "--image", "x", "--report", file)
+	var got report.Deployment
+	text, err := os.ReadFile(file)
+	if err := errors.Join(err, json.Unmarshal(text, &got)); err != nil {
+		t.Fatal(err)
+	}
+	if code != 2 || got.Success || got.Failure == nil || got.Failure.Exit != 2 || got.Failure.Kind != report.Usage {
+		t.Errorf("exit code %d, report %s, want a failure with code 2", code, text)
+	}
+}
+
+func TestReportThatCanNotBeWritten(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, path := range []string{filepath.Join(dir, "gone", "report.json"), dir} {
+		disk := filepath.Join(dir, "disk")
+		code, _, stderr := commanded(t, t.Context(), nil, "deploy", "--image", "/nonexistent", "--disk", disk, "--size", "1G", "--name", "a", "--report", path)
+		if code != 2 || !strings.Contains(stderr, "error: preparing the report, on "+path) {
+			t.Errorf("--report %s: exit code %d, %q, want it refused before anything else", path, code, stderr)
+		}
+	}
+}
+
+func TestImageByPathAndByName(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := errors.Join(os.Mkdir("store", 0o755), os.WriteFile("here", nil, 0o600), os.WriteFile("store/here", nil, 0o600),
+		os.WriteFile("store/debian.diskdump", nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	cfg := &config.Config{ImageDir: "store"}
+	for image, want := range map[string]string{
+		"here": "", "./gone": "", "/gone": "", "../gone": "",
+		"local://here": "store/here", "debian": "store/debian.diskdump", "debian.diskdump": "store/debian.diskdump",
+	} {
+		var got string
+		if s := store(image, cfg); s != nil {
+			var err error
+			if got, _, err = s.Resolve(image, "diskdump"); err != nil {
+				t.Errorf("Resolve(%q) = %v", image, err)
+			}
+		}
+		if got != want {
+			t.Errorf("--image %s is %q in IMAGE_DIR, want %q", image, got, want)
+		}
+	}
+}

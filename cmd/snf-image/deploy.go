@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/base64"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"snf-image/internal/host/config"
+	"snf-image/internal/host/deploy"
+	"snf-image/internal/host/source"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+func (a *app) deployCommand() *cobra.Command {
+	p := new(parameterFlags)
+	cmd := &cobra.Command{
+		Use:   "deploy --image IMAGE --disk DISK --name NAME",
+		Short: "Write an image to a disk and make it a particular machine",
+		Long: `Write an image to a disk and make it a particular machine. Whatever the disk
+held is gone. Until everything has succeeded the disk does not boot.`,
+		Example: `  snf-image deploy --image debian.diskdump --disk web1.raw --size 10G \
+      --name web1.example.org --password-file pw --authorized-keys id_ed25519.pub \
+      --file motd:/etc/motd:0644 --property USERS=root`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.deploy(cmd, spec.ModeDeploy, p) },
+	}
+	p.add(cmd)
+	cmd.Flags().StringVar(&p.image, "image", "", "the image: a `path`, the name of a file in IMAGE_DIR (also as local://NAME), or null for the disk as it is")
+	cmd.Flags().StringVar(&p.format, "format", "", "`format` of the image (default diskdump)")
+	return cmd
+}
+
+func (a *app) customizeCommand() *cobra.Command {
+	p := new(parameterFlags)
+	cmd := &cobra.Command{
+		Use:   "customize --disk DISK",
+		Short: "Run the same tasks on a disk as it is, without an image",
+		Long: `Run the configuration tasks on a disk that holds an installed system. Nothing
+is blanked: every file is changed atomically, and a failure says what was
+changed before it.`,
+		Example: `  snf-image customize --disk web1.raw --name web2.example.org`,
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.deploy(cmd, spec.ModeCustomize, p) },
+	}
+	p.add(cmd)
+	return cmd
+}
+
+// deploy runs both commands and reports, whatever came of it.
+func (a *app) deploy(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) error {
+	if p.dryRun {
+		p.reportFile = ""
+	}
+	if err := checkReport(p.reportFile); err != nil {
+		return err
+	}
+	rep, err := a.deployment(cmd, mode, p)
+	return a.writeReport(p.reportFile, rep, mode, err)
+}
+
+// deployment returns the report of what was done, nil when nothing was begun.
+func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) (*report.Deployment, error) {
+	show, err := a.display(p.progress)
+	if err != nil {
+		return nil, usage(cmd, err)
+	}
+	defer show.end()
+	cfg, err := a.config()
+	if err == nil && a.debug {
+		show.log = newLogger(show.lines, true)
+	}
+	var s *spec.Spec
+	if err == nil {
+		s, err = a.spec(cmd.Context(), mode, p, cfg)
+	}
+	if err != nil {
+		show.sink.Send(report.Error("the parameters are invalid"))
+		return nil, err
+	}
+	req := deploy.Request{
+		Spec: s, Config: cfg, Release: version, Log: show.log, Sink: show.sink, Progress: show.progress,
+		Store: store(s.Image, cfg),
+	}
+	if p.dryRun {
+		return nil, deploy.DryRun(cmd.Context(), req, a.stdout)
+	}
+	return deploy.Run(cmd.Context(), req)
+}
+
+// store returns where image is looked for: nil for an ordinary path, which wins
+// over a name in IMAGE_DIR.
+func store(image string, cfg *config.Config) *source.Store {
+	_, err := os.Lstat(image)
+	isPath := err == nil || strings.HasPrefix(image, "/") || strings.HasPrefix(image, "./") || strings.HasPrefix(image, "../")
+	if isPath && !strings.Contains(image, "://") {
+		return nil
+	}
+	return &source.Store{Dir: cfg.ImageDir, Arch: cfg.Arch, Never: []string{cfg.HelperDir}}
+}
+
+func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }

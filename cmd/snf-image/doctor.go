@@ -1,0 +1,48 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"snf-image/internal/host/deploy"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Examine whether this node is fit to deploy",
+		Long: `Examine whether this node is fit to deploy: privilege, QEMU, memory, space, the
+helper image, and whether the helper really boots, with KVM or without.`,
+		Example: "  snf-image doctor",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			findings, failure := deploy.Doctor(cmd.Context(), deploy.Request{Config: cfg, Release: version, Log: a.log})
+			if asJSON {
+				e := json.NewEncoder(a.stdout)
+				e.SetIndent("", "  ")
+				if err := e.Encode(findings); err != nil {
+					return err
+				}
+				return failure
+			}
+			w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+			for _, f := range findings {
+				fmt.Fprintf(w, "%s\t%s\t%s\n", f.Grade, f.Subject, f.Text)
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			return failure
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"snf-image/internal/host/deploy"
+	"snf-image/internal/host/helper"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// installedAgent is where a package puts the agent.
+const installedAgent = "/usr/lib/snf-image/snf-image-agent"
+
+func (a *app) helperCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "helper",
+		Short:   "Build, describe or enter the helper",
+		Example: "  snf-image helper build\n  snf-image helper info",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usage(cmd, fmt.Errorf("name one of build, info, shell"))
+		},
+	}
+	cmd.AddCommand(a.helperBuild(), a.helperInfo(), a.helperShell())
+	return cmd
+}
+
+func (a *app) helperBuild() *cobra.Command {
+	var agent string
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Build the helper image into HELPER_DIR from Debian packages",
+		Long: `Build the helper image (kernel, initramfs, manifest) from Debian packages, which
+apt downloads. The same packages and the same agent give the same bytes. The
+helper image that was there stays in use until the new one is complete.`,
+		Example: "  snf-image helper build\n  snf-image --config ./snf-image.conf helper build",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			if agent == "" {
+				agent = findAgent()
+			}
+			_, err = helper.Build(cmd.Context(), helper.BuildOptions{
+				Dir: cfg.HelperDir, Agent: agent, Release: version, Env: proxies(), Log: a.log,
+			})
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&agent, "agent", "", "agent `program` (default: beside this program, else "+installedAgent+")")
+	return cmd
+}
+
+// findAgent prefers the agent beside the executable, as in a checkout.
+func findAgent() string {
+	if exe, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(exe), "snf-image-agent")
+		if _, err := os.Stat(beside); err == nil {
+			return beside
+		}
+	}
+	return installedAgent
+}
+
+// proxies passes on what apt may need to reach its servers.
+func proxies() []string {
+	var env []string
+	for _, name := range []string{"http_proxy", "https_proxy", "ftp_proxy", "no_proxy"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+func (a *app) helperInfo() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "info",
+		Short:   "Show versions, sizes and digests of the helper image",
+		Example: "  snf-image helper info\n  snf-image helper info --json",
+		Args:    noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			d, err := helper.Info(cfg.HelperDir, cfg.HelperPkg)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(a.stdout)
+				e.SetIndent("", "  ")
+				err = e.Encode(d)
+			} else {
+				err = printHelper(a.stdout, d)
+			}
+			if err == nil && !d.Intact {
+				err = &report.Failure{
+					Kind: report.HelperImage, What: "checking the helper image", On: d.Dir,
+					Cause: fmt.Errorf("%s", d.Problems[0]), Remedy: helper.Remedy(cfg.HelperPkg),
+				}
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func printHelper(out io.Writer, d *helper.Description) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(w, "Directory\t%s\nFlavour\t%s\nRelease\t%s (protocol %d)\nKernel\t%s\nContents\t%s\n",
+		d.Dir, d.Flavour, d.Release, d.Protocol, d.Kernel, d.Contents)
+	for _, f := range []helper.File{d.Vmlinux, d.Initramfs, d.Copyright} {
+		fmt.Fprintf(w, "%s\t%s, sha256 %s\n", f.Name, size(f.Size), f.Digest)
+	}
+	for _, p := range d.Packages {
+		fmt.Fprintf(w, "Package\t%s %s\n", p.Name, p.Version)
+	}
+	for _, p := range d.Problems {
+		fmt.Fprintf(w, "Problem\t%s\n", p)
+	}
+	return w.Flush()
+}
+
+func (a *app) helperShell() *cobra.Command {
+	var disks []string
+	var readOnly bool
+	cmd := &cobra.Command{
+		Use:   "shell",
+		Short: "Open a rescue shell in the helper with disks attached",
+		Long: `Boot the helper with the given disks and open a shell in it. The disks are
+/dev/disk-a and so on, their partitions /dev/disk-a1 and so on. No task runs.
+Leave the shell with "exit".`,
+		Example: "  snf-image helper shell --disk web1.raw",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			s := &spec.Spec{Mode: spec.ModeShell}
+			for _, path := range disks {
+				s.Disks = append(s.Disks, spec.Disk{Path: path, ReadOnly: readOnly})
+			}
+			restore := a.rawTerminal()
+			defer restore()
+			return deploy.Shell(cmd.Context(), deploy.Request{Spec: s, Config: cfg, Release: version, Log: a.log},
+				struct {
+					io.Reader
+					io.Writer
+				}{a.stdin, a.stdout})
+		},
+	}
+	cmd.Flags().StringArrayVar(&disks, "disk", nil, "block device or disk file at `path` (repeatable)")
+	cmd.Flags().BoolVar(&readOnly, "read-only", false, "attach the disks for reading only")
+	return cmd
+}
+
+// rawTerminal hands every key to the shell in the helper, until the returned
+// function is called.
+func (a *app) rawTerminal() func() {
+	f, ok := a.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return func() {}
+	}
+	old, err := term.MakeRaw(int(f.Fd()))
+	if err != nil {
+		return func() {}
+	}
+	return func() { _ = term.Restore(int(f.Fd()), old) }
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"snf-image/internal/host/deploy"
+	"snf-image/internal/report"
+)
+
+func (a *app) inspectCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "inspect IMAGE",
+		Short: "Show what is in an image or on a disk",
+		Long: `Show partition table, file systems, operating system, suggested properties and
+the smallest disk an image fits. The helper looks, not this node; nothing is
+written.`,
+		Example: "  snf-image inspect debian.diskdump\n  snf-image inspect --json debian.diskdump",
+		Args:    oneArgument,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			in, err := deploy.Inspect(cmd.Context(), deploy.Request{Config: cfg, Release: version, Log: a.log}, args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(a.stdout)
+				e.SetIndent("", "  ")
+				return e.Encode(in)
+			}
+			return printInspection(a.stdout, in)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// printInspection writes in for people. Its texts were cleaned by deploy.
+func printInspection(out io.Writer, in *report.Inspection) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	line := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	line("Disk", "%s, %s", size(in.DiskBytes), table(in))
+	for _, p := range in.Partitions {
+		fs := p.Filesystem
+		if p.Label != "" {
+			fs += fmt.Sprintf(" %q", p.Label)
+		}
+		line(fmt.Sprintf("Partition %d", p.Number), "%s at %s, type %s, %s", size(p.Size), size(p.Start), p.Type, orNone(fs))
+	}
+	line("System", "%s", orNone(strings.TrimSpace(in.Pretty)))
+	if in.Hostname != "" {
+		line("Host name", "%s", in.Hostname)
+	}
+	line("Network", "%s", orNone(in.Network))
+	line("SSH host keys", "%s", orNone(strings.Join(in.HostKeyTypes, " ")))
+	if in.OSFamily != "" {
+		line("Properties", "OSFAMILY=%s ROOT_PARTITION=%d USERS=%q", in.OSFamily, in.RootPartition, strings.Join(in.Users, " "))
+	}
+	if in.SmallestDisk > 0 {
+		line("Smallest disk", "%s (%d bytes)", size(in.SmallestDisk), in.SmallestDisk)
+	}
+	for _, text := range in.Warnings {
+		line("Warning", "%s", text)
+	}
+	return w.Flush()
+}
+
+func table(in *report.Inspection) string {
+	switch in.Table {
+	case "gpt":
+		return "GPT " + in.TableID
+	case "dos":
+		return "MBR " + in.TableID
+	}
+	return "no partition table"
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none found"
+	}
+	return s
+}
+
+// size formats bytes with the largest binary unit that leaves it exact to one
+// decimal place.
+func size(n int64) string {
+	const units = "KMGTPE"
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, i := float64(n)/1024, 0
+	for f >= 1024 && i < len(units)-1 {
+		f /= 1024
+		i++
+	}
+	return fmt.Sprintf("%.1f %ciB", f, units[i])
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/host/config"
+	"snf-image/internal/host/deploy"
+	"snf-image/internal/host/ganeti"
+	"snf-image/internal/host/target"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// export writes a plain dump of a disk to standard output. It reads no
+// configuration: nothing in there should keep anybody from a backup.
+func (s *osScript) export(ctx context.Context) error {
+	call, problems := ganeti.Read(s.name, s.env)
+	d, err := s.dump(call, problems, s.stdout)
+	if err != nil {
+		return err
+	}
+	s.log.Info(fmt.Sprintf("exporting disk %d of %s", call.Transfer.Index, call.Instance))
+	return deploy.Export(ctx, d, func(bytes int64) {
+		if err := tellSize(call.Transfer.SizeFD, bytes); err != nil {
+			s.log.Warn("telling the size of the dump: " + err.Error())
+		}
+	})
+}
+
+// importDump writes the plain dump on standard input to a disk.
+func (s *osScript) importDump(ctx context.Context) error {
+	call, problems := ganeti.Read(s.name, s.env)
+	cfg, more := config.LoadVariant(call.Variant, filepath.Join(s.dir, "variants.list"), config.DefaultFiles()...)
+	d, err := s.dump(call, slices.Concat(problems, more), s.stdin)
+	if err != nil {
+		return err
+	}
+	d.Wipe = target.Wipe(cfg.Wipe)
+	s.log.Info(fmt.Sprintf("importing disk %d of %s", call.Transfer.Index, call.Instance))
+	return deploy.Import(ctx, d)
+}
+
+// dump checks a call of export or import, whose dump is at the stream.
+func (s *osScript) dump(call *ganeti.Call, problems spec.Problems, stream any) (deploy.Dump, error) {
+	for _, w := range problems.Warnings() {
+		s.log.Warn(w.Error())
+	}
+	if err := s.invalid("checking what Ganeti passed", problems); err != nil {
+		return deploy.Dump{}, err
+	}
+	s.log = newScriptLogger(s.stderr, call.Debug)
+	t := call.Transfer
+	if t.URI != "" && !isDisk(t.Device) {
+		return deploy.Dump{}, &report.Failure{
+			Kind: report.Usage, What: "opening the disk", On: fmt.Sprintf("disk %d", t.Index),
+			Cause: fmt.Errorf("disks by URI: %w", spec.ErrNotInThisVersion),
+		}
+	}
+	f, ok := stream.(*os.File)
+	if !ok {
+		return deploy.Dump{}, &report.Failure{Kind: report.Internal, What: "finding the stream of the dump", Cause: errors.New("it is no descriptor")}
+	}
+	return deploy.Dump{Disk: t.Device, Stream: f, Log: s.log}, nil
+}
+
+// tellSize writes the size of the dump to the descriptor fd, if there is one, and
+// closes it: it is for somebody's progress display alone.
+func tellSize(fd int, bytes int64) error {
+	if fd < 0 {
+		return nil
+	}
+	// What we opened ourselves, such as the disk, is closed on exec; what was
+	// handed to us is not.
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	if err != nil || fd <= 2 || flags&unix.FD_CLOEXEC != 0 {
+		return fmt.Errorf("EXP_SIZE_FD is %d, and no such descriptor was handed over", fd)
+	}
+	f := os.NewFile(uintptr(fd), "EXP_SIZE_FD")
+	_, err = fmt.Fprintf(f, "%d\n", bytes)
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"snf-image/internal/host/config"
+	"snf-image/internal/host/deploy"
+	"snf-image/internal/host/ganeti"
+	"snf-image/internal/host/source"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// osScript is one call of a script of the OS definition. Nothing but its
+// environment and the files of the node decide what it does.
+type osScript struct {
+	*app
+	name ganeti.Script
+	dir  string // of the OS definition
+	env  ganeti.Environment
+	sink report.Sink
+}
+
+// runScript carries out the script argv[0] names.
+func runScript(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, argv []string, env ganeti.Environment) error {
+	s := &osScript{
+		app:  &app{stdin: stdin, stdout: stdout, stderr: stderr, log: newScriptLogger(stderr, false)},
+		name: ganeti.Script(filepath.Base(argv[0])), dir: filepath.Dir(argv[0]), env: env,
+		sink: report.Sinks{report.NewTextSink(stderr), report.NewJSONSink(stderr, report.LogPrefix, time.Now)},
+	}
+	if slices.Equal(argv[1:], []string{"-h"}) || slices.Equal(argv[1:], []string{"--help"}) {
+		_, err := io.WriteString(stdout, s.usage())
+		return err
+	}
+	if !slices.Equal(argv[1:], s.name.Arguments()) {
+		_, _ = io.WriteString(stderr, s.usage())
+		return &report.Failure{
+			Kind: report.Usage, What: "reading the command line", On: string(s.name),
+			Cause: fmt.Errorf("%q are the wrong arguments", argv[1:]), Remedy: "let Ganeti call this program",
+		}
+	}
+	return s.run(ctx)
+}
+
+// usage is what -h prints.
+func (s *osScript) usage() string {
+	words := append([]string{string(s.name)}, s.name.Arguments()...)
+	return "Usage: " + strings.Join(words, " ") + "\n\n" +
+		"A script of Ganeti's OS interface. Ganeti calls it, with all input in the\n" +
+		"environment: see ganeti-os-interface(7). By hand, use snf-image.\n"
+}
+
+// run carries the script out.
+func (s *osScript) run(ctx context.Context) error {
+	switch s.name {
+	case ganeti.Create:
+		return s.create(ctx)
+	case ganeti.Rename:
+		return s.rename(ctx)
+	case ganeti.Verify:
+		_, err := s.read()
+		return err
+	case ganeti.Export:
+		return s.export(ctx)
+	case ganeti.Import:
+		return s.importDump(ctx)
+	}
+	return fmt.Errorf("running the OS script %s: there is none of that name", s.name)
+}
+
+// osCall is a call with everything that came of it.
+type osCall struct {
+	*ganeti.Call
+	config *config.Config
+	spec   *spec.Spec
+}
+
+// read reads configuration, variant and environment; what is set later wins.
+// All that is wrong with them is reported at once.
+func (s *osScript) read() (*osCall, error) {
+	call, problems := ganeti.Read(s.name, s.env)
+	cfg, more := config.LoadVariant(call.Variant, filepath.Join(s.dir, "variants.list"), config.DefaultFiles()...)
+	params := new(spec.Parameters)
+	for _, p := range slices.Concat(problems, more) {
+		params.Report(p)
+	}
+	if cfg != nil {
+		for _, p := range cfg.Parameters {
+			if s.name.Takes(p.Name) {
+				params.Set(p.Name, p.Value, p.Origin)
+			}
+		}
+	}
+	for _, p := range call.Parameters {
+		params.Set(p.Name, p.Value.Reveal(), p.Origin)
+	}
+	call.Input.Disks = byURI(call.Input.Disks)
+	built, problems := spec.Build(params, call.Input)
+	problems = s.checkImageName(params, problems)
+	for _, w := range problems.Warnings() {
+		s.log.Warn(w.Error())
+	}
+	if err := s.invalid("checking what Ganeti passed", problems); err != nil {
+		return nil, err
+	}
+	cfg.ImageDebug = cfg.ImageDebug || call.Debug
+	s.log = newScriptLogger(s.stderr, cfg.ImageDebug)
+	if len(cfg.ProgressMonitor) > 0 && s.name != ganeti.Verify {
+		s.log.Warn("PROGRESS_MONITOR: not in this version, the messages are in this log")
+	}
+	return &osCall{call, cfg, built}, nil
+}
+
+// checkImageName adds what is wrong with the name of an image that lies in
+// IMAGE_DIR, unless something is said about it already.
+func (s *osScript) checkImageName(params *spec.Parameters, problems spec.Problems) spec.Problems {
+	id, ok := params.Lookup(spec.ImgID)
+	said := slices.ContainsFunc(problems.Errors(), func(p spec.Problem) bool { return p.Path == spec.ImgID })
+	if !ok || said || !s.name.Takes(spec.ImgID) || id.Reveal() == "" {
+		return problems
+	}
+	if _, err := source.Local(strings.TrimSpace(id.Reveal())); err != nil {
+		problems = append(problems, spec.Problem{
+			Severity: spec.Error, Path: spec.ImgID, Message: err.Error(),
+			Remedy: "set it to the name of a file in IMAGE_DIR, local://NAME or null", Rule: spec.ErrImage,
+		})
+	}
+	return problems
+}
+
+// request is the deployment of call.
+func (s *osScript) request(call *osCall) deploy.Request {
+	cfg := call.config
+	return deploy.Request{
+		Spec: call.spec, Config: cfg, Release: version, Log: s.log, Sink: s.sink,
+		Store: &source.Store{Dir: cfg.ImageDir, Arch: cfg.Arch, Never: []string{cfg.HelperDir}},
+	}
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"snf-image/internal/host/ganeti"
+	"snf-image/internal/spec"
+)
+
+// called runs a script with an environment and returns its exit code and what
+// it wrote. The configuration is that of this machine, normally none.
+func called(t *testing.T, env ganeti.Environment, argv ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	err := runScript(t.Context(), strings.NewReader(""), &out, &errs, argv, env)
+	lastWord(&errs, err)
+	return exitCode(err), out.String(), errs.String()
+}
+
+func TestScriptArguments(t *testing.T) {
+	t.Parallel()
+	for _, script := range ganeti.Scripts() {
+		path := "/usr/share/ganeti/os/snf-image/" + string(script)
+		for _, help := range []string{"-h", "--help"} {
+			if code, out, errs := called(t, nil, path, help); code != 0 || !strings.HasPrefix(out, "Usage: "+string(script)) || errs != "" {
+				t.Errorf("%s %s = %d, %q, %q, want usage", script, help, code, out, errs)
+			}
+		}
+		if code, out, errs := called(t, nil, path, "surplus"); code != 2 || out != "" || !strings.HasPrefix(errs, "Usage: ") {
+			t.Errorf("%s surplus = %d, %q, %q, want usage and a failure", script, code, out, errs)
+		}
+	}
+	if code, _, errs := called(t, nil, "verify"); code != 2 || !strings.HasPrefix(errs, "Usage: verify parameters") {
+		t.Errorf("verify without arguments = %d, %q, want usage and a failure", code, errs)
+	}
+}
+
+// TestVerify is called with the environment verify really gets, and less.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "variants.list"), []byte("default\nlisted\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name string
+		env  ganeti.Environment
+		code int
+		want []string // each in a line of its own; none: no output
+	}{
+		{"good", ganeti.Environment{"OSP_IMG_ID": "debian", "OSP_IMG_FORMAT": "diskdump", "OS_API_VERSION": "20", "PATH": "/bin"}, 0, nil},
+		{"null", ganeti.Environment{"OSP_IMG_ID": "null", "OSP_IMG_FORMAT": "diskdump"}, 0, nil},
+		{"nothing", nil, 2, []string{"img_id: no image", "img_format: no image format"}},
+		{
+			"everything at once",
+			ganeti.Environment{"OSP_IMG_ID": "a:b", "OSP_IMG_FORMAT": "zip", "OSP_IMG_PASSWD": "canary", "OSP_IMG_PASSWD_HASH": "canary", "OS_API_VERSION": "10"},
+			2,
+			[]string{"OS_API_VERSION", "img_id: a name with a colon", `unknown image format "zip"`, "exclude each other", "and 3 more problems"},
+		},
+		{"variant not made", ganeti.Environment{"OS_VARIANT": "listed", "OSP_IMG_ID": "x", "OSP_IMG_FORMAT": "raw"}, 2, []string{"make the file"}},
+		{"variant mistaken", ganeti.Environment{"OS_VARIANT": "lsited", "OSP_IMG_ID": "x", "OSP_IMG_FORMAT": "raw"}, 2, []string{"use one of the variants default, listed"}},
+		{"config_url waives what it may bring", ganeti.Environment{"OSP_CONFIG_URL": "http://192.0.2.1/"}, 2, []string{"config_url: fetching the configuration from a URL: not in this version"}},
+	} {
+		code, out, errs := called(t, tc.env, filepath.Join(dir, "verify"), "parameters")
+		if code != tc.code || out != "" || tc.want == nil && errs != "" || strings.Contains(errs, "canary") {
+			t.Errorf("%s: verify = %d, %q, %q, want %d", tc.name, code, out, errs, tc.code)
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(errs, want) {
+				t.Errorf("%s: verify says %q, want %q", tc.name, errs, want)
+			}
+		}
+	}
+}
+
+// TestCreateRefuses leaves a variable out: the owner hears of it as well.
+func TestCreateRefuses(t *testing.T) {
+	t.Parallel()
+	env := ganeti.Environment{"OS_API_VERSION": "20", "INSTANCE_NAME": "web1", "OSP_IMG_ID": "x", "OSP_IMG_FORMAT": "diskdump"}
+	code, _, errs := called(t, env, "create")
+	if code != 2 || !strings.Contains(errs, "on DISK_COUNT: no disk is given") || !strings.Contains(errs, `[MONITOR] {"type":"image-error"`) {
+		t.Errorf("create without a disk = %d, %q", code, errs)
+	}
+}
+
+// TestByURI takes the path of a disk only when it leads to one.
+func TestByURI(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ path, uri, want string }{
+		{file, "rbd:x", file},
+		{filepath.Dir(file), "rbd:x", ""},
+		{"/dev/null", "rbd:x", ""},
+		{file + ".gone", "rbd:x", ""},
+		{file + ".gone", "", file + ".gone"},
+	} {
+		in := []spec.Disk{{Path: tc.path, URI: tc.uri}}
+		if got := byURI(in); got[0].Path != tc.want || in[0].Path != tc.path {
+			t.Errorf("byURI(%q, %q) = %q, want %q", tc.path, tc.uri, got[0].Path, tc.want)
+		}
+	}
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"snf-image/internal/host/config"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// Bounds of the files flags name, in bytes.
+const (
+	maxSecretFile = 1 << 20
+	maxJSONFile   = 32 << 20
+	maxInjected   = 8 << 20 // all of them together must fit channel.MaxDown as base64
+)
+
+// parameterFlags are the flags deploy and customize share (interface.md
+// section 10).
+type parameterFlags struct {
+	image, format, name, size string
+	disks, nics               []string
+	passwordFile, hashFile    string
+	keysFile, params          string
+	properties, files         []string
+	personality, configURL    string
+	productKeyFile            string
+	answerFile, userDataFile  string
+	reportFile, progress      string
+	dryRun                    bool
+}
+
+// add declares the flags on cmd.
+func (p *parameterFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&p.name, "name", "", "instance `name`, written as the host name")
+	f.StringArrayVar(&p.disks, "disk", nil, "block device or disk file at `path` (repeatable; the first one holds the system)")
+	f.StringVar(&p.size, "size", "", "create the first disk's file with, or extend it to, this `size` (10G)")
+	f.StringArrayVar(&p.nics, "nic", nil, "network interface: `mac=…,ip=…,subnet=…,gateway=…,subnet6=…,gateway6=…,network=…,mode=…,link=…,tags=a b` (repeatable)")
+	f.StringVar(&p.passwordFile, "password-file", "", "`file` with the password on its first line (- is standard input)")
+	f.StringVar(&p.hashFile, "password-hash-file", "", "`file` with the crypt(3) hash of the password")
+	f.StringVar(&p.keysFile, "authorized-keys", "", "`file` with OpenSSH authorized_keys lines")
+	f.StringArrayVar(&p.properties, "property", nil, "image property `NAME=VALUE` (repeatable)")
+	f.StringArrayVar(&p.files, "file", nil, "inject a file: `SRC:DEST[:MODE[:OWNER[:GROUP]]]`, MODE in octal (repeatable)")
+	f.StringVar(&p.personality, "personality", "", "JSON `file` with files to inject")
+	f.StringVar(&p.params, "params", "", "JSON `file` with any of the OS parameters; flags win over it")
+	f.StringVar(&p.configURL, "config-url", "", "`URL` of a JSON object with OS parameters")
+	f.StringVar(&p.productKeyFile, "product-key-file", "", "`file` with the Windows product key")
+	f.StringVar(&p.answerFile, "answer-file", "", "`URL` or path of a Windows answer file")
+	f.StringVar(&p.userDataFile, "user-data", "", "`file` with cloud-init user-data")
+	f.StringVar(&p.reportFile, "report", "", "write a report of the deployment to `file` (JSON)")
+	f.StringVar(&p.progress, "progress", "auto", "how progress is shown: auto, plain, json or none")
+	f.BoolVar(&p.dryRun, "dry-run", false, "print what would be done and touch nothing")
+}
+
+// spec builds the validated Spec. Every problem is printed, not only the first.
+func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *config.Config) (*spec.Spec, error) {
+	params, err := a.collect(ctx, p, cfg)
+	if err != nil {
+		return nil, err
+	}
+	in := spec.Input{
+		Mode: mode, Name: p.name, NameOrigin: "--name", DiskOrigin: "--disk", NICOrigin: "--nic",
+		Size: p.size, NICFlags: p.nics, DefaultFormat: spec.DiskDump,
+	}
+	for _, path := range p.disks {
+		in.Disks = append(in.Disks, spec.Disk{Path: path})
+	}
+	s, problems := spec.Build(params, in)
+	for _, w := range problems.Warnings() {
+		a.log.Warn(w.Error())
+	}
+	return s, a.invalid("checking the parameters", problems)
+}
+
+// invalid logs every error in problems and makes one failure of them.
+func (a *app) invalid(what string, problems spec.Problems) error {
+	errs := problems.Errors()
+	if len(errs) == 0 {
+		return nil
+	}
+	first := errs[0]
+	if len(errs) == 1 {
+		return &report.Failure{Kind: report.Usage, What: what, On: first.Where(), Cause: errors.New(first.Message), Remedy: first.Remedy}
+	}
+	for _, e := range errs {
+		a.log.Error(e.Error())
+	}
+	return &report.Failure{
+		Kind: report.Usage, What: what, On: first.Where(),
+		Cause: fmt.Errorf("%s, and %d more problems", first.Message, len(errs)-1), Remedy: "mend what the lines above name",
+	}
+}
+
+// collect reads what the flags name. Flags win over --params, it over
+// the configuration.
+func (a *app) collect(ctx context.Context, p *parameterFlags, cfg *config.Config) (*spec.Parameters, error) {
+	params := new(spec.Parameters)
+	for _, c := range cfg.Parameters {
+		params.Set(c.Name, c.Value, c.Origin)
+	}
+	if p.params != "" {
+		text, err := a.readFile(ctx, "--params", p.params, maxJSONFile)
+		if err != nil {
+			return nil, err
+		}
+		params.AddJSON(text, spec.Origin(p.params))
+	}
+	for _, v := range []struct{ flag, name, text string }{
+		{"--image", spec.ImgID, p.image},
+		{"--format", spec.ImgFormat, p.format},
+		{"--config-url", spec.ConfigURL, p.configURL},
+		{"--answer-file", spec.OSAnswerFile, p.answerFile},
+	} {
+		if v.text != "" {
+			params.Set(v.name, v.text, spec.Origin(v.flag))
+		}
+	}
+	if err := a.collectFiles(ctx, p, params); err != nil {
+		return nil, err
+	}
+	for _, text := range p.properties {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return nil, flagFailure("--property", fmt.Errorf("%q is not NAME=VALUE", text))
+		}
+		params.SetProperty(name, value, "--property")
+	}
+	return params, a.collectInjected(ctx, p, params)
+}
+
+// collectFiles sets the parameters whose values stand in files.
+func (a *app) collectFiles(ctx context.Context, p *parameterFlags, params *spec.Parameters) error {
+	line := func(b []byte) string {
+		first, _, _ := strings.Cut(string(b), "\n")
+		return strings.TrimSuffix(first, "\r")
+	}
+	whole := func(b []byte) string { return string(b) }
+	for _, v := range []struct {
+		flag, name, path string
+		limit            int64
+		text             func([]byte) string
+	}{
+		{"--password-file", spec.ImgPasswd, p.passwordFile, maxSecretFile, line},
+		{"--password-hash-file", spec.ImgPasswdHash, p.hashFile, maxSecretFile, line},
+		{"--authorized-keys", spec.AuthKeys, p.keysFile, maxSecretFile, whole},
+		{"--personality", spec.ImgPersonality, p.personality, maxJSONFile, whole},
+		{"--product-key-file", spec.OSProductKey, p.productKeyFile, maxSecretFile, line},
+		{"--user-data", spec.CloudUserdata, p.userDataFile, maxJSONFile, base64Of},
+	} {
+		if v.path == "" {
+			continue
+		}
+		b, err := a.readFile(ctx, v.flag, v.path, v.limit)
+		if err != nil {
+			return err
+		}
+		params.Set(v.name, v.text(b), spec.Origin(v.flag+" "+v.path))
+	}
+	return nil
+}
+
+// collectInjected reads the files of --file.
+func (a *app) collectInjected(ctx context.Context, p *parameterFlags, params *spec.Parameters) error {
+	for _, text := range p.files {
+		f, err := spec.ParseFileFlag(text)
+		if err != nil {
+			return flagFailure("--file", err)
+		}
+		b, err := a.readFile(ctx, "--file", f.Source, maxInjected)
+		if err != nil {
+			return err
+		}
+		f.File.Contents = b
+		params.AddFile(f.File, spec.Origin("--file "+f.Source))
+	}
+	return nil
+}
+
+// readFile reads a file a flag names; "-" is standard input. It returns when ctx
+// ends, too: a FIFO or a terminal may never say anything.
+func (a *app) readFile(ctx context.Context, flag, path string, limit int64) ([]byte, error) {
+	type result struct {
+		b   []byte
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		b, err := a.readAll(path, limit)
+		done <- result{b, err}
+	}()
+	select {
+	case r := <-done:
+		if r.err != nil {
+			return nil, flagFailure(flag+" "+path, bare(r.err))
+		}
+		return r.b, nil
+	case <-ctx.Done():
+		return nil, flagFailure(flag+" "+path, context.Cause(ctx))
+	}
+}
+
+// readAll reads the file path to its end, which is limit bytes away at most.
+func (a *app) readAll(path string, limit int64) ([]byte, error) {
+	r := a.stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }()
+		r = f
+	}
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("it is longer than %d bytes", limit)
+	}
+	return b, err
+}
+
+// bare drops the path an error of package os repeats.
+func bare(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
+}
+
+func flagFailure(flag string, err error) error {
+	return &report.Failure{Kind: report.Usage, What: "reading the command line", On: flag, Cause: err}
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"snf-image/internal/report"
+)
+
+// display shows progress in one of the ways of --progress.
+type display struct {
+	sink     report.Sink
+	progress func(position, total int64) // nil: not wanted
+	log      *slog.Logger
+	lines    io.Writer // of log
+	end      func()
+}
+
+// display returns the display for mode; auto is a bar on a terminal and plain
+// lines elsewhere.
+func (a *app) display(mode string) (*display, error) {
+	d := &display{sink: report.Sinks{}, log: a.log, lines: a.stderr, end: func() {}}
+	switch mode {
+	case "none":
+	case "json":
+		d.sink = report.NewJSONSink(a.stdout, "", time.Now)
+	case "plain":
+		d.sink = report.NewTextSink(a.stderr)
+	case "auto":
+		f, ok := a.stderr.(*os.File)
+		if !ok || !term.IsTerminal(int(f.Fd())) {
+			return a.display("plain")
+		}
+		b := newBar(f)
+		d.sink, d.progress, d.end = b, b.copied, b.end
+		d.log, d.lines = newLogger(b, a.debug), b
+	default:
+		return nil, fmt.Errorf("--progress %s: it is none of auto, plain, json, none", mode)
+	}
+	return d, nil
+}
+
+// bar draws the copy as a bar and everything else as lines above it.
+type bar struct {
+	text *report.TextSink
+
+	mu   sync.Mutex
+	all  *mpb.Progress
+	copy *mpb.Bar
+	at   time.Time
+}
+
+var (
+	_ report.Sink = (*bar)(nil)
+	_ io.Writer   = (*bar)(nil)
+)
+
+func newBar(w io.Writer) *bar {
+	b := &bar{all: mpb.New(mpb.WithOutput(w), mpb.WithWidth(64), mpb.WithRefreshRate(150*time.Millisecond))}
+	b.text = report.NewTextSink(b)
+	return b
+}
+
+// Write puts whole lines above the bar.
+func (b *bar) Write(p []byte) (int, error) { return b.all.Write(p) }
+
+// Send shows what the bar does not.
+func (b *bar) Send(m report.Message) {
+	if m.Type != report.ImageCopyProgress {
+		b.text.Send(m)
+	}
+}
+
+// copied moves the bar, which appears with the first call.
+func (b *bar) copied(position, total int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if b.copy == nil {
+		b.at = now
+		b.copy = b.all.AddBar(total,
+			mpb.PrependDecorators(decor.Name("copy "), decor.Counters(decor.SizeB1024(0), "% .1f / % .1f")),
+			mpb.AppendDecorators(decor.Percentage(), decor.Name("  "),
+				decor.EwmaSpeed(decor.SizeB1024(0), "% .1f", 10), decor.Name("  ETA "), decor.EwmaETA(decor.ET_STYLE_GO, 10)))
+	}
+	b.copy.SetTotal(total, false)
+	b.copy.EwmaSetCurrent(position, now.Sub(b.at))
+	b.at = now
+	if position == total {
+		b.copy.SetTotal(total, true)
+	}
+}
+
+// end leaves the bar as it is and waits until the last line is drawn.
+func (b *bar) end() {
+	b.mu.Lock()
+	if b.copy != nil {
+		b.copy.Abort(false)
+	}
+	b.mu.Unlock()
+	b.all.Wait()
+}
