@@ -1,0 +1,141 @@
+// Package ganeti holds the tests in a real Ganeti cluster on this machine. They
+// run with SNF_GANETI=1 (make test-ganeti) and compile always.
+package ganeti
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"snf-image/tests/harness"
+)
+
+// state is where cluster.sh keeps the cluster.
+const state = "/var/lib/gnt-test-cluster"
+
+// cluster is a running cluster of one node.
+type cluster struct{ *testing.T }
+
+// up starts the cluster and takes it down after the test. One that is up already
+// is somebody else's.
+func up(t *testing.T) cluster {
+	t.Helper()
+	if os.Getenv("SNF_GANETI") != "1" {
+		t.Skip("starts a Ganeti cluster: set SNF_GANETI=1, or use make test-ganeti")
+	}
+	if _, err := os.Stat(state); err == nil {
+		t.Fatal("a cluster is up already: tests/ganeti/cluster.sh down")
+	}
+	c := cluster{t}
+	t.Cleanup(func() {
+		if os.Getenv("SNF_KEEP") != "1" {
+			c.script("down")
+		}
+	})
+	c.script("up")
+	return c
+}
+
+// script runs cluster.sh and returns its output; it must succeed.
+func (c cluster) script(args ...string) string {
+	c.Helper()
+	out, err := c.try(args...)
+	if err != nil {
+		c.Fatalf("cluster.sh %s: %v\n%s", harness.Quote(args), err, out)
+	}
+	return out
+}
+
+// try runs cluster.sh and returns its output.
+func (c cluster) try(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "./cluster.sh", args...)
+	cmd.Env = append(os.Environ(), "GNT_STATE="+state)
+	cmd.WaitDelay = 5 * time.Second
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// gnt runs a command on the master; it must succeed.
+func (c cluster) gnt(args ...string) string {
+	c.Helper()
+	return c.script(append([]string{"run"}, args...)...)
+}
+
+// refused runs a command on the master; it must fail with all of want in its
+// output.
+func (c cluster) refused(args []string, want ...string) {
+	c.Helper()
+	out, err := c.try(append([]string{"run"}, args...)...)
+	if err == nil {
+		c.Errorf("%s succeeded, want a failure\n%s", harness.Quote(args), out)
+	}
+	for _, w := range want {
+		if !strings.Contains(out, w) {
+			c.Errorf("%s says nothing of %q:\n%s", harness.Quote(args), w, out)
+		}
+	}
+}
+
+// node returns the path on this machine of a private file of node 1.
+func node(path string) string { return filepath.Join(state, "node1", path) }
+
+// install puts the OS definition of d and its configuration into the node.
+func (c cluster) install(d *harness.Definition, root string) {
+	c.Helper()
+	if err := os.Symlink(d.Dir, filepath.Join(state, "os/snf-image")); err != nil {
+		c.Fatal(err)
+	}
+	for _, dir := range []string{"default", "ganeti"} {
+		if out, err := exec.Command("cp", "-a", filepath.Join(root, "etc", dir), node("etc")).CombinedOutput(); err != nil {
+			c.Fatalf("installing the configuration: %v\n%s", err, out)
+		}
+	}
+}
+
+// diskOf returns the disk file of an instance on node 1.
+func (c cluster) diskOf(instance string) string {
+	c.Helper()
+	files, err := filepath.Glob(node("srv/ganeti/file-storage/" + instance + "/*.disk0"))
+	if err != nil || len(files) != 1 {
+		c.Fatalf("disk files of %s: %v, %v, want one", instance, files, err)
+	}
+	return files[0]
+}
+
+// has says whether the cluster has an instance.
+func (c cluster) has(instance string) bool {
+	c.Helper()
+	return strings.Contains(c.gnt("gnt-instance", "list", "--no-headers", "-o", "name"), instance)
+}
+
+// add returns the arguments that create an instance on a disk file without
+// starting it.
+func add(instance, parameters string, more ...string) []string {
+	return addOn([]string{"-t", "file", "--disk", "0:size=3G"}, instance, parameters, more...)
+}
+
+// addOn is add on other disks.
+func addOn(disks []string, instance, parameters string, more ...string) []string {
+	args := append([]string{"gnt-instance", "add"}, disks...)
+	args = append(args, "-o", "snf-image+default", "-O", parameters,
+		"--net", "0:ip=198.51.100.101", "--no-ip-check", "--no-start", "-n", "node1.gnt.test")
+	return append(append(args, more...), instance)
+}
+
+// debian returns the path of the real Debian image.
+func debian() (string, error) {
+	cmd := exec.Command("../images/debian.sh", "--esp")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("building the Debian image: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}

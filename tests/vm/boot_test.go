@@ -1,0 +1,191 @@
+package vm
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"snf-image/internal/report"
+	"snf-image/tests/harness"
+	"snf-image/tests/machine"
+	"snf-image/tests/oracle"
+)
+
+const (
+	machineName = "web1.example.org"
+	machineMAC  = "52:54:00:00:00:01"
+	password    = "correct horse battery"
+	gib         = 1 << 30
+)
+
+// TestDeployedMachineBoots deploys a real Debian image to 10 GiB, boots it as
+// an instance would, and looks from inside: over the serial console with the
+// password, over SSH with the key, the host key verified by the report.
+func TestDeployedMachineBoots(t *testing.T) {
+	harness.Gate(t, "qemu-system-x86_64", "ssh", "ssh-keygen", "sgdisk")
+	t.Parallel()
+	image, err := debian()
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &job{t: t, dir: harness.Dir(t), image: image}
+	j.disk = filepath.Join(j.dir, "web1.raw")
+	rep, identity := deployDebian(t, j)
+	checkRealPartitions(t, j)
+
+	m := machine.Boot(t, machine.Config{Disk: j.disk, Firmware: machine.SeaBIOS, MAC: machineMAC})
+	m.Login(t, password)
+	checkInside(t, j, m, rep)
+	checkRemote(t, j, m, rep, identity)
+	m.Stop()
+
+	if !machine.Bootable(t, machine.OVMF, j.disk) {
+		t.Error("OVMF finds nothing on the finished disk")
+	}
+	j.done()
+}
+
+// deployDebian deploys with everything the issue names and returns the report
+// and the private key.
+func deployDebian(t *testing.T, j *job) (report.Deployment, string) {
+	t.Helper()
+	identity := filepath.Join(j.dir, "id")
+	keygen(t, "-q", "-t", "ed25519", "-N", "", "-C", "admin", "-f", identity)
+	reportFile := filepath.Join(j.dir, "report.json")
+	o := site.Run(t, "deploy", "--image", j.image, "--disk", j.disk, "--size", "10G", "--name", machineName,
+		"--password-file", j.file("pw", password+"\n"), "--authorized-keys", identity+".pub",
+		"--file", j.file("motd", "deployed\n")+":/etc/motd:0640:root:adm",
+		"--nic", "mac="+machineMAC, "--property", "USERS=root", "--report", reportFile).OK(t)
+	text, err := os.ReadFile(reportFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(o.Stdout+o.Stderr+string(text), password) {
+		t.Error("the password is in the log or the report")
+	}
+	return readReport(t, reportFile), identity
+}
+
+// checkRealPartitions holds the disk against the image: boot loader and EFI
+// partition are the image's, the root has grown to the end.
+func checkRealPartitions(t *testing.T, j *job) {
+	t.Helper()
+	oracle.Sound(t, j.disk)
+	checkGrown(t, j, 3, 0)
+	_, parts := oracle.ReadTable(t, j.image)
+	for what, at := range map[string][2]int64{
+		"boot code":     {0, 440},
+		"BIOS boot":     {parts[1].Start * 512, parts[1].Size * 512},
+		"EFI partition": {parts[2].Start * 512, parts[2].Size * 512},
+	} {
+		if oracle.Digest(t, j.image, at[0], at[1]) != oracle.Digest(t, j.disk, at[0], at[1]) {
+			t.Errorf("%s differs from the image's", what)
+		}
+	}
+}
+
+// checkInside looks around on the running machine.
+func checkInside(t *testing.T, j *job, m *machine.Machine, rep report.Deployment) {
+	t.Helper()
+	shell := func(command string) string {
+		t.Helper()
+		out, status := m.Shell(t, command)
+		if status != 0 {
+			t.Errorf("%s: exit status %d: %s", command, status, out)
+		}
+		return strings.TrimSpace(out)
+	}
+	if got := shell("cat /proc/sys/kernel/hostname"); got != machineName {
+		t.Errorf("host name = %q, want %q", got, machineName)
+	}
+	if got := shell("stat -c '%a %U %G %s' /etc/motd"); got != "640 root adm 9" {
+		t.Errorf("/etc/motd is %q, want 640 root adm 9", got)
+	}
+	old := strings.TrimSpace(oracle.ReadFile(t, j.image, 3, "etc/machine-id"))
+	if got := shell("cat /etc/machine-id"); len(got) != 32 || got == old {
+		t.Errorf("machine-id = %q, want 32 digits other than the image's %q", got, old)
+	}
+	bytes, err := strconv.ParseInt(shell("echo $(($(stat -f -c '%S * %b' /)))"), 10, 64)
+	if err != nil || bytes < 9*gib {
+		t.Errorf("root file system has %d bytes (%v), want more than 9 GiB of the 10 GiB disk", bytes, err)
+	}
+	if got := shell("systemctl is-failed ssh.service || :"); got != "active" {
+		t.Errorf("ssh.service is %s, want active", got)
+	}
+	var want, got []string
+	for _, k := range rep.HostKeys {
+		want = append(want, k.Fingerprint)
+		line := shell(fmt.Sprintf("ssh-keygen -lf /etc/ssh/ssh_host_%s_key.pub", k.Type))
+		got = append(got, strings.Fields(line)[1])
+		// The private key must be the other half of the public one.
+		shell(fmt.Sprintf("test \"$(ssh-keygen -yf /etc/ssh/ssh_host_%[1]s_key | cut -d' ' -f1-2)\" = "+
+			"\"$(cut -d' ' -f1-2 /etc/ssh/ssh_host_%[1]s_key.pub)\"", k.Type))
+	}
+	if d := cmp.Diff(want, got); d != "" || len(want) == 0 {
+		t.Errorf("fingerprints (-report +machine):\n%s", d)
+	}
+}
+
+// checkRemote logs in by SSH; with a wrong host key it must not work.
+func checkRemote(t *testing.T, j *job, m *machine.Machine, rep report.Deployment, identity string) {
+	t.Helper()
+	known := j.file("known_hosts", strings.Join(rep.KnownHosts, "\n")+"\n")
+	out, err := m.Remote(t, identity, known, machineName, "cat /etc/motd; id -un")
+	if err != nil || !strings.HasSuffix(out, "deployed\nroot\n") {
+		t.Errorf("over SSH: %v, %q, want deployed and root", err, out)
+	}
+	other := filepath.Join(j.dir, "other")
+	keygen(t, "-q", "-t", "ed25519", "-N", "", "-f", other)
+	public, err := os.ReadFile(other + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := j.file("wrong_hosts", machineName+" "+string(public))
+	if out, err := m.Remote(t, identity, wrong, machineName, "true"); err == nil {
+		t.Errorf("SSH accepts a host key that is not the machine's: %s", out)
+	}
+}
+
+// TestUnfinishedDiskBootsNowhere shows a disk that held a bootable system and
+// whose deployment then failed to both firmwares.
+func TestUnfinishedDiskBootsNowhere(t *testing.T) {
+	harness.Gate(t, "qemu-system-x86_64")
+	t.Parallel()
+	image, err := debian()
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &job{t: t, dir: harness.Dir(t), image: image}
+	j.disk = filepath.Join(j.dir, "disk.raw")
+	if out, err := exec.Command("cp", "--sparse=always", image, j.disk).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := os.Truncate(j.disk, 3*gib); err != nil {
+		t.Fatal(err)
+	}
+	if !machine.Bootable(t, machine.SeaBIOS, j.disk) {
+		t.Fatal("SeaBIOS finds nothing on the disk before the deployment")
+	}
+	site.Run(t, append([]string{
+		"deploy", "--image", j.image, "--disk", j.disk, "--name", "web1",
+	}, custom("exit 3")...)...).Fails(t, 8, "RunCustomTask")
+	j.undone()
+	for _, f := range []machine.Firmware{machine.SeaBIOS, machine.OVMF} {
+		if machine.Bootable(t, f, j.disk) {
+			t.Errorf("%s boots the disk of a failed deployment", f)
+		}
+	}
+}
+
+func keygen(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("ssh-keygen", args...).CombinedOutput(); err != nil {
+		t.Fatalf("ssh-keygen: %v: %s", err, out)
+	}
+}

@@ -1,0 +1,182 @@
+package vm
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"snf-image/internal/report"
+	"snf-image/tests/harness"
+	"snf-image/tests/images"
+	"snf-image/tests/oracle"
+)
+
+// TestInspect compares what inspect says with what sfdisk says; the image is
+// not changed.
+func TestInspect(t *testing.T) {
+	j := newJob(t, images.GPT("ext4", images.Debian()))
+	before := oracle.Digest(t, j.image, 0, -1)
+	o := site.Run(t, "inspect", "--json", j.image).OK(t)
+	var in report.Inspection
+	if err := json.Unmarshal([]byte(o.Stdout), &in); err != nil {
+		t.Fatalf("%v: %s", err, o.Stdout)
+	}
+	table, parts := oracle.ReadTable(t, j.image)
+	if in.Table != table.Label || !strings.EqualFold(in.TableID, table.ID) || len(in.Partitions) != len(parts) {
+		t.Errorf("table = %s %s with %d partitions, want %s %s with %d", in.Table, in.TableID, len(in.Partitions),
+			table.Label, table.ID, len(parts))
+	}
+	for _, p := range in.Partitions {
+		want := parts[p.Number]
+		if p.Start != want.Start*512 || p.Size != want.Size*512 || !strings.EqualFold(p.Type, want.Type) || p.Name != want.Name {
+			t.Errorf("partition %d = %+v, sfdisk says %+v", p.Number, p, want)
+		}
+	}
+	if in.OSFamily != "linux" || in.RootPartition != 3 || in.Distribution != "debian" || in.Hostname != images.Hostname || in.Network != "ifupdown" {
+		t.Errorf("system = %+v", in)
+	}
+	for _, word := range []string{"GPT", "ext4", "Debian GNU/Linux 12", "ROOT_PARTITION=3"} {
+		if text := site.Run(t, "inspect", j.image).OK(t).Stdout; !strings.Contains(text, word) {
+			t.Errorf("inspect prints no %q:\n%s", word, text)
+		}
+	}
+	if oracle.Digest(t, j.image, 0, -1) != before {
+		t.Error("inspect changed the image")
+	}
+	harness.NothingLeft(t, j.image)
+}
+
+// TestInspectNamesTheSmallestDisk deploys to a disk of the size inspect names;
+// one MiB less does not fit.
+func TestInspectNamesTheSmallestDisk(t *testing.T) {
+	image := images.Primary("ext4", images.Debian())
+	image.MiB = 200 // most of it is not in any partition
+	j := newJob(t, image)
+	var in report.Inspection
+	if err := json.Unmarshal([]byte(site.Run(t, "inspect", "--json", j.image).OK(t).Stdout), &in); err != nil {
+		t.Fatal(err)
+	}
+	if in.SmallestDisk < 65*images.MiB || in.SmallestDisk > 200*images.MiB {
+		t.Fatalf("smallest disk = %d bytes", in.SmallestDisk)
+	}
+	truncateNew(t, j.disk, 200*images.MiB)
+	site.Run(t, "deploy", "--image", j.image, "--disk", j.disk, "--name", "web1").OK(t)
+	j.done()
+}
+
+// TestDryRun prints the plan and touches nothing.
+func TestDryRun(t *testing.T) {
+	j := newJob(t, images.Primary("ext4", images.Debian()))
+	o := site.Run(t, j.args(append(everything(j), "--dry-run")...)...).OK(t)
+	for _, word := range []string{"AssignHostname", "disk.raw", "image.raw"} {
+		if !strings.Contains(o.Stdout, word) {
+			t.Errorf("the plan has no %q:\n%s", word, o.Stdout)
+		}
+	}
+	if _, err := os.Stat(j.disk); !os.IsNotExist(err) {
+		t.Errorf("a dry run made the disk: %v", err)
+	}
+	stale(t, j.disk, 256)
+	before := oracle.Digest(t, j.disk, 0, -1)
+	site.Run(t, j.args("--dry-run")...).OK(t)
+	if oracle.Digest(t, j.disk, 0, -1) != before {
+		t.Error("a dry run changed the disk")
+	}
+}
+
+// TestHelperImageIsReproducible builds it again: same bytes.
+func TestHelperImageIsReproducible(t *testing.T) {
+	harness.Gate(t)
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "helper")
+	in := site.With(t, `HELPER_DIR="`+dir+`"`)
+	in.Run(t, "helper", "build").OK(t)
+	if d := cmp.Diff(listing(t, site.HelperDir), listing(t, dir)); d != "" {
+		t.Errorf("two builds (-first +second):\n%s", d)
+	}
+	var size int64
+	for _, line := range listing(t, dir) {
+		size += oracle.Size(t, filepath.Join(dir, strings.Fields(line)[0]))
+	}
+	const limit = 75 << 20
+	if size > limit {
+		t.Errorf("the helper image has %d bytes, want at most %d", size, limit)
+	}
+}
+
+// listing is the name and digest of every file in dir.
+func listing(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		lines = append(lines, e.Name()+" "+oracle.Digest(t, filepath.Join(dir, e.Name()), 0, -1))
+	}
+	return lines
+}
+
+// TestDoctorAndVersion look at this node.
+func TestDoctorAndVersion(t *testing.T) {
+	harness.Gate(t)
+	t.Parallel()
+	release, err := os.ReadFile("../../VERSION")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := site.Run(t, "version").OK(t).Stdout, "snf-image "+strings.TrimSpace(string(release)); !strings.HasPrefix(got, want) {
+		t.Errorf("version = %q, want %q…", got, want)
+	}
+	o := site.Run(t, "doctor").OK(t)
+	for _, word := range []string{"QEMU", "memory", "helper image", "tcg"} {
+		if !strings.Contains(o.Stdout, word) {
+			t.Errorf("doctor says nothing of %q:\n%s", word, o.Stdout)
+		}
+	}
+	site.With(t, `HELPER_DIR="/nonexistent"`).Run(t, "doctor").Fails(t, 6, "helper build")
+}
+
+// TestConfigAnywhere accepts --config before and after the command's name, and
+// refuses one that is missing.
+func TestConfigAnywhere(t *testing.T) {
+	harness.Gate(t)
+	t.Parallel()
+	site.Run(t, "helper", "info", "--config", site.Config).OK(t)
+	site.Run(t, "helper", "info", "--config", "/nonexistent.conf").Fails(t, 2, "nonexistent.conf")
+}
+
+// TestProgressMessages reads the messages of --progress json.
+func TestProgressMessages(t *testing.T) {
+	j := newJob(t, images.Primary("ext4", images.Debian()))
+	o := site.Run(t, j.args("--progress", "json")...).OK(t)
+	var kinds []string
+	for line := range strings.Lines(o.Stdout + o.Stderr) {
+		var m struct {
+			Type      string
+			Timestamp float64
+			Progress  float64
+		}
+		if !strings.HasPrefix(line, "{") {
+			continue
+		}
+		if err := json.Unmarshal([]byte(line), &m); err != nil || m.Type == "" || m.Timestamp < 1e9 {
+			t.Errorf("message %q: %v", line, err)
+		}
+		kinds = append(kinds, m.Type)
+	}
+	for _, want := range []string{"image-info", "image-copy-progress", "image-helper"} {
+		if !slices.Contains(kinds, want) {
+			t.Errorf("no %s among the messages %q", want, kinds)
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package vm
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"snf-image/tests/harness"
+	"snf-image/tests/images"
+	"snf-image/tests/oracle"
+)
+
+// fault is something that goes wrong before or while a disk is made.
+type fault struct {
+	prepare func(t *testing.T, j *job) (*harness.Installation, []string)
+	code    int
+	line    string // what the last line must match
+	begun   bool   // the disk was being written: its ends must be zero
+}
+
+// deploying is a prepare that only adds arguments.
+func deploying(more ...string) func(*testing.T, *job) (*harness.Installation, []string) {
+	return func(_ *testing.T, j *job) (*harness.Installation, []string) { return site, j.args(more...) }
+}
+
+// faults before the helper has the disk.
+var faults = map[string]fault{
+	"image missing": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		j.image += ".gone"
+		return site, j.args()
+	}, 3, "image.raw.gone", false},
+	"image empty": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		j.image = j.file("empty", "")
+		return site, j.args()
+	}, 3, "empty", false},
+	"image truncated": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		truncate(t, j.image, 30*images.MiB)
+		return site, j.args()
+	}, 3, "truncated: partition 1", true},
+	"image without a partition table": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		j.image = j.file("garbage", strings.Repeat("no table", images.MiB/8))
+		return site, j.args()
+	}, 3, "partition table", true},
+	"image is the disk": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		j.disk = j.image
+		return site, j.args()
+	}, 4, "it is the image", false},
+	"image is the disk by another name": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		if err := os.Link(j.image, j.disk); err != nil {
+			t.Fatal(err)
+		}
+		return site, j.args()
+	}, 4, "it is the image", false},
+	"disk too small": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		truncateNew(t, j.disk, 20*images.MiB)
+		return site, []string{"deploy", "--image", j.image, "--disk", j.disk, "--name", "web1"}
+	}, 4, "disk.raw", false},
+	"disk missing": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		return site, []string{"deploy", "--image", j.image, "--disk", j.disk, "--name", "web1"}
+	}, 4, "disk.raw", false},
+	"disk read-only": {readOnlyDisk, 4, "/dev/loop", false},
+	"disk full":      {fullDisk, 4, "disk.raw", true},
+	"helper image missing": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		in := site.WithHelperCopy(t)
+		if err := os.RemoveAll(in.HelperDir); err != nil {
+			t.Fatal(err)
+		}
+		return in, j.args()
+	}, 6, "helper build", false},
+	"kernel damaged":    {damaged("vmlinux-*"), 6, "helper build", false},
+	"initramfs damaged": {damaged("initramfs-*"), 6, "helper build", false},
+	"manifest cut short": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		in := site.WithHelperCopy(t)
+		truncate(t, filepath.Join(in.HelperDir, "manifest.json"), 300)
+		return in, j.args()
+	}, 6, "helper build", false},
+	"helper image of another version": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		return otherVersion(t), j.args()
+	}, 6, "version", false},
+	"QEMU missing": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		return site.With(t, `KVM="/nonexistent/qemu"`), j.args()
+	}, 10, "/nonexistent/qemu", false},
+	"QEMU that fails": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		return site.With(t, `KVM="/bin/false"`), j.args()
+	}, 7, "helper", true},
+	"unknown flag":      {deploying("--frobnicate"), 2, "frobnicate", false},
+	"unknown user":      {deploying("--property", "USERS=nobody-has-this-name", "--password-file", "/dev/null"), 8, "nobody-has-this-name", true},
+	"relative path":     {deploying("--file", "/etc/hostname:etc/motd"), 2, "etc/motd", false},
+	"not there yet":     {deploying("--property", "CLOUD_INIT=yes"), 2, "not in this version", false},
+	"unknown owner":     {deploying("--file", "/etc/hostname:/etc/motd:0644:nobody-has-this-name"), 8, "nobody-has-this-name", true},
+	"custom task fails": {deploying(custom("echo one reason >&2; exit 3")...), 8, "RunCustomTask.*one reason", true},
+	"kernel panic":      {deploying(custom("echo c > /proc/sysrq-trigger")...), 7, "helper", true},
+	"sudden reset":      {deploying(custom("echo b > /proc/sysrq-trigger")...), 7, "helper", true},
+	"helper hangs": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		return site.With(t, `HELPER_SOFT_TIMEOUT="8s"`), j.args(custom("sleep 1000")...)
+	}, 9, "HELPER_SOFT_TIMEOUT", true},
+}
+
+// TestFaults shows for each the exit code and last line, that nothing is left
+// behind, and that the disk does not boot: its ends are zero.
+func TestFaults(t *testing.T) {
+	for name, f := range faults {
+		t.Run(name, func(t *testing.T) {
+			j := newJob(t, images.Primary("ext4", images.Debian()))
+			original := j.image
+			in, args := f.prepare(t, j)
+			before := oracle.Digest(t, original, 0, -1)
+			in.Run(t, args...).Fails(t, f.code, f.line)
+			switch {
+			case f.begun:
+				j.undone()
+			case name != "disk read-only": // there the test has a loop device itself
+				harness.NothingLeft(t, j.disk, j.image)
+			}
+			if oracle.Digest(t, original, 0, -1) != before {
+				t.Error("the image changed")
+			}
+		})
+	}
+}
+
+// TestVersionCheckForgives shows that VERSION_CHECK=no forgives the difference
+// in version that is refused above, with a warning.
+func TestVersionCheckForgives(t *testing.T) {
+	j := newJob(t, images.Primary("ext4", images.Debian()))
+	o := otherVersion(t).With(t, `VERSION_CHECK="no"`).Run(t, j.args()...).OK(t)
+	if !strings.Contains(o.Stderr, "snf-image: warning: ") || !strings.Contains(o.Stderr, "9.9.9") {
+		t.Errorf("no warning names the other version\n%s", o)
+	}
+	j.done()
+}
+
+// otherVersion returns an installation whose helper image says it is of another
+// release.
+func otherVersion(t *testing.T) *harness.Installation {
+	t.Helper()
+	in := site.WithHelperCopy(t)
+	path := filepath.Join(in.HelperDir, "manifest.json")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest map[string]any
+	if err := json.Unmarshal(b, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	manifest["release"] = "9.9.9"
+	if b, err = json.Marshal(manifest); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// damaged changes one byte in the middle of a file of the helper image.
+func damaged(pattern string) func(*testing.T, *job) (*harness.Installation, []string) {
+	return func(t *testing.T, j *job) (*harness.Installation, []string) {
+		in := site.WithHelperCopy(t)
+		names, err := filepath.Glob(filepath.Join(in.HelperDir, pattern))
+		if err != nil || len(names) != 1 {
+			t.Fatalf("%s in the helper image: %q, %v", pattern, names, err)
+		}
+		b, err := os.ReadFile(names[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[len(b)/2] ^= 0x10
+		if err := os.WriteFile(names[0], b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return in, j.args()
+	}
+}
+
+// readOnlyDisk makes the disk a read-only loop device.
+func readOnlyDisk(t *testing.T, j *job) (*harness.Installation, []string) {
+	truncateNew(t, j.disk, 256*images.MiB)
+	dev := loop(t, j.disk, "--read-only")
+	return site, []string{"deploy", "--image", j.image, "--disk", dev, "--name", "web1"}
+}
+
+// fullDisk puts the disk file on a file system with room for a part of it.
+func fullDisk(t *testing.T, j *job) (*harness.Installation, []string) {
+	dir := filepath.Join(j.dir, "small")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	sh(t, "mount", "-t", "tmpfs", "-o", "size=3m", "none", dir)
+	t.Cleanup(func() { sh(t, "umount", dir) })
+	j.disk = filepath.Join(dir, "disk.raw")
+	fill(t, j.image, 20*images.MiB, 20)
+	return site, j.args()
+}
+
+// fill writes incompressible-looking data into the image's file system area.
+func fill(t *testing.T, path string, offset int64, mib int) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(bytes.Repeat([]byte("data"), mib*images.MiB/4), offset); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// loop attaches a file to a loop device until the test ends.
+func loop(t *testing.T, path string, options ...string) string {
+	t.Helper()
+	args := append([]string{"losetup", "--find", "--show"}, options...)
+	dev := strings.TrimSpace(sh(t, append(args, path)...))
+	t.Cleanup(func() { sh(t, "losetup", "--detach", dev) })
+	return dev
+}
+
+func sh(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%q: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+func truncate(t *testing.T, path string, size int64) {
+	t.Helper()
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func truncateNew(t *testing.T, path string, size int64) {
+	t.Helper()
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	truncate(t, path, size)
+}

@@ -1,0 +1,82 @@
+package vm
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"snf-image/tests/harness"
+	"snf-image/tests/images"
+)
+
+var (
+	execCall  = regexp.MustCompile(`execve(?:at)?\((?:-?\w+, )?"([^"]*)".*(\) += 0|<unfinished \.\.\.>)$`)
+	mountCall = regexp.MustCompile(`\b(mount|move_mount|fsmount|fsopen|fsconfig|open_tree)\(`)
+	loopCall  = regexp.MustCompile(`"/dev/(loop|mapper|nbd|dm-)|LOOP_|DM_`)
+)
+
+// TestSystemCalls follows a deployment and everything it starts: nothing is
+// mounted, no loop device or device mapper is used, and nothing runs but our
+// program and QEMU.
+func TestSystemCalls(t *testing.T) {
+	j := newJob(t, images.GPT("ext4", images.Debian()))
+	harness.Gate(t, "strace")
+	trace := filepath.Join(j.dir, "trace")
+	wrapper := []string{
+		"strace", "-f", "--seccomp-bpf", "-qq", "-s", "256", "-o", trace,
+		"-e", "trace=execve,execveat,mount,move_mount,fsopen,fsmount,fsconfig,open_tree,open,openat,openat2,ioctl",
+	}
+	p := site.StartWrapped(t, wrapper, j.args(everything(j)...)...)
+	p.Wait().OK(t)
+	j.done()
+
+	f, err := os.Open(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var ran []string
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		if m := execCall.FindStringSubmatch(line); m != nil {
+			ran = append(ran, filepath.Base(m[1]))
+		}
+		if mountCall.MatchString(line) || loopCall.MatchString(line) {
+			t.Errorf("the host does: %s", line)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(ran)
+	if d := cmp.Diff([]string{"exe", "qemu-system-x86_64", "snf-image"}, slices.Compact(ran)); d != "" {
+		t.Errorf("programs (-want +got):\n%s", d)
+	}
+}
+
+// TestTracePatterns is the positive control of the patterns above.
+func TestTracePatterns(t *testing.T) {
+	t.Parallel()
+	if m := execCall.FindStringSubmatch(`12 execve("/usr/bin/qemu", ["/usr/bin/qemu", "a=b"], 0xc0 /* 3 vars */) = 0`); m == nil || m[1] != "/usr/bin/qemu" {
+		t.Errorf("execve: %q", m)
+	}
+	if execCall.MatchString(`12 execve("/usr/bin/x", ["x"], 0xc0) = -1 ENOENT (No such file or directory)`) {
+		t.Error("an execve that fails counts")
+	}
+	for _, line := range []string{
+		`12 mount("/dev/loop0", "/mnt", "ext4", 0, NULL) = 0`,
+		`12 openat(AT_FDCWD, "/dev/loop-control", O_RDWR) = 3`,
+		`12 ioctl(3, LOOP_SET_FD, 4) = 0`,
+	} {
+		if !mountCall.MatchString(line) && !loopCall.MatchString(line) {
+			t.Errorf("not found: %s", line)
+		}
+	}
+}
