@@ -1,0 +1,80 @@
+# snf-image - make verbs. "make help" lists them.
+#
+# What a verb needs is installed by it when it runs as root on Debian, and
+# named otherwise. Nothing is written outside of bin/, build/ and dist/, except
+# by "install".
+
+SHELL   := /bin/bash
+VERSION := $(shell cat VERSION)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+
+PREFIX  ?= /usr
+SYSCONF ?= /etc
+DESTDIR ?=
+
+FUZZTIME ?= 30s
+
+# Tests of single packages that need a helper: test-vm runs them, not test-unit.
+IN_VM = InVM$$|^TestHelperImageBoots$$
+
+export CGO_ENABLED := 0
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+GOBUILD = go build -trimpath -ldflags "-X main.version=$(VERSION) -X main.commit=$(COMMIT) $(1)"
+
+GOFUMPT     = go run mvdan.cc/gofumpt@v0.9.2
+STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.7.0
+
+.PHONY: help build install test test-unit test-vm lint bench fuzz demo clean \
+	package package-sources test-ganeti torture kernel deps-%
+
+build: deps-build ## bin/snf-image and bin/snf-image-agent
+	$(call GOBUILD,$(STRIP)) -o bin/snf-image ./cmd/snf-image
+	$(call GOBUILD,-s -w) -o bin/snf-image-agent ./cmd/snf-image-agent
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | column -t -s $$'\t'
+
+install: build ## lay out what a package holds below $(DESTDIR)
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' SYSCONF='$(SYSCONF)' scripts/install.sh
+
+test: deps-test test-unit test-vm ## everything that gates a change; a skipped test fails
+
+test-unit: deps-test ## unit tests with the race detector
+	CGO_ENABLED=1 SNF_STRICT=1 scripts/go-test.sh unit -race -skip '$(IN_VM)' ./cmd/... ./internal/... ./tests/layout/... ./tests/images/...
+
+test-vm: deps-test build ## blackbox tests: shipped binaries, real helper, disks in and out
+	SNF_STRICT=1 SNF_VM=1 scripts/vm-test.sh '$(IN_VM)'
+
+test-ganeti: deps-test build ## the OS definition in a real Ganeti cluster on this machine
+	SNF_STRICT=1 SNF_GANETI=1 scripts/go-test.sh ganeti -timeout 40m ./tests/ganeti/...
+
+lint: deps-lint ## gofumpt, vet, staticcheck, shellcheck
+	@out=$$($(GOFUMPT) -l cmd internal tests); [ -z "$$out" ] || { echo "not gofumpt'ed:"; echo "$$out"; exit 1; }
+	go vet ./...
+	$(STATICCHECK) ./...
+	shellcheck .ci/run scripts/*.sh tests/images/*.sh tests/ganeti/*.sh
+
+bench: deps-bench build ## the numbers of docs/performance.md
+	scripts/bench.sh
+
+fuzz: deps-build ## each fuzz target for FUZZTIME
+	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+demo: deps-demo build ## deploy a real Debian image to build/demo/web1.raw
+	scripts/demo.sh
+
+package: STRIP := -s -w
+package: deps-package build ## .deb and .rpm of host and helper in dist/
+	VERSION='$(VERSION)' scripts/package.sh
+
+package-sources: deps-package ## where the sources of the packaged helper are, in dist/
+	VERSION='$(VERSION)' scripts/package-sources.sh
+
+clean: ## remove bin/, build/ and dist/
+	rm -rf bin build dist
+
+torture kernel: ## not in this version
+	@echo "make $@: not in this version" >&2; exit 2
+
+deps-%:
+	@scripts/install-deps.sh $*

@@ -1,0 +1,57 @@
+#!/bin/bash
+#
+# install-deps.sh - install the Debian packages a make verb needs.
+#
+#   install-deps.sh VERB     build, test, lint, bench, demo or package
+#
+# Installs only what is missing. Without root, or without apt, it names the
+# missing packages and fails.
+
+set -euo pipefail
+
+helper_image=(apt dpkg xz-utils zstd)
+machine=(qemu-system-x86 qemu-utils fdisk gdisk e2fsprogs util-linux)
+debian_image=(mmdebstrap uuid-runtime mount)
+
+case ${1:-} in
+    build) packages=();;
+    demo)  packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}" openssh-client);;
+    test)  packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}"
+                     gcc libc6-dev openssh-client strace ovmf dosfstools whois openssl
+                     nbdkit libnbd-bin socat attr acl cpio procps);;
+    bench) packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}" libnbd-bin time openssh-client
+                     libguestfs-tools linux-image-cloud-amd64);;
+    lint)  packages=(shellcheck);;
+    package) packages=("${helper_image[@]}" git);;
+    *)     echo "usage: ${0##*/} build|test|lint|bench|demo|package" >&2; exit 2;;
+esac
+
+need_go() {
+    local have want
+    want=$(sed -n 's/^go //p' "$(dirname "$0")/../go.mod")
+    if ! command -v go >/dev/null; then
+        echo "Go $want or later is needed: install it and put it in PATH" >&2
+        exit 1
+    fi
+    have=$(go env GOVERSION); have=${have#go}
+    if [ "$(printf '%s\n' "$want" "$have" | sort -V | head -n 1)" != "$want" ]; then
+        echo "Go $want or later is needed, this is $have" >&2
+        exit 1
+    fi
+}
+
+missing=()
+for package in "${packages[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' ||
+        missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "these Debian packages are needed: ${missing[*]}" >&2
+        exit 1
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+fi
+need_go

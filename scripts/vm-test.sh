@@ -1,0 +1,20 @@
+#!/bin/bash
+#
+# vm-test.sh - every test that boots the helper, one package after the other.
+#
+#   vm-test.sh PATTERN
+#
+# PATTERN names the tests of single packages that need a helper; they get one
+# built from bin/, and a real Debian image.
+
+set -euo pipefail
+
+helper=$PWD/build/vm/helper
+mkdir -p "$helper"
+printf 'HELPER_DIR="%s"\n' "$helper" >build/vm/snf-image.conf
+bin/snf-image --config build/vm/snf-image.conf helper build
+SNF_TEST_IMAGE=$(tests/images/debian.sh)
+export SNF_HELPER=$helper SNF_TEST_IMAGE
+
+scripts/go-test.sh vm-packages -p 1 -timeout 20m -run "$1" ./internal/guest/agent ./internal/host/helper
+scripts/go-test.sh vm -timeout 40m ./tests/vm/...
