@@ -41,6 +41,17 @@ row() {
     printf '| %s | %.1f | %.1f | %.1f |\n' "$2" "$cpu" "$wall" "$ratio"
 }
 
+# profile REPORT... prints where the time went: the median of each task and step.
+profile() {
+    local name
+    echo "| part | seconds, median |"
+    echo "|---|---|"
+    grep -hE -A 3 '^ {4,}"(name|step)": ' "$@" | awk -F'"' '/"(name|step)"/{n=$4} /"seconds"/{split($3, s, /[: ,]+/); print s[2] "\t" n}' >"$work/profile"
+    cut -f 2 "$work/profile" | awk '!seen[$0]++' | while read -r name; do
+        printf '| %s | %.2f |\n' "$name" "$(awk -F'\t' -v n="$name" '$2==n {print $1}' "$work/profile" | median)"
+    done
+}
+
 # debian boots a whole Debian that powers itself off at the end of its boot.
 debian() {
     timed debian qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m 512 -display none -nodefaults -no-reboot \
@@ -58,7 +69,7 @@ helper() {
     [ -e "$work/key" ] || ssh-keygen -q -t ed25519 -N '' -f "$work/key"
     printf '[Service]\nType=oneshot\nExecStart=/bin/systemctl poweroff --no-block\n' > "$work/off.service"
     printf '[Unit]\nWants=off.service\n' > "$work/off.conf"
-    rm -f "$work"/{ours,theirs,debian}.raw "$work"/*.times
+    rm -f "$work"/{ours,theirs,debian}.raw "$work"/*.times "$work"/report*.json
     local unit=/etc/systemd/system
     "${snf[@]}" deploy --image "$image" --disk "$work/ours.raw" --size 10G --name bench 2>"$work/deploy.log"
     cp --sparse=always "$work/ours.raw" "$work/theirs.raw"
@@ -69,7 +80,7 @@ helper() {
     for ((i = 1; i <= rounds; i++)); do
         timed customize "${snf[@]}" customize --disk "$work/ours.raw" --name "bench$i.example.org" \
             --password-file "$work/password" --authorized-keys "$work/key.pub" --file "$work/motd:/etc/motd" \
-            --property USERS=root --report "$work/report.json"
+            --property USERS=root --report "$work/report$i.json"
         debian
         [ "${VIRT_CUSTOMIZE:-yes}" = no ] ||
             timed virt-customize virt-customize -q -a "$work/theirs.raw" --hostname "bench$i.example.org" \
@@ -85,8 +96,7 @@ helper() {
       echo
       echo "Helper image: $(du --apparent-size -sm "$work/helper" | cut -f 1) MiB."
       echo
-      echo "Seconds in the helper, last round:"
-      sed -n '/"tasks"/,/^  ]/p' "$work/report.json" | awk -F'[:,]' '/"name"/{n=$2} /"seconds"/{print "   " n $2}'
+      profile "$work"/report*.json
     } | tee "$work/helper.md"
 }
 

@@ -54,6 +54,7 @@ func (r *run) converse(ctx context.Context, h *helperRun, keys *future[[]spec.Ho
 		return result, premature(result)
 	}
 	r.record.System = boundInspection(in)
+	r.record.used("inspection", h.machine.CPU())
 	if r.plan.WantsCredentials {
 		made, err := keys.wait()
 		if err != nil {
@@ -100,6 +101,7 @@ const maxListed = 50
 // judge decides whether result and the end of the helper are success.
 func (r *run) judge(ctx context.Context, h *helperRun, result *report.Result) error {
 	r.record.finished(result)
+	r.record.used("tasks", h.machine.CPU())
 	if result.Error != "" {
 		r.listChanged()
 		return r.taskFailure(result)
@@ -116,7 +118,7 @@ func (r *run) judge(ctx context.Context, h *helperRun, result *report.Result) er
 	if err != nil {
 		return &protocolError{err}
 	}
-	r.record.Timings = append(r.record.Timings, report.Timing{Step: "helper CPU", Seconds: exit.CPU.Seconds()})
+	r.record.used("power-off", exit.CPU)
 	if !exit.Clean {
 		return &protocolError{fmt.Errorf("the helper did not power off cleanly: %s", exit.Reason)}
 	}

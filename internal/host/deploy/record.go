@@ -20,6 +20,7 @@ import (
 type record struct {
 	report.Deployment
 	start time.Time
+	cpu   time.Duration // of the helper, up to the last step recorded
 }
 
 func newRecord(req Request) *record {
@@ -43,6 +44,13 @@ func (rec *record) timing(step string, start time.Time) {
 	rec.Timings = append(rec.Timings, report.Timing{Step: step, Seconds: time.Since(start).Seconds()})
 }
 
+// used records the CPU time of the helper's step that ends now; total is what the
+// helper has used since its start.
+func (rec *record) used(step string, total time.Duration) {
+	rec.Timings = append(rec.Timings, report.Timing{Step: "helper CPU: " + step, Seconds: (total - rec.cpu).Seconds()})
+	rec.cpu = total
+}
+
 func (rec *record) openedImage(s *spec.Spec, img *source.Image) {
 	rec.Image = &report.ImageRead{ID: img.Path, Format: string(s.Format), Size: img.Size}
 }
@@ -63,6 +71,7 @@ func (rec *record) copied(c *copied) {
 func (rec *record) started(h *helperRun) {
 	rec.Helper.Accelerator, rec.Helper.Reason = string(h.accelerator), h.why
 	rec.confined("helper", h.machine.Layers())
+	rec.used("boot", h.machine.CPU())
 }
 
 func (rec *record) openedHelper(img *helper.Image) {

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"snf-image/internal/report"
 )
 
@@ -195,6 +197,16 @@ func (m *Machine) Stop(grace time.Duration) Exit {
 
 // PID returns QEMU's process id.
 func (m *Machine) PID() int { return m.cmd.Process.Pid }
+
+// CPU returns what QEMU has used so far, user and system; 0 when it has ended.
+func (m *Machine) CPU() time.Duration {
+	const scheduled = 2 // CPUCLOCK_SCHED: the clock of a process, clock_getcpuclockid(3)
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^m.PID())<<3|scheduled, &t); err != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
 
 // plumbing holds the descriptors between the host and QEMU. files[i] is
 // descriptor 3+i in QEMU.

@@ -118,6 +118,24 @@ printf 'a\033[2Jb\n' >&2`, Exit{Clean: true, Reason: "guest-shutdown", Stderr: `
 	}
 }
 
+// TestCPU compares the clock of the running process with what it has used when
+// it is gone.
+func TestCPU(t *testing.T) {
+	t.Parallel()
+	m, err := Start(config(t, fakeQEMU(t, "for ((i = 0; i < 100000; i++)); do :; done; echo >&$channel; read -r <&$channel")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Channel.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	running := m.CPU()
+	exit := m.Stop(time.Second)
+	if running <= 0 || running > exit.CPU+10*time.Millisecond { // of which the latter is made of
+		t.Errorf("CPU() = %v, and %v in the end", running, exit.CPU)
+	}
+}
+
 func TestStartWithoutQEMU(t *testing.T) {
 	t.Parallel()
 	_, err := Start(config(t, "/nonexistent/qemu"))
