@@ -6,12 +6,26 @@
 
 set -euo pipefail
 
+# fuzz TARGET PACKAGE runs one target. On a busy machine Go before 1.27 may take the
+# end of the time for a failure (go.dev/issue/75804): without a finding, it is none.
+fuzz() {
+    local log
+    log=$(mktemp)
+    if go test -run '^$' -fuzz "^$1\$" -fuzztime "${FUZZTIME:-30s}" "$2" 2>&1 | tee "$log" ||
+        { grep -qx '    context deadline exceeded' "$log" && ! grep -q 'Failing input' "$log"; }; then
+        rm "$log"
+        return 0
+    fi
+    rm "$log"
+    return 1
+}
+
 status=0 found=0
 for package in $(go list ./cmd/... ./internal/...); do
     for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || :); do
         found=$((found + 1))
         echo "== $package $target"
-        go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-30s}" "$package" || status=1
+        fuzz "$target" "$package" || status=1
     done
 done
 echo "$found fuzz targets"
