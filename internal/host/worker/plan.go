@@ -17,8 +17,10 @@ const (
 	// join is how much data is worth being made zero first to save a call,
 	// which on a busy node takes as long as writing it.
 	join = 1 << 20
-	// maxSpans bounds a window, and with it the memory for the plan.
-	maxSpans = 1 << 16
+	// maxWindow is how far the data of a window reaches. It bounds the memory
+	// for the plan, and what is made zero before anything is written: zeroing a
+	// window goes on beside the writing of the one before.
+	maxWindow = 256 << 20
 )
 
 // span is a range of the disk.
@@ -84,7 +86,7 @@ func windows(d format.Disk) iter.Seq2[window, error] {
 				return
 			}
 			border := down(s.start, chunk)
-			if n := len(w.data); n >= maxSpans && w.data[n-1].end <= border {
+			if len(w.data) > 0 && border-w.start >= maxWindow {
 				w.end = border
 				if !yield(w, nil) {
 					return

@@ -35,8 +35,9 @@ func TestWindows(t *testing.T) {
 	for name, c := range map[string]comb{
 		"no hole":      {period: 512, teeth: 100_000},
 		"short holes":  {period: unit, teeth: 5000},
-		"long holes":   {period: 2 * unit, teeth: 2*maxSpans + 17},
-		"across units": {period: 2*unit + 512, teeth: maxSpans + 1},
+		"long holes":   {period: 2 * unit, teeth: 2*maxWindow/(2*unit) + 17},
+		"across units": {period: 2*unit + 512, teeth: 40_000},
+		"one hole":     {period: 3 * maxWindow, teeth: 1},
 		"few":          {period: 3*chunk + 512*7, teeth: 9},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -46,8 +47,8 @@ func TestWindows(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if w.start != pos || w.start%chunk != 0 || len(w.data) > maxSpans+chunk/unit {
-					t.Fatalf("window %v with %d spans, want one that begins at %d", w.span, len(w.data), pos)
+				if w.start != pos || w.start%chunk != 0 || w.data[len(w.data)-1].end > w.start+maxWindow {
+					t.Fatalf("window %v with data up to %d, want one that begins at %d", w.span, w.data[len(w.data)-1].end, pos)
 				}
 				if got := covered(t, w); got != w.len() {
 					t.Fatalf("window %v: gaps and pieces make %d bytes", w.span, got)
