@@ -13,6 +13,7 @@ SYSCONF ?= /etc
 DESTDIR ?=
 
 FUZZTIME ?= 30s
+NODES    ?= 1
 
 # Tests of single packages that need a helper: test-vm runs them, not test-unit.
 IN_VM = InVM$$|^TestHelperImageBoots$$
@@ -24,7 +25,10 @@ GOBUILD = go build -trimpath -ldflags "-X main.version=$(VERSION) -X main.commit
 GOFUMPT     = go run mvdan.cc/gofumpt@v0.9.2
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: help build install test test-unit test-vm lint bench fuzz demo clean \
+# The steps of "test" use the same files and processors.
+.NOTPARALLEL:
+
+.PHONY: help build install test test-unit test-vm test-package lint bench fuzz demo clean \
 	package package-sources test-ganeti torture kernel deps-%
 
 build: deps-build ## bin/snf-image and bin/snf-image-agent
@@ -37,16 +41,20 @@ help: ## this list
 install: build ## lay out what a package holds below $(DESTDIR)
 	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' SYSCONF='$(SYSCONF)' scripts/install.sh
 
-test: deps-test test-unit test-vm ## everything that gates a change; a skipped test fails
+test: deps-test test-unit test-vm test-ganeti test-package ## everything that gates a change; a skipped test fails
 
 test-unit: deps-test ## unit tests with the race detector
-	CGO_ENABLED=1 SNF_STRICT=1 scripts/go-test.sh unit -race -skip '$(IN_VM)' ./cmd/... ./internal/... ./tests/layout/... ./tests/images/...
+	CGO_ENABLED=1 SNF_STRICT=1 scripts/go-test.sh unit -race -skip '$(IN_VM)' ./cmd/... ./internal/... ./tests/layout/... ./tests/images/... \
+	    ./tests/harness/... ./tests/machine/... ./tests/oracle/...
 
 test-vm: deps-test build ## blackbox tests: shipped binaries, real helper, disks in and out
 	SNF_STRICT=1 SNF_VM=1 scripts/vm-test.sh '$(IN_VM)'
 
-test-ganeti: deps-test build ## the OS definition in a real Ganeti cluster on this machine
-	SNF_STRICT=1 SNF_GANETI=1 scripts/go-test.sh ganeti -timeout 40m ./tests/ganeti/...
+test-ganeti: deps-test build ## the OS definition in a real Ganeti cluster of NODES nodes on this machine
+	SNF_STRICT=1 SNF_GANETI=1 SNF_NODES=$(NODES) scripts/go-test.sh ganeti -timeout 90m ./tests/ganeti/...
+
+test-package: deps-test ## the packages in a fresh Debian: install, use, upgrade, purge
+	SNF_STRICT=1 SNF_PACKAGE=1 scripts/go-test.sh package -timeout 40m ./tests/package/...
 
 lint: deps-lint ## gofumpt, vet, staticcheck, shellcheck
 	@out=$$($(GOFUMPT) -l cmd internal tests); [ -z "$$out" ] || { echo "not gofumpt'ed:"; echo "$$out"; exit 1; }

@@ -2,28 +2,34 @@
 #
 # install-deps.sh - install the Debian packages a make verb needs.
 #
-#   install-deps.sh VERB     build, test, lint, bench, demo or package
+#   install-deps.sh VERB     build, test, test-ganeti, test-package, lint, bench, demo or package
 #
-# Installs only what is missing. Without root, or without apt, it names the
-# missing packages and fails.
+# Installs only what is missing, and starts no daemon. Without root, or without
+# apt, it names the missing packages and fails.
 
 set -euo pipefail
 
 helper_image=(apt dpkg xz-utils zstd)
 machine=(qemu-system-x86 qemu-utils fdisk gdisk e2fsprogs util-linux)
 debian_image=(mmdebstrap uuid-runtime mount)
+ganeti=(ganeti openssh-server openssh-client iproute2 iputils-arping fping socat
+        util-linux procps qemu-utils qemu-system-x86)
+fresh_node=("${debian_image[@]}" lintian git)
 
 case ${1:-} in
     build) packages=();;
     demo)  packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}" openssh-client);;
+    test-ganeti) packages=("${ganeti[@]}");;
+    test-package) packages=("${fresh_node[@]}");;
     test)  packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}"
+                     "${ganeti[@]}" "${fresh_node[@]}"
                      gcc libc6-dev openssh-client strace ovmf dosfstools whois openssl
                      nbdkit libnbd-bin socat attr acl cpio procps);;
     bench) packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}" libnbd-bin time openssh-client
                      libguestfs-tools linux-image-cloud-amd64);;
     lint)  packages=(shellcheck);;
     package) packages=("${helper_image[@]}" git);;
-    *)     echo "usage: ${0##*/} build|test|lint|bench|demo|package" >&2; exit 2;;
+    *)     echo "usage: ${0##*/} build|test|test-ganeti|test-package|lint|bench|demo|package" >&2; exit 2;;
 esac
 
 need_go() {
@@ -40,6 +46,20 @@ need_go() {
     fi
 }
 
+# install installs packages. A daemon that comes along is not started; a policy
+# of this machine is left alone.
+install() {
+    local policy=/usr/sbin/policy-rc.d apt=(apt-get -qq -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)
+    export DEBIAN_FRONTEND=noninteractive
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' > $policy
+        chmod 755 $policy
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    "${apt[@]}" update
+    "${apt[@]}" install -y --no-install-recommends "$@" >/dev/null
+}
+
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' ||
@@ -50,8 +70,6 @@ if [ ${#missing[@]} -gt 0 ]; then
         echo "these Debian packages are needed: ${missing[*]}" >&2
         exit 1
     fi
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
-    apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+    install "${missing[@]}"
 fi
 need_go

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,27 +19,46 @@ import (
 // state is where cluster.sh keeps the cluster.
 const state = "/var/lib/gnt-test-cluster"
 
-// cluster is a running cluster of one node.
-type cluster struct{ *testing.T }
+// cluster is a running cluster.
+type cluster struct {
+	*testing.T
+	nodes int
+}
 
-// up starts the cluster and takes it down after the test. One that is up already
-// is somebody else's.
+// up starts the cluster, of SNF_NODES nodes, and takes it down after the test.
+// It goes down too when the test is killed; then the next up removes what is
+// left. While another test has a cluster up, it waits.
 func up(t *testing.T) cluster {
 	t.Helper()
 	if os.Getenv("SNF_GANETI") != "1" {
 		t.Skip("starts a Ganeti cluster: set SNF_GANETI=1, or use make test-ganeti")
 	}
-	if _, err := os.Stat(state); err == nil {
-		t.Fatal("a cluster is up already: tests/ganeti/cluster.sh down")
-	}
-	c := cluster{t}
-	t.Cleanup(func() {
-		if os.Getenv("SNF_KEEP") != "1" {
-			c.script("down")
+	c := cluster{t, 1}
+	if text := os.Getenv("SNF_NODES"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			t.Fatalf("SNF_NODES=%s: not a number of nodes", text)
 		}
+		c.nodes = n
+	}
+	args := []string{"up", "--nodes", strconv.Itoa(c.nodes)}
+	if harness.Keep() {
+		c.script(args...)
+		return c
+	}
+	c.script(append(args, "--owner", strconv.Itoa(os.Getpid()))...)
+	t.Cleanup(func() {
+		if out, err := c.try("logs"); t.Failed() {
+			t.Logf("Ganeti's logs (%v):\n%s", err, out)
+		}
+		c.script("down")
 	})
-	c.script("up")
 	return c
+}
+
+// part runs a part of the test by itself.
+func (c cluster) part(name string, run func(c cluster)) bool {
+	return c.Run(name, func(t *testing.T) { run(cluster{t, c.nodes}) })
 }
 
 // script runs cluster.sh and returns its output; it must succeed.
@@ -51,9 +71,19 @@ func (c cluster) script(args ...string) string {
 	return out
 }
 
+// limits end commands that hang; up may have to wait for another cluster.
+const (
+	limit   = 10 * time.Minute
+	upLimit = time.Hour
+)
+
 // try runs cluster.sh and returns its output.
 func (c cluster) try(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	most := limit
+	if args[0] == "up" {
+		most = upLimit
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "./cluster.sh", args...)
 	cmd.Env = append(os.Environ(), "GNT_STATE="+state)
