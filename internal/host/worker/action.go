@@ -29,9 +29,12 @@ const (
 func (a Action) do(ctx context.Context, j Job, out *speaker) (Result, error) {
 	switch a {
 	case Import:
-		return importDump(ctx, j)
+		return receive(ctx, j, out)
 	case Export:
 		return exportDump(ctx, j)
+	}
+	if j.Stream {
+		return receive(ctx, j, out)
 	}
 	return work(ctx, j, out)
 }

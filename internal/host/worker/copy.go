@@ -130,7 +130,7 @@ func (c *copier) zero(ctx context.Context, w window) error {
 
 // collect digests the blocks in the order of the disk.
 func (c *copier) collect(ctx context.Context, inOrder <-chan task) string {
-	d := newDigest(c.image.Size())
+	d := newDigest()
 	for t := range inOrder {
 		select {
 		case blocks := <-t.blocks:
@@ -140,7 +140,7 @@ func (c *copier) collect(ctx context.Context, inOrder <-chan task) string {
 		case <-ctx.Done():
 		}
 	}
-	return d.String()
+	return d.sum(c.image.Size())
 }
 
 // lane works on pieces until there are none or something failed.

@@ -9,20 +9,17 @@ import (
 
 const digestSize = sha256.Size
 
-// digest is the block digest of a disk, the name of what was read: SHA-256 over
-// the disk's size (64 bits, big-endian) and then, for every block of 64 KiB that
-// is not all zero, in order, its index (64 bits, big-endian) and the SHA-256 of
-// its bytes. The last block may be short.
+// digest is the block digest of a disk, the name of what was read: SHA-256 over,
+// for every block of 64 KiB that is not all zero, in order, its index (64 bits,
+// big-endian) and the SHA-256 of its bytes, and last the disk's size (64 bits,
+// big-endian). The last block may be short.
 //
-// It does not depend on where the image has holes, costs nothing for zeros,
-// and blocks can be hashed in parallel.
+// It does not depend on where the image has holes, costs nothing for zeros, and
+// blocks can be hashed in parallel. The size comes last because a stream does not
+// tell before.
 type digest struct{ h hash.Hash }
 
-func newDigest(size int64) digest {
-	d := digest{sha256.New()}
-	d.number(size)
-	return d
-}
+func newDigest() digest { return digest{sha256.New()} }
 
 // add appends the block at off; blocks come in order.
 func (d digest) add(off int64, sum [digestSize]byte) {
@@ -36,4 +33,9 @@ func (d digest) number(n int64) {
 	d.h.Write(b[:])
 }
 
-func (d digest) String() string { return hex.EncodeToString(d.h.Sum(nil)) }
+// sum returns the digest of a disk of size bytes, in hexadecimal. Nothing may be
+// added after it.
+func (d digest) sum(size int64) string {
+	d.number(size)
+	return hex.EncodeToString(d.h.Sum(nil))
+}

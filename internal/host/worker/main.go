@@ -154,11 +154,17 @@ func wire(err error) *failure {
 	switch {
 	case ok && b.disk:
 		f.Kind = report.Disk
+		if errors.Is(err, errTooLong) {
+			f.Remedy = "use a larger disk"
+		}
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 			f.Remedy = "make room on the file system or the pool the disk lies on"
 		}
 	case ok:
 		f.Kind, f.What = report.Image, "reading the image"
+		if errors.Is(err, errEmpty) || errors.Is(err, errOdd) {
+			f.Remedy = "look at what the server sends"
+		}
 		if errors.Is(err, format.ErrTruncated) || errors.Is(err, errChanged) {
 			f.Remedy = "fetch or make the image again, and leave it alone while it is deployed"
 		}
@@ -201,5 +207,8 @@ func (s *speaker) watch(c *copier, every time.Duration) (stop func()) {
 
 func (s *speaker) progress(c *copier) {
 	done, total := c.done.Load(), c.total.Load()
-	_ = s.say(message{Progress: &progress{min(done, total), total}})
+	if total > 0 { // it is unknown of some streams
+		done = min(done, total)
+	}
+	_ = s.say(message{Progress: &progress{done, total}})
 }

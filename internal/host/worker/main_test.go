@@ -130,7 +130,7 @@ func (r rig) write(ctx context.Context) (Result, error) {
 // blockDigest is the block digest as digest.go describes it, written anew.
 func blockDigest(disk []byte) string {
 	const block = 64 << 10
-	all := binary.BigEndian.AppendUint64(nil, uint64(len(disk)))
+	var all []byte
 	for i := 0; i*block < len(disk); i++ {
 		b := disk[i*block : min((i+1)*block, len(disk))]
 		if bytes.Count(b, []byte{0}) == len(b) {
@@ -139,7 +139,7 @@ func blockDigest(disk []byte) string {
 		sum := sha256.Sum256(b)
 		all = append(binary.BigEndian.AppendUint64(all, uint64(i)), sum[:]...)
 	}
-	sum := sha256.Sum256(all)
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(all, uint64(len(disk))))
 	return hex.EncodeToString(sum[:])
 }
 

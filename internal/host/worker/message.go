@@ -109,7 +109,8 @@ func (l *listener) line(b []byte) error {
 }
 
 func (l *listener) progress(p progress) error {
-	if p.Position < l.position || p.Total < p.Position || p.Total > l.job.DiskSize {
+	unknown := p.Total == 0 && (l.job.Stream || l.job.Action == Import)
+	if p.Position < l.position || p.Total < p.Position && !unknown || max(p.Position, p.Total) > l.job.DiskSize {
 		return fmt.Errorf("%w: progress %d of %d after %d", errProtocol, p.Position, p.Total, l.position)
 	}
 	l.position = p.Position

@@ -41,8 +41,11 @@ type Job struct {
 	Action    Action      `json:"action,omitempty"`
 	Format    spec.Format `json:"format"`
 	ImageSize int64       `json:"image_size"` // stored bytes, as the host measured them
-	DiskSize  int64       `json:"disk_size"`
-	Wipe      target.Wipe `json:"wipe"`
+	// Stream says that Image delivers its bytes once, in order. ImageSize is then
+	// what the sender declares, 0 for nothing.
+	Stream   bool        `json:"stream,omitempty"`
+	DiskSize int64       `json:"disk_size"`
+	Wipe     target.Wipe `json:"wipe"`
 
 	// Image and Disk are open for reading and for writing. Head and Tail stand
 	// for the ends of the disk (target.NewEnd); nil for an export.

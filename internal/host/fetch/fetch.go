@@ -1,0 +1,222 @@
+// Package fetch opens a URL as one plain stream of bytes.
+//
+// One GET, or one RETR, for each URL: nothing is asked before, nothing is asked
+// again, so a server that answers once is enough. A stream that ends before its
+// declared length is an error, never an end. URLs come from an instance's owner,
+// and the node stands where they do not: files, loopback and link-local addresses
+// are out of reach, by whatever name or redirect, unless ALLOW_URL says otherwise.
+package fetch
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/net/http/httpproxy"
+)
+
+// Options are what the administrator of the node decides.
+type Options struct {
+	// Allow are patterns of URLs that may reach files, loopback and link-local
+	// addresses (ALLOW_URL).
+	Allow []string
+	// HTTPProxy, HTTPSProxy and NoProxy mean what curl(1) makes of the
+	// environment variables of these names.
+	HTTPProxy, HTTPSProxy, NoProxy string
+	// CAFile has certificates, in PEM, of authorities that are trusted beside the
+	// node's own; empty for none.
+	CAFile string
+	// Agent is the name this program gives itself, as in RFC 9110 section 10.1.5.
+	Agent string
+	// Idle is how long a connection, an answer or the next byte may take; 0 means
+	// a minute.
+	Idle time.Duration
+}
+
+// Client opens URLs.
+type Client struct {
+	options Options
+	allow   []pattern
+	proxy   func(*url.URL) (*url.URL, error)
+	tls     *tls.Config
+}
+
+// idle is the default of Options.Idle.
+const idle = time.Minute
+
+// New returns a Client, or says what is wrong with the options.
+func New(o Options) (*Client, error) {
+	if o.Idle == 0 {
+		o.Idle = idle
+	}
+	c := &Client{options: o, tls: &tls.Config{MinVersion: tls.VersionTLS12}}
+	for _, text := range o.Allow {
+		p, err := parsePattern(text)
+		if err != nil {
+			return nil, fmt.Errorf("ALLOW_URL: %w", err)
+		}
+		c.allow = append(c.allow, p)
+	}
+	proxies := httpproxy.Config{HTTPProxy: o.HTTPProxy, HTTPSProxy: o.HTTPSProxy, NoProxy: o.NoProxy}
+	c.proxy = proxies.ProxyFunc()
+	if o.CAFile != "" {
+		if err := c.trust(o.CAFile); err != nil {
+			return nil, fmt.Errorf("TLS_CA_FILE: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// trust adds the certificates of file to those of the node.
+func (c *Client) trust(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(text) {
+		return fmt.Errorf("%s holds no certificate in PEM", file)
+	}
+	c.tls.RootCAs = roots
+	return nil
+}
+
+// Stream is what a URL delivers.
+type Stream struct {
+	io.ReadCloser
+	Length int64 // as declared; -1 when it is not
+}
+
+// Schemes are those that Open knows.
+func Schemes() []string { return []string{"http", "https", "ftp", "ftps"} }
+
+// IsURL says whether text is one for Open, by its scheme alone.
+func IsURL(text string) bool {
+	scheme, _, ok := strings.Cut(text, "://")
+	for _, s := range Schemes() {
+		if ok && strings.EqualFold(s, scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+// Check says what is wrong with a URL as far as that shows in its text. It
+// resolves no name and connects to nothing.
+func (c *Client) Check(text string) error {
+	u, err := parse(text)
+	if err != nil {
+		return err
+	}
+	if !IsURL(text) {
+		if u.Scheme == "file" && c.allowed(u) {
+			return nil
+		}
+		return errors.New("only http, https, ftp and ftps URLs are allowed")
+	}
+	if u.Hostname() == "" {
+		return errors.New("the URL names no host")
+	}
+	return c.checkName(u)
+}
+
+// Open opens a URL. Its errors hold neither password nor query. Reading from the
+// stream ends with an error when ctx ends or nothing comes for a while.
+func (c *Client) Open(ctx context.Context, text string) (*Stream, error) {
+	if err := c.Check(text); err != nil {
+		return nil, err
+	}
+	u, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	switch u.Scheme {
+	case "ftp", "ftps":
+		return c.openFTP(ctx, u)
+	case "file":
+		return openFile(u)
+	}
+	return c.openHTTP(ctx, u)
+}
+
+// openFile opens a file that ALLOW_URL names. Nothing but a regular file has an
+// end that can be relied on.
+func openFile(u *url.URL) (*Stream, error) {
+	fd, err := syscall.Open(path.Clean(u.Path), syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "")
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = errors.New("it is no regular file")
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Stream{f, st.Size()}, nil
+}
+
+// parse parses a URL and never quotes it.
+func parse(text string) (*url.URL, error) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return nil, errors.New("the URL has white space or control characters in it")
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Opaque != "" {
+		return nil, errors.New("it is not a URL")
+	}
+	// Decoded they would reach an FTP server as lines of their own.
+	password, _ := u.User.Password()
+	for _, part := range []string{u.Path, u.User.Username(), password} {
+		if strings.ContainsFunc(part, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return nil, errors.New("the URL has encoded control characters in it")
+		}
+	}
+	u.Scheme = strings.ToLower(u.Scheme)
+	return u, nil
+}
+
+// Mask returns a URL for logs and reports: without user, password, query and
+// fragment. What is no URL stays as it is.
+func Mask(text string) string {
+	scheme, _, ok := strings.Cut(text, "://")
+	if !ok {
+		return text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return scheme + "://***"
+	}
+	masked := u.Scheme + "://"
+	if u.User != nil {
+		masked += "***@"
+	}
+	masked += u.Host + u.EscapedPath()
+	if u.RawQuery != "" {
+		masked += "?***"
+	}
+	return masked
+}
+
+// dialer connects to addresses that u may reach.
+func (c *Client) dialer(u *url.URL) *net.Dialer {
+	d := &net.Dialer{Timeout: c.options.Idle}
+	if !c.allowed(u) {
+		d.Control = checkAddress
+	}
+	return d
+}

@@ -1,0 +1,144 @@
+package fetch
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/textproto"
+	"net/url"
+	"strings"
+
+	"github.com/jlaffaye/ftp"
+)
+
+// openFTP retrieves u in passive mode. The path counts from where the login
+// leads to; one that begins with %2F from the root (RFC 1738 section 3.2.2). ftps
+// is TLS from the first byte, on port 990.
+func (c *Client) openFTP(ctx context.Context, u *url.URL) (*Stream, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	watch := newWatch(cancel, c.options.Idle)
+	d := &ftpDialer{ctx: ctx, dialer: c.dialer(u)}
+	options := []ftp.DialOption{ftp.DialWithDialFunc(d.dial), ftp.DialWithShutTimeout(c.options.Idle)}
+	port := "21"
+	if u.Scheme == "ftps" {
+		port = "990"
+		d.tls = c.tls.Clone()
+		d.tls.ServerName = u.Hostname()
+		d.tls.ClientSessionCache = tls.NewLRUClientSessionCache(1) // the data connection has to resume it
+		options = append(options, ftp.DialWithTLS(d.tls))          // asks for private data connections
+	}
+	if u.Port() != "" {
+		port = u.Port()
+	}
+	server, err := ftp.Dial(net.JoinHostPort(u.Hostname(), port), options...)
+	if err != nil {
+		watch.end()
+		return nil, because(ctx, tidy(err))
+	}
+	s, err := retrieve(server, u)
+	if err != nil {
+		err = because(ctx, tidy(err))
+		watch.end()
+		return nil, err
+	}
+	watch.pause()
+	return &Stream{&stream{ctx: ctx, from: s, watch: watch}, s.want}, nil
+}
+
+// retrieve logs in and asks for the file.
+func retrieve(server *ftp.ServerConn, u *url.URL) (*ftpStream, error) {
+	user, password := "anonymous", "anonymous@"
+	if u.User != nil {
+		user = u.User.Username()
+		password, _ = u.User.Password()
+	}
+	if err := server.Login(user, password); err != nil {
+		return nil, fmt.Errorf("logging in: %w", tidy(err))
+	}
+	name := strings.TrimPrefix(u.Path, "/")
+	want := int64(-1)
+	if size, err := server.FileSize(name); err == nil { // not every server knows
+		want = size
+	}
+	response, err := server.Retr(name)
+	if err != nil {
+		return nil, err
+	}
+	return &ftpStream{server: server, data: response, want: want}, nil
+}
+
+// ftpStream is a file on its way.
+type ftpStream struct {
+	server *ftp.ServerConn
+	data   *ftp.Response
+	want   int64 // -1: unknown
+	got    int64
+}
+
+// Read reads. A connection that broke ends like a file, so the length has to
+// agree; where it is unknown, the server has to say that this was all.
+func (s *ftpStream) Read(p []byte) (int, error) {
+	n, err := s.data.Read(p)
+	s.got += int64(n)
+	if !errors.Is(err, io.EOF) {
+		return n, err
+	}
+	closing := s.data.Close()
+	switch {
+	case s.want >= 0 && s.got != s.want:
+		return n, io.ErrUnexpectedEOF
+	case s.want < 0 && closing != nil:
+		return n, fmt.Errorf("the transfer broke off: %w", tidy(closing))
+	}
+	return n, io.EOF
+}
+
+// Close says goodbye to a server that may be gone.
+func (s *ftpStream) Close() error {
+	_ = s.server.Quit()
+	return nil
+}
+
+// tidy makes one line of what a server says, which may be anything.
+func tidy(err error) error {
+	if te, ok := errors.AsType[*textproto.Error](err); ok {
+		return fmt.Errorf("the server answered %d %.100q", te.Code, te.Msg)
+	}
+	return err
+}
+
+// ftpDialer makes the control connection, and data connections to nobody but the
+// host that it leads to: a server must not send us elsewhere.
+type ftpDialer struct {
+	ctx    context.Context
+	dialer *net.Dialer
+	tls    *tls.Config // nil for none
+	host   netip.Addr
+}
+
+func (d *ftpDialer) dial(network, address string) (net.Conn, error) {
+	if d.host.IsValid() {
+		_, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		address = net.JoinHostPort(d.host.String(), port)
+	}
+	conn, err := d.dialer.DialContext(d.ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if !d.host.IsValid() {
+		d.host = conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+	}
+	// The library knows no context: its end closes what it waits for.
+	context.AfterFunc(d.ctx, func() { _ = conn.Close() })
+	if d.tls != nil {
+		return tls.Client(conn, d.tls), nil
+	}
+	return conn, nil
+}

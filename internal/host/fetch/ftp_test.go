@@ -1,0 +1,182 @@
+package fetch
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// ftpServer answers as an FTP server with one file does.
+type ftpServer struct {
+	content string
+	size    string // the answer to SIZE
+	last    string // the answer after the data
+	passive string // the answer to PASV; EPSV is refused with it
+	tls     *tls.Config
+	said    chan string // every command
+}
+
+// start returns the server's host and port.
+func (s *ftpServer) start(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	s.said = make(chan string, 100)
+	go func() {
+		conn, err := l.Accept()
+		if err == nil {
+			s.serve(s.wrap(conn))
+		}
+	}()
+	return l.Addr().String()
+}
+
+func (s *ftpServer) wrap(conn net.Conn) net.Conn {
+	if s.tls == nil {
+		return conn
+	}
+	return tls.Server(conn, s.tls)
+}
+
+func (s *ftpServer) serve(conn net.Conn) {
+	defer conn.Close() //nolint:errcheck // a test
+	defer close(s.said)
+	var data net.Listener
+	say := func(line string) { _, _ = io.WriteString(conn, line+"\r\n") }
+	say("220 ready")
+	for in := bufio.NewScanner(conn); in.Scan(); {
+		s.said <- in.Text()
+		command, _, _ := strings.Cut(in.Text(), " ")
+		switch command {
+		case "USER":
+			say("331 password")
+		case "PASS":
+			say("230 hello")
+		case "SIZE":
+			say(s.size)
+		case "EPSV":
+			if s.passive != "" {
+				say("502 no")
+				continue
+			}
+			data, _ = net.Listen("tcp", "127.0.0.1:0")
+			say(fmt.Sprintf("229 ok (|||%d|)", data.Addr().(*net.TCPAddr).Port))
+		case "PASV":
+			say(s.passive)
+		case "RETR":
+			if s.content == "" {
+				say("550 no\x1b[2J such file")
+				continue
+			}
+			say("150 here it is")
+			to, err := data.Accept()
+			if err != nil {
+				return
+			}
+			to = s.wrap(to)
+			_, _ = io.WriteString(to, s.content)
+			_ = to.Close()
+			say(s.last)
+		case "TYPE", "PBSZ", "PROT":
+			say("200 ok")
+		case "QUIT":
+			return
+		default:
+			say("500 what")
+		}
+	}
+}
+
+func TestFTP(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		server ftpServer
+		want   string
+		length int64
+		err    string
+	}{
+		{"whole", ftpServer{content: "hello", size: "213 5", last: "226 done"}, "hello", 5, ""},
+		{"of unknown size", ftpServer{content: "hello", size: "550 no", last: "226 done"}, "hello", -1, ""},
+		{"cut short", ftpServer{content: "hello", size: "213 6", last: "226 done"}, "", 0, "broke off"},
+		{"broken off, of unknown size", ftpServer{content: "hello", size: "550 no", last: "426 broken"}, "", 0, "answered 426"},
+		{"missing", ftpServer{size: "550 no"}, "", 0, `answered 550 "no\x1b[2J such file"`},
+		{"a data connection to elsewhere", ftpServer{content: "x", size: "213 1", passive: "227 ok (127,0,0,2,0,9)"}, "", 0, "127.0.0.1:9"},
+	} {
+		address := tc.server.start(t)
+		got, length, err := all(t, client(t, "ftp://127.0.0.1"), "ftp://user:canary@"+address+"/dir/image?canary")
+		if tc.err == "" && (err != nil || got != tc.want || length != tc.length) {
+			t.Errorf("%s: %q of %d, %v, want %q of %d", tc.name, got, length, err, tc.want, tc.length)
+		}
+		if tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err) || strings.Contains(err.Error(), "canary")) {
+			t.Errorf("%s: %v, want an error with %q", tc.name, err, tc.err)
+		}
+	}
+}
+
+// TestFTPWords shows what the server is told.
+func TestFTPWords(t *testing.T) {
+	t.Parallel()
+	s := ftpServer{content: "hello", size: "213 5", last: "226 done"}
+	address := s.start(t)
+	if _, _, err := all(t, client(t, "ftp://127.0.0.1"), "ftp://us%65r:p%40ss@"+address+"/%2Fdir/image"); err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for line := range s.said {
+		said = append(said, line)
+	}
+	text := strings.Join(said, "\n")
+	for _, want := range []string{"USER user\nPASS p@ss\n", "TYPE I\n", "RETR /dir/image\n"} {
+		if !strings.Contains(text+"\n", want) {
+			t.Errorf("the server was told %q, want %q", text, want)
+		}
+	}
+}
+
+// TestFTPS has TLS from the first byte, and for the data too.
+func TestFTPS(t *testing.T) {
+	t.Parallel()
+	keys := httptest.NewTLSServer(nil) // for its certificate
+	defer keys.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pemOf(keys.Certificate().Raw), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := ftpServer{content: "hello", size: "213 5", last: "226 done", tls: keys.TLS}
+	address := s.start(t)
+	c, err := New(Options{Allow: []string{"ftps://127.0.0.1"}, CAFile: ca, Idle: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := all(t, c, "ftps://"+address+"/image"); err != nil || got != "hello" {
+		t.Errorf("%q, %v", got, err)
+	}
+	var said []string
+	for line := range s.said {
+		said = append(said, line)
+	}
+	if !strings.Contains(strings.Join(said, "\n"), "PROT P") {
+		t.Errorf("private data connections were not asked for: %q", said)
+	}
+}
+
+// TestFTPRefused connects to no server of this node.
+func TestFTPRefused(t *testing.T) {
+	t.Parallel()
+	s := ftpServer{content: "hello", size: "213 5", last: "226 done"}
+	if _, _, err := all(t, client(t), "ftp://"+s.start(t)+"/x"); err == nil || !strings.Contains(err.Error(), "loopback") {
+		t.Errorf("%v", err)
+	}
+}
