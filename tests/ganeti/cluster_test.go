@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -113,30 +114,52 @@ func (c cluster) refused(args []string, want ...string) {
 	}
 }
 
-// node returns the path on this machine of a private file of node 1.
-func node(path string) string { return filepath.Join(state, "node1", path) }
+// name returns the name of node k.
+func name(k int) string { return fmt.Sprintf("node%d.gnt.test", k) }
 
-// install puts the OS definition of d and its configuration into the node.
+// path returns the path on this machine of a private file of node k.
+func path(k int, file string) string { return filepath.Join(state, fmt.Sprintf("node%d", k), file) }
+
+// install puts the OS definition of d and its configuration into the nodes.
 func (c cluster) install(d *harness.Definition, root string) {
 	c.Helper()
 	if err := os.Symlink(d.Dir, filepath.Join(state, "os/snf-image")); err != nil {
 		c.Fatal(err)
 	}
-	for _, dir := range []string{"default", "ganeti"} {
-		if out, err := exec.Command("cp", "-a", filepath.Join(root, "etc", dir), node("etc")).CombinedOutput(); err != nil {
-			c.Fatalf("installing the configuration: %v\n%s", err, out)
+	for k := 1; k <= c.nodes; k++ {
+		for _, dir := range []string{"default", "ganeti"} {
+			if out, err := exec.Command("cp", "-a", filepath.Join(root, "etc", dir), path(k, "etc")).CombinedOutput(); err != nil {
+				c.Fatalf("installing the configuration: %v\n%s", err, out)
+			}
 		}
 	}
 }
 
-// diskOf returns the disk file of an instance on node 1.
-func (c cluster) diskOf(instance string) string {
+// diskOf returns the disk file of an instance on node k.
+func (c cluster) diskOf(k int, instance string) string {
 	c.Helper()
-	files, err := filepath.Glob(node("srv/ganeti/file-storage/" + instance + "/*.disk0"))
+	return c.one(path(k, "srv/ganeti/file-storage/"+instance+"/*.disk0"))
+}
+
+// one returns the only file a pattern matches.
+func (c cluster) one(pattern string) string {
+	c.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) != 1 {
-		c.Fatalf("disk files of %s: %v, %v, want one", instance, files, err)
+		c.Fatalf("%s: %v, %v, want one file", pattern, files, err)
 	}
 	return files[0]
+}
+
+// logOf returns the only log of an action on an instance on node k.
+func (c cluster) logOf(k int, action, instance string) string {
+	c.Helper()
+	file := c.one(path(k, "var/log/ganeti/os/"+action+"-snf-image+default-*"+instance+"*.log"))
+	text, err := os.ReadFile(file)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return string(text)
 }
 
 // has says whether the cluster has an instance.
@@ -145,17 +168,28 @@ func (c cluster) has(instance string) bool {
 	return strings.Contains(c.gnt("gnt-instance", "list", "--no-headers", "-o", "name"), instance)
 }
 
-// add returns the arguments that create an instance on a disk file without
-// starting it.
-func add(instance, parameters string, more ...string) []string {
-	return addOn([]string{"-t", "file", "--disk", "0:size=3G"}, instance, parameters, more...)
+// remove removes instances and their disks.
+func (c cluster) remove(instances ...string) {
+	c.Helper()
+	for _, instance := range instances {
+		c.gnt("gnt-instance", "remove", "-f", "--shutdown-timeout=0", instance)
+	}
 }
 
-// addOn is add on other disks.
-func addOn(disks []string, instance, parameters string, more ...string) []string {
+// diskSize is that of every first disk; the image has 2 GiB.
+const diskSize = "2304M"
+
+// onFile are the disks of an instance on a plain file.
+var onFile = []string{"-t", "file", "--disk", "0:size=" + diskSize}
+
+// add returns the arguments that create an instance with a network card on node
+// k without starting it.
+func add(k int, disks []string, instance, parameters string, more ...string) []string {
 	args := append([]string{"gnt-instance", "add"}, disks...)
-	args = append(args, "-o", "snf-image+default", "-O", parameters,
-		"--net", "0:ip=198.51.100.101", "--no-ip-check", "--no-start", "-n", "node1.gnt.test")
+	args = append(args, "-o", "snf-image+default", "-O", parameters, "--no-ip-check", "--no-start", "-n", name(k))
+	if !slices.Contains(more, "--no-nics") {
+		args = append(args, "--net", "0:ip=198.51.100.101")
+	}
 	return append(append(args, more...), instance)
 }
 

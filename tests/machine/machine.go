@@ -18,6 +18,10 @@ import (
 	"time"
 )
 
+// loginLimit is how long a boot may take; half a minute on an idle node with
+// software emulation.
+const loginLimit = 8 * time.Minute
+
 // Config describes the machine to boot.
 type Config struct {
 	Disk     string
@@ -109,8 +113,21 @@ func freeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
+// Attach talks to a machine that somebody else runs, over its serial console.
+// Stop, and the end of the test, only hang up.
+func Attach(t testing.TB, serial io.ReadWriteCloser) *Machine {
+	t.Helper()
+	m := &Machine{stdin: serial, console: newConsole("the serial console", serial)}
+	t.Cleanup(m.Stop)
+	return m
+}
+
 // Stop ends the machine at once. It may be called more than once.
 func (m *Machine) Stop() {
+	if m.cmd == nil {
+		_ = m.stdin.Close()
+		return
+	}
 	_ = m.cmd.Process.Kill()
 	<-m.ended
 }
@@ -129,10 +146,25 @@ func (m *Machine) Send(t testing.TB, line string) {
 	}
 }
 
+// Prompt waits for the login prompt and returns the name it bears.
+func (m *Machine) Prompt(t testing.TB) string {
+	t.Helper()
+	at := m.console.position()
+	m.Expect(t, loginLimit, `\S+ login: $`)
+	words := strings.Fields(m.console.since(at))
+	return words[len(words)-2]
+}
+
 // Login waits for the login prompt and logs in as root with the password.
 func (m *Machine) Login(t testing.TB, password string) {
 	t.Helper()
-	m.Expect(t, 6*time.Minute, ` login: $`)
+	m.Prompt(t)
+	m.Authenticate(t, password)
+}
+
+// Authenticate logs in as root at the login prompt.
+func (m *Machine) Authenticate(t testing.TB, password string) {
+	t.Helper()
 	m.Send(t, "root")
 	m.Expect(t, time.Minute, `Password: $`)
 	m.Send(t, password)
