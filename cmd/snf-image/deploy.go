@@ -9,6 +9,7 @@ import (
 
 	"snf-image/internal/host/config"
 	"snf-image/internal/host/deploy"
+	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/source"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -28,7 +29,7 @@ held is gone. Until everything has succeeded the disk does not boot.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.deploy(cmd, spec.ModeDeploy, p) },
 	}
 	p.add(cmd)
-	cmd.Flags().StringVar(&p.image, "image", "", "the image: a `path`, the name of a file in IMAGE_DIR (also as local://NAME), or null for the disk as it is")
+	cmd.Flags().StringVar(&p.image, "image", "", "the image: a `path`, the name of a file in IMAGE_DIR (also as local://NAME), a URL of http, https, ftp or ftps, or null for the disk as it is")
 	cmd.Flags().StringVar(&p.format, "format", "", "`format` of the image (default diskdump)")
 	return cmd
 }
@@ -73,8 +74,12 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 		show.log = newLogger(show.lines, true)
 	}
 	var s *spec.Spec
+	var client *fetch.Client
 	if err == nil {
-		s, err = a.spec(cmd.Context(), mode, p, cfg)
+		client, err = fetcher(cfg)
+	}
+	if err == nil {
+		s, err = a.spec(cmd.Context(), mode, p, cfg, client)
 	}
 	if err != nil {
 		show.sink.Send(report.Error("the parameters are invalid"))
@@ -82,7 +87,7 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 	}
 	req := deploy.Request{
 		Spec: s, Config: cfg, Release: version, Log: show.log, Sink: show.sink, Progress: show.progress,
-		Store: store(s.Image, cfg),
+		Store: store(s.Image, cfg), Fetch: client,
 	}
 	if p.dryRun {
 		return nil, deploy.DryRun(cmd.Context(), req, a.stdout)

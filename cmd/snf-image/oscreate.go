@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"snf-image/internal/host/deploy"
+	"snf-image/internal/host/fetch"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -14,7 +15,7 @@ import (
 // create fills the first disk from the image and makes it the instance. A
 // reinstallation is the same: nothing of the old content is kept or read.
 func (s *osScript) create(ctx context.Context) error {
-	call, err := s.read()
+	call, err := s.read(ctx)
 	if err != nil {
 		s.sink.Send(report.Error("the parameters are invalid"))
 		return err
@@ -23,7 +24,7 @@ func (s *osScript) create(ctx context.Context) error {
 	if call.Reinstall {
 		what = "reinstalling "
 	}
-	s.log.Info(what + call.Instance + " from " + call.spec.Image)
+	s.log.Info(what + call.Instance + " from " + fetch.Mask(call.spec.Image))
 	_, err = deploy.Run(ctx, s.request(call))
 	return err
 }

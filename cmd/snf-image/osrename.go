@@ -10,7 +10,7 @@ import (
 // rename gives the installed system its new name and changes nothing else: the
 // network identity is Ganeti's to change.
 func (s *osScript) rename(ctx context.Context) error {
-	call, err := s.read()
+	call, err := s.read(ctx)
 	if err != nil {
 		s.sink.Send(report.Error("the parameters are invalid"))
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"snf-image/internal/host/config"
 	"snf-image/internal/host/deploy"
+	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/ganeti"
 	"snf-image/internal/host/source"
 	"snf-image/internal/report"
@@ -64,7 +65,7 @@ func (s *osScript) run(ctx context.Context) error {
 	case ganeti.Rename:
 		return s.rename(ctx)
 	case ganeti.Verify:
-		_, err := s.read()
+		_, err := s.read(ctx)
 		return err
 	case ganeti.Export:
 		return s.export(ctx)
@@ -79,11 +80,12 @@ type osCall struct {
 	*ganeti.Call
 	config *config.Config
 	spec   *spec.Spec
+	fetch  *fetch.Client
 }
 
-// read reads configuration, variant and environment; what is set later wins.
-// All that is wrong with them is reported at once.
-func (s *osScript) read() (*osCall, error) {
+// read reads configuration, variant, environment and what config_url delivers;
+// what is set later wins. All that is wrong with them is reported at once.
+func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	call, problems := ganeti.Read(s.name, s.env)
 	cfg, more := config.LoadVariant(call.Variant, filepath.Join(s.dir, "variants.list"), config.DefaultFiles()...)
 	params := new(spec.Parameters)
@@ -100,9 +102,16 @@ func (s *osScript) read() (*osCall, error) {
 	for _, p := range call.Parameters {
 		params.Set(p.Name, p.Value.Reveal(), p.Origin)
 	}
+	client, err := s.fetch(ctx, cfg, params, slices.Concat(problems, more))
+	if err != nil {
+		return nil, err
+	}
 	call.Input.Disks = byURI(call.Input.Disks)
 	built, problems := spec.Build(params, call.Input)
 	problems = s.checkImageName(params, problems)
+	if client != nil && s.name.Takes(spec.ImgID) {
+		problems = checkURLs(client, params, problems)
+	}
 	for _, w := range problems.Warnings() {
 		s.log.Warn(w.Error())
 	}
@@ -114,7 +123,24 @@ func (s *osScript) read() (*osCall, error) {
 	if len(cfg.ProgressMonitor) > 0 && s.name != ganeti.Verify {
 		s.log.Warn("PROGRESS_MONITOR: not in this version, the messages are in this log")
 	}
-	return &osCall{call, cfg, built}, nil
+	return &osCall{call, cfg, built, client}, nil
+}
+
+// fetch adds the parameters of config_url. Only create fetches them, and not when
+// it will fail anyway: the server may answer but once.
+func (s *osScript) fetch(ctx context.Context, cfg *config.Config, params *spec.Parameters, found spec.Problems) (*fetch.Client, error) {
+	if cfg == nil {
+		return nil, nil
+	}
+	client, err := fetcher(cfg)
+	if err != nil {
+		return nil, err
+	}
+	url := configURL(params)
+	if s.name != ganeti.Create || url == "" || len(found.Errors()) > 0 {
+		return client, nil
+	}
+	return client, addConfig(ctx, client, params, url)
 }
 
 // checkImageName adds what is wrong with the name of an image that lies in
@@ -123,6 +149,9 @@ func (s *osScript) checkImageName(params *spec.Parameters, problems spec.Problem
 	id, ok := params.Lookup(spec.ImgID)
 	said := slices.ContainsFunc(problems.Errors(), func(p spec.Problem) bool { return p.Path == spec.ImgID })
 	if !ok || said || !s.name.Takes(spec.ImgID) || id.Reveal() == "" {
+		return problems
+	}
+	if fetch.IsURL(strings.TrimSpace(id.Reveal())) {
 		return problems
 	}
 	if _, err := source.Local(strings.TrimSpace(id.Reveal())); err != nil {
@@ -138,7 +167,7 @@ func (s *osScript) checkImageName(params *spec.Parameters, problems spec.Problem
 func (s *osScript) request(call *osCall) deploy.Request {
 	cfg := call.config
 	return deploy.Request{
-		Spec: call.spec, Config: cfg, Release: version, Log: s.log, Sink: s.sink,
+		Spec: call.spec, Config: cfg, Release: version, Log: s.log, Sink: s.sink, Fetch: call.fetch,
 		Store: &source.Store{Dir: cfg.ImageDir, Arch: cfg.Arch, Never: []string{cfg.HelperDir}},
 	}
 }

@@ -63,7 +63,20 @@ func TestVerify(t *testing.T) {
 		},
 		{"variant not made", ganeti.Environment{"OS_VARIANT": "listed", "OSP_IMG_ID": "x", "OSP_IMG_FORMAT": "raw"}, 2, []string{"make the file"}},
 		{"variant mistaken", ganeti.Environment{"OS_VARIANT": "lsited", "OSP_IMG_ID": "x", "OSP_IMG_FORMAT": "raw"}, 2, []string{"use one of the variants default, listed"}},
-		{"config_url waives what it may bring", ganeti.Environment{"OSP_CONFIG_URL": "http://192.0.2.1/"}, 2, []string{"config_url: fetching the configuration from a URL: not in this version"}},
+		{"config_url waives what it may bring", ganeti.Environment{"OSP_CONFIG_URL": "http://192.0.2.1/"}, 0, nil},
+		{"config_url waives nothing else", ganeti.Environment{"OSP_CONFIG_URL": "http://192.0.2.1/", "OSP_IMG_FORMAT": "zip"}, 2, []string{`unknown image format "zip"`}},
+		{"images by URL", ganeti.Environment{"OSP_IMG_ID": "ftps://u:canary@192.0.2.1/x?canary", "OSP_IMG_FORMAT": "diskdump"}, 0, nil},
+		{
+			"URLs that reach this node",
+			ganeti.Environment{"OSP_IMG_ID": "http://u:canary@127.0.0.1/", "OSP_IMG_FORMAT": "raw", "OSP_CONFIG_URL": "file:///etc/shadow", "OSP_OS_ANSWER_FILE": "file:///etc/passwd"},
+			2,
+			[]string{"img_id: it leads to a loopback", "config_url: only http, https, ftp and ftps", "os_answer_file: only http, https, ftp and ftps", "and 2 more problems"},
+		},
+		{
+			"an answer file by its path", ganeti.Environment{"OSP_IMG_ID": "x", "OSP_IMG_FORMAT": "raw", "OSP_OS_ANSWER_FILE": "/etc/shadow"},
+			2,
+			[]string{"os_answer_file: it is not a URL"},
+		},
 	} {
 		code, out, errs := called(t, tc.env, filepath.Join(dir, "verify"), "parameters")
 		if code != tc.code || out != "" || tc.want == nil && errs != "" || strings.Contains(errs, "canary") {

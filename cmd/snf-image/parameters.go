@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"snf-image/internal/host/config"
+	"snf-image/internal/host/fetch"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -52,7 +53,7 @@ func (p *parameterFlags) add(cmd *cobra.Command) {
 	f.StringArrayVar(&p.files, "file", nil, "inject a file: `SRC:DEST[:MODE[:OWNER[:GROUP]]]`, MODE in octal (repeatable)")
 	f.StringVar(&p.personality, "personality", "", "JSON `file` with files to inject")
 	f.StringVar(&p.params, "params", "", "JSON `file` with any of the OS parameters; flags win over it")
-	f.StringVar(&p.configURL, "config-url", "", "`URL` of a JSON object with OS parameters")
+	f.StringVar(&p.configURL, "config-url", "", "`URL` of a JSON object with OS parameters, fetched once; --params and flags win over it")
 	f.StringVar(&p.productKeyFile, "product-key-file", "", "`file` with the Windows product key")
 	f.StringVar(&p.answerFile, "answer-file", "", "`URL` or path of a Windows answer file")
 	f.StringVar(&p.userDataFile, "user-data", "", "`file` with cloud-init user-data")
@@ -62,8 +63,8 @@ func (p *parameterFlags) add(cmd *cobra.Command) {
 }
 
 // spec builds the validated Spec. Every problem is printed, not only the first.
-func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *config.Config) (*spec.Spec, error) {
-	params, err := a.collect(ctx, p, cfg)
+func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *config.Config, client *fetch.Client) (*spec.Spec, error) {
+	params, err := a.collect(ctx, p, cfg, client)
 	if err != nil {
 		return nil, err
 	}
@@ -100,19 +101,22 @@ func (a *app) invalid(what string, problems spec.Problems) error {
 	}
 }
 
-// collect reads what the flags name. Flags win over --params, it over
-// the configuration.
-func (a *app) collect(ctx context.Context, p *parameterFlags, cfg *config.Config) (*spec.Parameters, error) {
-	params := new(spec.Parameters)
-	for _, c := range cfg.Parameters {
-		params.Set(c.Name, c.Value, c.Origin)
-	}
+// collect reads what the flags name. Flags win over --params, it over config_url,
+// that over the configuration.
+func (a *app) collect(ctx context.Context, p *parameterFlags, cfg *config.Config, client *fetch.Client) (*spec.Parameters, error) {
+	var file []byte
 	if p.params != "" {
-		text, err := a.readFile(ctx, "--params", p.params, maxJSONFile)
-		if err != nil {
+		var err error
+		if file, err = a.readFile(ctx, "--params", p.params, maxJSONFile); err != nil {
 			return nil, err
 		}
-		params.AddJSON(text, spec.Origin(p.params))
+	}
+	params, err := a.fetched(ctx, p, cfg, client, file)
+	if err != nil {
+		return nil, err
+	}
+	if p.params != "" {
+		params.AddJSON(file, spec.Origin(p.params))
 	}
 	for _, v := range []struct{ flag, name, text string }{
 		{"--image", spec.ImgID, p.image},
@@ -135,6 +139,31 @@ func (a *app) collect(ctx context.Context, p *parameterFlags, cfg *config.Config
 		params.SetProperty(name, value, "--property")
 	}
 	return params, a.collectInjected(ctx, p, params)
+}
+
+// fetched are the parameters of the configuration and of config_url, which any
+// other source may have set; file is the content of --params.
+func (a *app) fetched(ctx context.Context, p *parameterFlags, cfg *config.Config, client *fetch.Client, file []byte) (*spec.Parameters, error) {
+	params, all := new(spec.Parameters), new(spec.Parameters)
+	for _, c := range cfg.Parameters {
+		params.Set(c.Name, c.Value, c.Origin)
+		all.Set(c.Name, c.Value, c.Origin)
+	}
+	if p.params != "" {
+		all.AddJSON(file, spec.Origin(p.params))
+	}
+	if p.configURL != "" {
+		all.Set(spec.ConfigURL, p.configURL, "--config-url")
+	}
+	url := configURL(all)
+	switch {
+	case url == "":
+		return params, nil
+	case p.dryRun:
+		a.log.Warn("config_url is not fetched in a dry run: what it would set is missing here")
+		return params, nil
+	}
+	return params, addConfig(ctx, client, params, url)
 }
 
 // collectFiles sets the parameters whose values stand in files.

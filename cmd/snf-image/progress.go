@@ -94,7 +94,7 @@ func (b *bar) copied(position, total int64) {
 	b.copy.SetTotal(total, false)
 	b.copy.EwmaSetCurrent(position, now.Sub(b.at))
 	b.at = now
-	if position == total {
+	if position == total && total > 0 { // the length of a stream may be unknown
 		b.copy.SetTotal(total, true)
 	}
 }

@@ -32,8 +32,6 @@ func TestRules(t *testing.T) {
 		want     string // part of the text
 	}{
 		{"image empty", param(ImgID, ""), Error, ErrRequired, "img_id"},
-		{"image by http", param(ImgID, "https://u:secret@example.org/x?sig=secret"), Error, missing, "not in this version"},
-		{"image by ftps", param(ImgID, "FTPS://example.org/x"), Error, missing, "not in this version"},
 		{"image on Pithos", param(ImgID, "pithosmap://x/1"), Error, ErrImage, "Pithos"},
 		{"image file://", param(ImgID, "file://x"), Warning, ErrImage, "local://"},
 		{"image unknown scheme", param(ImgID, "gopher://x"), Error, ErrImage, "gopher"},
@@ -42,7 +40,6 @@ func TestRules(t *testing.T) {
 		{"format empty", param(ImgFormat, ""), Error, ErrFormat, "unknown image format"},
 		{"format to come", param(ImgFormat, "QCOW2"), Error, missing, "image format qcow2: not in this version"},
 		{"format required", input(func(in *Input) { in.DefaultFormat = "" }), Error, ErrRequired, "img_format"},
-		{"config_url", param(ConfigURL, "http://x/secret"), Error, missing, "config_url"},
 		{"password and hash", func(p *Parameters, _ *Input) {
 			p.Set(ImgPasswd, "a", "OSP")
 			p.Set(ImgPasswdHash, "$6$b", "OSP")
@@ -90,7 +87,7 @@ func TestRules(t *testing.T) {
 		{"custom task", property(PropCustomTask, "%"), Error, ErrCustomTask, "base64"},
 		{"custom task empty", property(PropCustomTask, " "), Error, ErrCustomTask, "empty"},
 		{"product key", param(OSProductKey, ""), Error, ErrProductKey, "XXXXX"},
-		{"answer file", param(OSAnswerFile, "http://x/a.xml"), Error, missing, "not in this version"},
+		{"answer file", param(OSAnswerFile, "http://x/a.xml"), Warning, ErrIgnored, "Windows is not in this version"},
 		{"user-data without CLOUD_INIT", param(CloudUserdata, "x"), Warning, ErrIgnored, "CLOUD_INIT"},
 		{"personality no array", param(ImgPersonality, "{}"), Error, ErrType, "JSON array"},
 		{"personality empty", param(ImgPersonality, "[]"), Warning, ErrPersonality, "no file"},

@@ -15,9 +15,6 @@ func (b *builder) buildImage() {
 		b.spec.Image = b.image()
 	}
 	b.spec.Format = b.format()
-	if s, ok := b.text(ConfigURL); ok && s != "" {
-		b.missing(ConfigURL, "fetching the configuration from a URL", "give the parameters directly or with --params")
-	}
 }
 
 // requires says whether an image and its format must be given. What config_url
@@ -45,10 +42,8 @@ func (b *builder) image() string {
 		b.report(Error, ErrImage, ImgID, "control character in the image name", "")
 	case scheme == "file":
 		b.report(Warning, ErrImage, ImgID, "file:// is an old name of local://", "write local://NAME")
-	case slices.Contains([]string{"http", "https", "ftp", "ftps"}, scheme):
-		b.missing(ImgID, "an image by URL", "download it and give the file")
-	case scheme != "" && scheme != "local":
-		b.report(Error, ErrImage, ImgID, "unknown scheme "+shown(scheme), "give the name of a file or local://NAME")
+	case scheme != "" && !slices.Contains([]string{"local", "http", "https", "ftp", "ftps"}, scheme):
+		b.report(Error, ErrImage, ImgID, "unknown scheme "+shown(scheme), "give the name of a file, local://NAME, or a URL of http, https, ftp or ftps")
 	}
 	return id
 }

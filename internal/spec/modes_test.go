@@ -18,9 +18,9 @@ func TestVerify(t *testing.T) {
 	}{
 		{"complete", map[string]string{ImgID: "x", ImgFormat: "diskdump"}, nil},
 		{"nothing", nil, []error{ErrRequired, ErrRequired}},
-		{"config_url", map[string]string{ConfigURL: "https://example.org/"}, []error{ErrNotInThisVersion}},
+		{"config_url", map[string]string{ConfigURL: "https://example.org/"}, nil},
 		{"empty config_url waives nothing", map[string]string{ConfigURL: " "}, []error{ErrRequired, ErrRequired}},
-		{"config_url waives nothing else", map[string]string{ConfigURL: "https://example.org/", ImgFormat: "zip"}, []error{ErrNotInThisVersion, ErrFormat}},
+		{"config_url waives nothing else", map[string]string{ConfigURL: "https://example.org/", ImgFormat: "zip"}, []error{ErrFormat}},
 		{"swap disk of an unknown number", map[string]string{ImgID: "x", ImgFormat: "diskdump", ImgProperties: `{"SWAP":"z"}`}, nil},
 		{"swap disk a", map[string]string{ImgID: "x", ImgFormat: "diskdump", ImgProperties: `{"SWAP":"a"}`}, []error{ErrSwap}},
 	} {

@@ -49,7 +49,7 @@ const (
 // AllParameters returns the OS parameters in the order they are documented.
 func AllParameters() []Parameter {
 	return []Parameter{
-		{ImgID, TextParameter, "the image: a file in IMAGE_DIR (NAME or local://NAME), a URL, or null to customise the disk as it is", "URLs"},
+		{ImgID, TextParameter, "the image: a file in IMAGE_DIR (NAME or local://NAME), an http, https, ftp or ftps URL, or null to customise the disk as it is", ""},
 		{ImgFormat, TextParameter, "how the image encodes a disk: diskdump, extdump or ntfsdump", "extdump, ntfsdump"},
 		{ImgPasswd, SecretParameter, "password for the users in USERS; excludes img_passwd_hash", ""},
 		{ImgPasswdHash, SecretParameter, "crypt(3) hash of the password for the users in USERS", ""},
@@ -57,7 +57,7 @@ func AllParameters() []Parameter {
 		{ImgProperties, ObjectParameter, "image properties, names in any case", ""},
 		{InstProperties, ObjectParameter, "properties of this instance; they override img_properties", ""},
 		{ImgPersonality, ArrayParameter, "files to inject: path, contents (base64), owner, group, mode (decimal)", ""},
-		{ConfigURL, TextParameter, "URL of a JSON object with any of these parameters, fetched exactly once", "all of it"},
+		{ConfigURL, TextParameter, "URL of a JSON object with any of these parameters, fetched exactly once", ""},
 		{OSProductKey, SecretParameter, "Windows product key", "Windows"},
 		{OSAnswerFile, TextParameter, "URL of a Windows answer file; it wins over one inside the image", "Windows"},
 		{CloudUserdata, SecretParameter, "base64 of cloud-init user-data", "cloud-init mode"},

@@ -40,6 +40,24 @@ func (p *Parameters) AddJSON(data []byte, origin Origin) {
 	}
 }
 
+// AddFetched is AddJSON for what config_url delivered. A config_url in it is not
+// followed.
+func (p *Parameters) AddFetched(data []byte, origin Origin) {
+	given, ok := p.values[ConfigURL]
+	delete(p.values, ConfigURL)
+	p.AddJSON(data, origin)
+	if _, another := p.values[ConfigURL]; another {
+		p.Report(Problem{
+			Severity: Warning, Origin: origin, Path: ConfigURL, Rule: ErrIgnored,
+			Message: "not followed: it was fetched by a config_url itself",
+		})
+		delete(p.values, ConfigURL)
+	}
+	if ok {
+		p.set(ConfigURL, given)
+	}
+}
+
 // addMember sets one parameter from the member of a JSON object.
 func (p *Parameters) addMember(src *source, origin Origin, name string, n node) {
 	native := map[string]kind{ImgProperties: kindObject, InstProperties: kindObject, ImgPersonality: kindArray}[name]

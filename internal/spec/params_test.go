@@ -186,3 +186,23 @@ func FuzzPersonality(f *testing.F) {
 		}
 	})
 }
+
+// TestAddFetched takes what config_url delivered over what was there, but no
+// other config_url.
+func TestAddFetched(t *testing.T) {
+	t.Parallel()
+	var p Parameters
+	p.Set(ConfigURL, "https://example.org/", "OSP_CONFIG_URL")
+	p.Set(ImgID, "old", "OSP_IMG_ID")
+	p.AddFetched([]byte(`{"Img_ID": "new", "img_passwd": null, "config_url": "https://example.net/", "extra": [1]}`), "https://example.org/")
+	s, problems := Build(&p, deployInput())
+	if s == nil || s.Image != "new" || s.Password != nil {
+		t.Fatalf("Build = %v, %v", s, problems)
+	}
+	if url, _ := p.Lookup(ConfigURL); url.Reveal() != "https://example.org/" {
+		t.Errorf("config_url became %q", url.Reveal())
+	}
+	if !errors.Is(problems, ErrIgnored) || !errors.Is(problems, ErrUnknownParameter) || problems.Err() != nil {
+		t.Errorf("problems = %v, want warnings about config_url and extra", problems)
+	}
+}

@@ -37,7 +37,6 @@ type Spec struct {
 	CustomTask []byte `json:"custom_task,omitempty"`
 	Files      []File `json:"files,omitempty"`
 
-	ConfigURL  string  `json:"config_url,omitempty"`
 	ProductKey *Secret `json:"product_key,omitempty"`
 	AnswerFile string  `json:"answer_file,omitempty"`
 	UserData   *Secret `json:"user_data,omitempty"`

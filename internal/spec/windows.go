@@ -22,7 +22,7 @@ func (b *builder) buildWindows() {
 	if u, err := url.Parse(answer); answer == "" || err != nil || u.Path == "" && u.Host == "" {
 		b.report(Error, ErrAnswerFile, OSAnswerFile, "not a URL or path", "")
 	}
-	b.missing(OSAnswerFile, "Windows answer file", "")
+	b.report(Warning, ErrIgnored, OSAnswerFile, "without effect: Windows is not in this version", "")
 	b.spec.AnswerFile = answer
 }
 

@@ -63,6 +63,12 @@ type Config struct {
 	QEMU string // program; its setting has the old name KVM
 	Wipe Wipe
 
+	// AllowURL are patterns of URLs that may reach loopback, link-local or files.
+	AllowURL              []string
+	HTTPProxy, HTTPSProxy string
+	NoProxy               []string
+	TLSCAFile             string // empty for none
+
 	// Parameters are OS parameters set by configuration files, in order.
 	Parameters []Parameter
 }

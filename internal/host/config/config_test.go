@@ -20,7 +20,7 @@ func defaults() *Config {
 		HelperPkg:   "/var/lib/snf-image/helper/snf-image-helper.deb",
 		VariantsDir: "/etc/ganeti/snf-image/variants", Arch: "x86_64", VersionCheck: true,
 		HelperSoftTimeout: 2 * time.Minute, HelperHardTimeout: 5 * time.Second, HelperMemory: 512,
-		ProgressMonitor: []string{}, DHCPTags: []string{"auto", "dhcp", "nfdhcpd"},
+		ProgressMonitor: []string{}, AllowURL: []string{}, NoProxy: []string{}, DHCPTags: []string{"auto", "dhcp", "nfdhcpd"},
 		StatefulDHCPv6Tags: []string{"dhcpv6", "stateful_dhcpv6"}, StatelessDHCPv6Tags: []string{"nfdhcpd", "stateless_dhcpv6"},
 		DefaultNICConfig: "dhcp", WindowsTimezone: "GMT Standard Time", QEMU: "qemu-system-x86_64", Wipe: WipeAuto,
 	}
@@ -156,7 +156,7 @@ func TestWarnings(t *testing.T) {
 		rule           error
 	}{
 		{"unknown", "IMAGEDIR=/a", "t:1:1: IMAGEDIR: unknown name", ErrUnknown},
-		{"old program", `CURL="curl -k"`, "no longer needed: no external program downloads; TLS_CA_FILE", ErrNotUsed},
+		{"old program", `CURL="curl -k"`, "no longer needed: no external program downloads; instead of -k or --cacert, TLS_CA_FILE", ErrNotUsed},
 		{"old family of names", "PITHOS_DB=x", "no longer needed: Pithos", ErrNotUsed},
 		{"to come", "CACHE_SIZE=10G", "CACHE_SIZE: not in this version", spec.ErrNotInThisVersion},
 		{"shared account", "HELPER_USER=snf", "uid of its own", ErrValue},

@@ -50,6 +50,11 @@ func used() []Setting {
 		{"ARCH", "word", "x86_64", Used, "architecture in the file names of the first releases, NAME-ARCH.FORMAT", to(word, func(c *Config) *string { return &c.Arch })},
 		{"KVM", "program", "qemu-system-x86_64", Used, "the QEMU program", to(word, func(c *Config) *string { return &c.QEMU })},
 		{"WIPE", "word", "auto", Used, "the disk behind the image: auto zeroes it where that needs no writing, zero always, none leaves it", to(wipe, func(c *Config) *Wipe { return &c.Wipe })},
+		{"ALLOW_URL", "patterns", "", Used, "URLs that may reach loopback or link-local addresses or files: SCHEME://HOST[:PORT][/PATH], in which * stands for anything", to(words, func(c *Config) *[]string { return &c.AllowURL })},
+		{"HTTP_PROXY", "URL", "", Used, "proxy for http", to(text, func(c *Config) *string { return &c.HTTPProxy })},
+		{"HTTPS_PROXY", "URL", "", Used, "proxy for https", to(text, func(c *Config) *string { return &c.HTTPSProxy })},
+		{"NO_PROXY", "words", "", Used, "hosts, domains and networks reached without a proxy", to(words, func(c *Config) *[]string { return &c.NoProxy })},
+		{"TLS_CA_FILE", "file", "", Used, "certificates, in PEM, of authorities of your own servers", to(optionalPath, func(c *Config) *string { return &c.TLSCAFile })},
 	}
 }
 
@@ -63,11 +68,6 @@ func toCome() []Setting {
 		{"KEYRING_DIR", "directory", "/etc/snf-image/keys", Missing, "keys images are signed with", nil},
 		{"CACHE_DIR", "directory", "", Missing, "cache of downloaded images", nil},
 		{"CACHE_SIZE", "size", "", Missing, "its size", nil},
-		{"ALLOW_URL", "patterns", "", Missing, "URLs that may reach loopback or link-local addresses or files", nil},
-		{"HTTP_PROXY", "URL", "", Missing, "proxy for http", nil},
-		{"HTTPS_PROXY", "URL", "", Missing, "proxy for https", nil},
-		{"NO_PROXY", "words", "", Missing, "hosts reached without a proxy", nil},
-		{"TLS_CA_FILE", "file", "", Missing, "certificate authority of your own servers", nil},
 		{"MAX_HELPERS", "number", "", Missing, "helpers at the same time on this node", nil},
 	}
 }
@@ -89,7 +89,7 @@ func obsolete() []Setting {
 		gone("HELPER_SIZE", ownHelper), gone("HELPER_URL", "the helper package lies in HELPER_DIR, nothing is downloaded"),
 		gone("PITHOS_*", noPithos), gone("PITHCAT_UMASK", noPithos),
 		gone("RBD_*", "disks are opened by their path or URI"), gone("IMAGE_NAME", "img_id names the image"),
-		gone("CURL", "no external program downloads; TLS_CA_FILE will name a certificate authority of your own"),
+		gone("CURL", "no external program downloads; instead of -k or --cacert, TLS_CA_FILE names the certificate authority of your own servers"),
 		gone("DD", inProcess), gone("BLOCKDEV", inProcess), gone("MD5SUM", inProcess), gone("QEMU_IMG", inProcess),
 		gone("LOSETUP", inHelper), gone("KPARTX", inHelper), gone("PARTED", inHelper), gone("SFDISK", inHelper),
 		gone("INSTALL_MBR", inHelper), gone("TIMEOUT", goContext), gone("TIMELIMIT", goContext), gone("TAR", noArchives),

@@ -45,6 +45,13 @@ func path(s string) (string, error) {
 	return filepath.Clean(s), nil
 }
 
+func optionalPath(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	return path(s)
+}
+
 func boolean(s string) (bool, error) {
 	yes, known := spec.ParseBool(s)
 	if !known {

@@ -14,6 +14,7 @@ import (
 
 	"snf-image/internal/command"
 	"snf-image/internal/host/credentials"
+	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/format"
 	"snf-image/internal/host/helper"
 	"snf-image/internal/host/source"
@@ -54,7 +55,10 @@ func (r *run) check(ctx context.Context, o target.Options) error {
 			return err
 		}
 	}
-	return r.openDebugShell(o.DryRun)
+	if err := r.openDebugShell(o.DryRun); err != nil || o.DryRun {
+		return err
+	}
+	return r.openRemote(ctx)
 }
 
 // openDebugShell opens the socket of HELPER_DEBUG.
@@ -107,6 +111,9 @@ func (r *run) openImage() error {
 			Kind: report.Usage, What: "choosing the image format", On: string(r.Spec.Format), Cause: err,
 			Remedy: "convert the image with qemu-img convert -O raw",
 		}
+	}
+	if fetch.IsURL(r.Spec.Image) {
+		return r.expectRemote()
 	}
 	path, err := r.imagePath()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"snf-image/internal/host/config"
+	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/helper"
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/target"
@@ -29,6 +30,8 @@ type Request struct {
 	Release string // of this program
 	// Store is where Spec.Image is looked for; nil when it is a path.
 	Store *source.Store
+	// Fetch opens Spec.Image when it is a URL.
+	Fetch *fetch.Client
 	Log   *slog.Logger
 	// Sink takes the progress messages, fit for the instance's owner.
 	Sink report.Sink
@@ -42,6 +45,7 @@ type run struct {
 	Request
 	ids    identities
 	image  *source.Image  // nil: the disk is customised as it is
+	remote *download      // nil for an image on this node
 	disks  []*target.Disk // as in the spec
 	ends   *ends          // nil without an image
 	helper *helper.Image  // nil when no task is planned
@@ -130,7 +134,7 @@ func (r *run) copy(ctx context.Context) (*copied, error) {
 	job := worker.Job{
 		Format: r.Spec.Format, ImageSize: r.image.Size, DiskSize: r.disks[0].Size, Wipe: target.Wipe(r.Config.Wipe),
 		Image: r.image.File, Disk: r.disks[0].File, Head: r.ends.head, Tail: r.ends.tail,
-		Progress: messages.add,
+		Progress: messages.add, Stream: r.remote != nil,
 	}
 	if id := r.ids.worker; id != nil {
 		job.UID, job.GID = id.Uid, id.Gid
@@ -139,11 +143,13 @@ func (r *run) copy(ctx context.Context) (*copied, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.result, err = w.Wait(); err != nil {
+	r.remote.feed()
+	c.result, err = w.Wait()
+	if err = r.remote.end(ctx, err); err != nil {
 		return nil, err
 	}
 	c.layers, c.took = w.Layers(), time.Since(start)
-	messages.end()
+	messages.end(c.result.ImageBytes)
 	r.mark("the image is copied")
 	return c, nil
 }
@@ -178,6 +184,7 @@ func (r *run) close() {
 	for _, d := range r.disks {
 		_ = d.Close()
 	}
+	r.remote.close()
 	if r.image != nil {
 		_ = r.image.Close()
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"snf-image/internal/channel"
+	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/vm"
 	"snf-image/internal/report"
@@ -15,6 +16,12 @@ import (
 // Inspect lets the helper look at the image or disk at path. Nothing is
 // written: the helper gets a descriptor that is open for reading only.
 func Inspect(ctx context.Context, req Request, path string) (*report.Inspection, error) {
+	if fetch.IsURL(path) {
+		return nil, &report.Failure{
+			Kind: report.Usage, What: "inspecting", On: fetch.Mask(path),
+			Cause: errors.New("an image has to be here to be inspected"), Remedy: "download it and name the file",
+		}
+	}
 	req.Spec = &spec.Spec{Mode: spec.ModeInspect, Image: path, Disks: []spec.Disk{{Path: path, ReadOnly: true}}}
 	r := &run{Request: req, record: newRecord(req)}
 	defer r.close()

@@ -76,9 +76,13 @@ func (c *copyMessages) add(position, total int64) {
 	}
 }
 
-// end sends the last message, which says 100 %.
-func (c *copyMessages) end() {
+// end sends the last message, which says 100 %. Now the length of an image is
+// known, if it was not before.
+func (c *copyMessages) end(imageBytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.total == 0 {
+		c.total = imageBytes
+	}
 	c.sink.Send(report.CopyProgress(c.total, c.total))
 }

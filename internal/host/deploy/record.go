@@ -63,7 +63,7 @@ func (rec *record) copied(c *copied) {
 	rec.Timings = append(rec.Timings, report.Timing{Step: "copy", Seconds: c.took.Seconds()})
 	rec.confined("worker", c.layers)
 	rec.Image.Digest = "sha256-blocks:" + c.result.Digest
-	rec.Image.DataBytes = c.result.DataBytes
+	rec.Image.Size, rec.Image.DataBytes = c.result.ImageBytes, c.result.DataBytes
 	rec.Disk.Wiped = string(c.result.Wiped)
 }
 

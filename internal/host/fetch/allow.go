@@ -70,8 +70,8 @@ func (c *Client) allowed(u *url.URL) bool {
 	return false
 }
 
-// errReach is what a URL may not do.
-var errReach = errors.New("it leads to a loopback or link-local address of this node, which ALLOW_URL does not allow")
+// ErrReach says that a URL leads where none may without ALLOW_URL.
+var ErrReach = errors.New("it leads to a loopback or link-local address of this node, which ALLOW_URL does not allow")
 
 // checkName looks at what the host is called, which is all there is to see before
 // it is resolved, or when a proxy will do that.
@@ -82,7 +82,7 @@ func (c *Client) checkName(u *url.URL) error {
 	name := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 	ip, err := netip.ParseAddr(name)
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") || err == nil && local(ip) {
-		return errReach
+		return ErrReach
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func checkAddress(_, address string, _ syscall.RawConn) error {
 		return err
 	}
 	if local(to.Addr()) {
-		return errReach
+		return ErrReach
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func TestCheck(t *testing.T) {
 func TestResolved(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"127.0.0.1:80", "[::ffff:127.0.0.1]:80", "[fe80::1%eth0]:80", "0.0.0.0:80"} {
-		if err := checkAddress("tcp", address, nil); !errors.Is(err, errReach) {
+		if err := checkAddress("tcp", address, nil); !errors.Is(err, ErrReach) {
 			t.Errorf("checkAddress(%s) = %v", address, err)
 		}
 	}
@@ -66,7 +66,7 @@ func TestResolved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client(t).dialer(u).DialContext(t.Context(), "tcp", "localhost:9"); !errors.Is(err, errReach) {
+	if _, err := client(t).dialer(u).DialContext(t.Context(), "tcp", "localhost:9"); !errors.Is(err, ErrReach) {
 		t.Errorf("a name that resolves to loopback: %v", err)
 	}
 }

@@ -267,7 +267,7 @@ func TestProxy(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	for _, address := range []string{"http://169.254.169.254/", "http://localhost/", "http://127.0.0.1/"} {
-		if got, _, err := all(t, c, address); !errors.Is(err, errReach) {
+		if got, _, err := all(t, c, address); !errors.Is(err, ErrReach) {
 			t.Errorf("%s: %q, %v", address, got, err)
 		}
 	}

@@ -20,12 +20,12 @@ import (
 // Sector is the unit in which every disk is counted.
 const Sector = 512
 
-// Image is an opened image.
+// Image is an opened image, or one that is still to come from a URL.
 type Image struct {
-	File   *os.File
-	Path   string
-	Size   int64 // bytes as stored
-	Device bool  // a block device, not a regular file
+	File   *os.File // nil for one that is to come
+	Path   string   // or the URL, fit for logs
+	Size   int64    // bytes as stored; 0 while that is not known
+	Device bool     // a block device, not a regular file
 }
 
 // Open opens the image at path for reading. Everything that cannot be an image
@@ -46,7 +46,12 @@ func Open(path string) (*Image, error) {
 }
 
 // Close closes the image.
-func (i *Image) Close() error { return i.File.Close() }
+func (i *Image) Close() error {
+	if i.File == nil {
+		return nil
+	}
+	return i.File.Close()
+}
 
 func inspect(f *os.File, path string) (*Image, error) {
 	st, err := f.Stat()
@@ -61,14 +66,22 @@ func inspect(f *os.File, path string) (*Image, error) {
 	if err != nil {
 		return nil, refuse(path, bare(err), "")
 	}
+	if err := CheckSize(path, size); err != nil {
+		return nil, err
+	}
+	return &Image{File: f, Path: path, Size: size, Device: device}, nil
+}
+
+// CheckSize refuses lengths in bytes that no dump of a disk has.
+func CheckSize(path string, size int64) error {
 	if size == 0 {
-		return nil, refuse(path, errors.New("it is empty"), "fetch or make the image again")
+		return refuse(path, errors.New("it is empty"), "fetch or make the image again")
 	}
 	if rest := size % Sector; rest != 0 {
 		err := fmt.Errorf("its %d bytes are no whole number of %d-byte sectors (%d too many), so it is cut short or no dump of a disk", size, Sector, rest)
-		return nil, refuse(path, err, "fetch or make the image again, or name its real format")
+		return refuse(path, err, "fetch or make the image again, or name its real format")
 	}
-	return &Image{File: f, Path: path, Size: size, Device: device}, nil
+	return nil
 }
 
 // sizeOf works for files and block devices alike, and leaves the offset at 0.

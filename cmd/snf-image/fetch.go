@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"snf-image/internal/host/config"
+	"snf-image/internal/host/fetch"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// fetcher returns what opens URLs, as the configuration allows.
+func fetcher(cfg *config.Config) (*fetch.Client, error) {
+	c, err := fetch.New(fetch.Options{
+		Allow: cfg.AllowURL, HTTPProxy: cfg.HTTPProxy, HTTPSProxy: cfg.HTTPSProxy, NoProxy: strings.Join(cfg.NoProxy, ","),
+		CAFile: cfg.TLSCAFile, Agent: "snf-image/" + version,
+	})
+	if err != nil {
+		return nil, &report.Failure{Kind: report.Usage, What: "reading the configuration", Cause: err}
+	}
+	return c, nil
+}
+
+// configURL returns the value of config_url; empty means that it is not set.
+func configURL(params *spec.Parameters) string {
+	url, _ := params.Lookup(spec.ConfigURL)
+	return strings.TrimSpace(url.Reveal())
+}
+
+// addConfig adds to params what url delivers. It asks once: some servers answer
+// once.
+func addConfig(ctx context.Context, client *fetch.Client, params *spec.Parameters, url string) error {
+	failure := func(err error, remedy string) error {
+		return &report.Failure{Kind: report.Usage, What: "fetching the parameters of config_url", On: fetch.Mask(url), Cause: err, Remedy: remedy}
+	}
+	if err := client.Check(url); err != nil {
+		return failure(err, urlRemedy(err))
+	}
+	stream, err := client.Open(ctx, url)
+	if err != nil {
+		return failure(err, urlRemedy(err))
+	}
+	defer stream.Close() //nolint:errcheck // all of it was read, or it failed
+	b, err := io.ReadAll(io.LimitReader(stream, maxJSONFile+1))
+	if err != nil {
+		return failure(err, urlRemedy(err))
+	}
+	if len(b) > maxJSONFile {
+		return failure(fmt.Errorf("it is longer than %d bytes", maxJSONFile), "look at what the server sends")
+	}
+	params.AddFetched(b, spec.Origin(fetch.Mask(url)))
+	return nil
+}
+
+// urlRemedy says what to do about a URL that can not be opened.
+func urlRemedy(err error) string {
+	if errors.Is(err, fetch.ErrReach) {
+		return "name another server, or let ALLOW_URL in the configuration allow it"
+	}
+	return "check the URL, and whether this node reaches the server"
+}
+
+// checkURLs adds what can be said about the URLs among params without opening
+// them.
+func checkURLs(client *fetch.Client, params *spec.Parameters, problems spec.Problems) spec.Problems {
+	for _, name := range []string{spec.ImgID, spec.ConfigURL, spec.OSAnswerFile} {
+		value, ok := params.Lookup(name)
+		text := strings.TrimSpace(value.Reveal())
+		if !ok || text == "" || name == spec.ImgID && !fetch.IsURL(text) {
+			continue
+		}
+		if err := client.Check(text); err != nil {
+			problems = append(problems, spec.Problem{
+				Severity: spec.Error, Path: name, Message: err.Error(), Remedy: urlRemedy(err), Rule: spec.ErrURL,
+			})
+		}
+	}
+	return problems
+}
