@@ -73,7 +73,8 @@ func TestVerify(t *testing.T) {
 			[]string{"img_id: it leads to a loopback", "config_url: only http, https, ftp and ftps", "os_answer_file: only http, https, ftp and ftps", "and 2 more problems"},
 		},
 		{
-			"an answer file by its path", ganeti.Environment{"OSP_IMG_ID": "x", "OSP_IMG_FORMAT": "raw", "OSP_OS_ANSWER_FILE": "/etc/shadow"},
+			"an answer file by its path",
+			ganeti.Environment{"OSP_IMG_ID": "x", "OSP_IMG_FORMAT": "raw", "OSP_OS_ANSWER_FILE": "/etc/shadow"},
 			2,
 			[]string{"os_answer_file: it is not a URL"},
 		},
