@@ -15,6 +15,7 @@ import (
 // create fills the first disk from the image and makes it the instance. A
 // reinstallation is the same: nothing of the old content is kept or read.
 func (s *osScript) create(ctx context.Context) error {
+	defer s.unwatch()
 	call, err := s.read(ctx)
 	if err != nil {
 		s.sink.Send(report.Error("the parameters are invalid"))

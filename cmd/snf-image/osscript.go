@@ -13,6 +13,7 @@ import (
 	"snf-image/internal/host/deploy"
 	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/ganeti"
+	"snf-image/internal/host/monitor"
 	"snf-image/internal/host/source"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -26,6 +27,8 @@ type osScript struct {
 	dir  string // of the OS definition
 	env  ganeti.Environment
 	sink report.Sink
+	// monitor gets the messages in place of the log, if there is one.
+	monitor *monitor.Monitor
 }
 
 // runScript carries out the script argv[0] names.
@@ -102,6 +105,7 @@ func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	for _, p := range call.Parameters {
 		params.Set(p.Name, p.Value.Reveal(), p.Origin)
 	}
+	s.watch(cfg, call)
 	client, err := s.fetch(ctx, cfg, params, slices.Concat(problems, more))
 	if err != nil {
 		return nil, err
@@ -120,10 +124,27 @@ func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	}
 	cfg.ImageDebug = cfg.ImageDebug || call.Debug
 	s.log = newScriptLogger(s.stderr, cfg.ImageDebug)
-	if len(cfg.ProgressMonitor) > 0 && s.name != ganeti.Verify {
-		s.log.Warn("PROGRESS_MONITOR: not in this version, the messages are in this log")
-	}
 	return &osCall{call, cfg, built, client}, nil
+}
+
+// watch starts PROGRESS_MONITOR. A deployment does not fail for want of one.
+func (s *osScript) watch(cfg *config.Config, call *ganeti.Call) {
+	if s.name != ganeti.Create || cfg == nil || len(cfg.ProgressMonitor) == 0 {
+		return
+	}
+	m, err := monitor.Start(append(slices.Clone(cfg.ProgressMonitor), call.Instance), s.log)
+	if err != nil {
+		s.log.Warn("PROGRESS_MONITOR: " + err.Error() + "; the messages are in this log")
+		return
+	}
+	s.monitor, s.sink = m, report.Sinks{report.NewTextSink(s.stderr), m}
+}
+
+// unwatch ends PROGRESS_MONITOR.
+func (s *osScript) unwatch() {
+	if s.monitor != nil {
+		s.monitor.Close()
+	}
 }
 
 // fetch adds the parameters of config_url. Only create fetches them, and not when

@@ -39,7 +39,8 @@ type Cmd struct {
 	// Program is run rather than the tool Args[0], which then is only its name.
 	// It is the first of the descriptors of the child.
 	Program *os.File
-	// Sys isolates the child. The namespaces of the calling thread count too.
+	// Sys isolates the child. The namespaces of the calling thread count too. In a
+	// process group of its own, the end of the context kills the whole group.
 	Sys *syscall.SysProcAttr
 	Log *slog.Logger // gets the quoted arguments at debug level; may be nil
 }
@@ -126,6 +127,9 @@ func (c Cmd) prepare(ctx context.Context) (*exec.Cmd, error) {
 	cmd.Stdin, cmd.Dir, cmd.ExtraFiles = c.Stdin, c.Dir, files
 	cmd.SysProcAttr = c.Sys
 	cmd.WaitDelay = time.Second
+	if c.Sys != nil && c.Sys.Setpgid {
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	}
 	return cmd, nil
 }
 

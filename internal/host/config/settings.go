@@ -41,7 +41,7 @@ func used() []Setting {
 		{"HELPER_USER", "account", "nobody", Used, "account the helper runs as; nobody stands for a uid of its own for each run", helperUser},
 		{"HELPER_MEMORY", "MiB", "512", Used, "memory of the helper", to(memory, func(c *Config) *int { return &c.HelperMemory })},
 		{"HELPER_DEBUG", "boolean", "no", Used, "a shell in the helper when a task fails", to(boolean, func(c *Config) *bool { return &c.HelperDebug })},
-		{"PROGRESS_MONITOR", "command", "", Missing, "command with arguments that reads the progress messages; the instance name is added", to(words, func(c *Config) *[]string { return &c.ProgressMonitor })},
+		{"PROGRESS_MONITOR", "command", "", Used, "command with arguments that reads the progress messages of create; the instance name is added", to(words, func(c *Config) *[]string { return &c.ProgressMonitor })},
 		{"DHCP_TAGS", "words", "auto dhcp nfdhcpd", Used, "network tags that ask for DHCP", to(words, func(c *Config) *[]string { return &c.DHCPTags })},
 		{"STATEFUL_DHCPV6_TAGS", "words", "dhcpv6 stateful_dhcpv6", Used, "network tags that ask for stateful DHCPv6", to(words, func(c *Config) *[]string { return &c.StatefulDHCPv6Tags })},
 		{"STATELESS_DHCPV6_TAGS", "words", "nfdhcpd stateless_dhcpv6", Used, "network tags that ask for SLAAC with stateless DHCPv6", to(words, func(c *Config) *[]string { return &c.StatelessDHCPv6Tags })},

@@ -21,16 +21,20 @@ func (r *run) customize(parent context.Context, h *helperRun, keys *future[[]spe
 	ctx, cancel := r.softTimeout(parent)
 	defer cancel()
 	defer r.record.timing("customise", time.Now())
-	r.mark("customising the machine")
+	r.mark("the helper starts to customise the machine")
 	result, err := r.converse(ctx, h, keys)
 	if err == nil {
 		err = r.judge(ctx, h, result)
 	}
-	if err == nil {
-		r.mark("the machine is customised")
-		return nil
+	if err != nil {
+		err = r.helperError(err, h)
+		r.mark("the helper has ended")
+		r.mark("the machine is not customised")
+		return err
 	}
-	return r.helperError(err, h)
+	r.mark("the helper has ended")
+	r.mark("the machine is customised")
+	return nil
 }
 
 // softTimeout bounds what the helper may take once it has the disk.

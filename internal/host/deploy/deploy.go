@@ -70,6 +70,8 @@ func Run(ctx context.Context, req Request) (*report.Deployment, error) {
 	}
 	if err != nil {
 		r.Sink.Send(r.lament(err))
+	} else {
+		r.mark("the machine is complete")
 	}
 	return r.record.end(err), err
 }
@@ -128,7 +130,7 @@ func (r *run) copy(ctx context.Context) (*copied, error) {
 	if r.image == nil {
 		return nil, nil
 	}
-	r.mark("copying the image")
+	r.mark("copying the image to the disk")
 	c, start := new(copied), time.Now()
 	messages := copyMessages{sink: r.Sink, progress: r.Progress}
 	job := worker.Job{
