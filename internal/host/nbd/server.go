@@ -1,0 +1,234 @@
+package nbd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/command"
+	"snf-image/internal/report"
+)
+
+// Tool is the program that serves.
+const Tool = "qemu-nbd"
+
+// Time limits of a server.
+const (
+	openLimit  = 2 * time.Minute // until it has opened the disk
+	closeLimit = 5 * time.Second // from the last connection to its end
+)
+
+// clients is how many connections there may be at once: ours, the worker's, the
+// helper's, and those of helpers that were started in vain.
+const clients = 16
+
+// errSlow is the cause of an opening that took too long.
+var errSlow = errors.New("it was not opened in time")
+
+// Server is a qemu-nbd that serves one URI to this process alone.
+type Server struct {
+	name   string
+	socket *os.File // O_PATH; it has no name any more
+	stop   context.CancelFunc
+	used   atomic.Bool // a handshake was done
+	done   chan struct{}
+	err    error // how it ended; valid after done
+}
+
+// Serve starts a server for uri, which must have been checked; name stands for
+// it in messages. The disk is opened meanwhile: Dial waits for it. The server
+// outlives ctx, since others may still be connected: Close ends it.
+func Serve(ctx context.Context, uri, name string, readOnly bool) (*Server, error) {
+	path, err := command.Find(Tool)
+	if err != nil {
+		return nil, &report.Failure{
+			Kind: report.Node, What: "opening the disk", On: name, Cause: err, Remedy: "install qemu-utils, which has " + Tool,
+		}
+	}
+	program, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil, failure(name, err)
+	}
+	listener, socket, err := listen()
+	if err != nil {
+		_ = program.Close()
+		return nil, failure(name, err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s := &Server{name: name, socket: socket, stop: stop, done: make(chan struct{})}
+	go s.run(ctx, command.Cmd{
+		Args: append([]string{Name, path}, arguments(uri, readOnly)...), Program: program, Files: []*os.File{listener},
+		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	})
+	return s, nil
+}
+
+// arguments returns those of qemu-nbd. The format is given, so nothing is
+// probed. It ends by itself after the last connection.
+func arguments(uri string, readOnly bool) []string {
+	args := []string{
+		"--format=raw", fmt.Sprintf("--shared=%d", clients),
+		"--cache=writeback", "--discard=unmap", "--detect-zeroes=off",
+	}
+	if readOnly {
+		args = append(args, "--read-only")
+	}
+	return append(args, "--", uri)
+}
+
+// run sees the child through on one thread: the signal at the parent's death
+// comes when the thread dies that forked.
+func (s *Server) run(ctx context.Context, c command.Cmd) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(s.done)
+	_, err := command.Run(ctx, c)
+	_ = c.Program.Close()
+	_ = c.Files[0].Close() // who waits to be accepted learns now that nobody will
+	if s.err = err; err == nil {
+		s.err = ErrGone
+	}
+}
+
+// listen returns a listening socket, and a descriptor by which it can be reached
+// although it has lost its name: nobody else can, and nothing is left behind.
+func listen() (listener, socket *os.File, err error) {
+	dir, err := os.MkdirTemp("/run", "snf-image-nbd-")
+	if err != nil {
+		dir, err = os.MkdirTemp("", "snf-image-nbd-")
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a directory for a socket: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a socket: %w", err)
+	}
+	defer l.Close()
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("holding a socket: %w", err)
+	}
+	socket = os.NewFile(uintptr(fd), "nbd")
+	if listener, err = l.File(); err != nil {
+		_ = socket.Close()
+		return nil, nil, fmt.Errorf("making a socket: %w", err)
+	}
+	return listener, socket, nil
+}
+
+// Connect returns a new connection, whose handshake is still to be done, at once.
+func (s *Server) Connect() (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, failure(s.name, err)
+	}
+	f := os.NewFile(uintptr(fd), s.name)
+	err = unix.Connect(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d", s.socket.Fd())})
+	if err != nil {
+		_ = f.Close()
+		return nil, s.Explain(fmt.Errorf("%w: %w", ErrGone, err))
+	}
+	return f, nil
+}
+
+// Dial returns a new connection that is in the transmission phase.
+func (s *Server) Dial(ctx context.Context) (net.Conn, Export, error) {
+	f, err := s.Connect()
+	if err != nil {
+		return nil, Export{}, err
+	}
+	conn, err := net.FileConn(f)
+	_ = f.Close()
+	if err != nil {
+		return nil, Export{}, failure(s.name, err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, openLimit, errSlow)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	e, err := Handshake(conn)
+	if !stop() && err == nil { // the deadline is set, or about to be
+		err = context.Cause(ctx)
+	}
+	if err == nil {
+		s.used.Store(true)
+		return conn, e, nil
+	}
+	_ = conn.Close()
+	if ctx.Err() != nil {
+		return nil, Export{}, failure(s.name, context.Cause(ctx))
+	}
+	return nil, Export{}, s.Explain(err)
+}
+
+// Explain returns the failure that err is, by what the server said if it has
+// ended or is about to.
+func (s *Server) Explain(err error) error {
+	if !errors.Is(err, ErrGone) {
+		return failure(s.name, err)
+	}
+	select {
+	case <-s.done:
+		return s.ended()
+	case <-time.After(closeLimit):
+		return failure(s.name, err)
+	}
+}
+
+// ended is the failure of a server that has ended.
+func (s *Server) ended() error {
+	exit, ok := errors.AsType[*command.ExitError](s.err)
+	if !ok || exit.Stderr == "" {
+		return failure(s.name, s.err)
+	}
+	text := exit.Stderr[strings.LastIndex(exit.Stderr, "\n")+1:]
+	f := failure(s.name, errors.New(printable([]byte(afterName(text)))))
+	if strings.Contains(text, "Unknown protocol") || strings.Contains(exit.Stderr, "module block-") {
+		f.Kind, f.Remedy = report.Node, "install qemu-block-extra, which has QEMU's drivers for remote disks"
+	}
+	return f
+}
+
+// afterName cuts "qemu-nbd: Failed to blk_new_open 'URI': ", which says nothing
+// new and has the URI as it is.
+func afterName(text string) string {
+	if _, rest, ok := strings.Cut(text, "blk_new_open '"); ok {
+		if i := strings.Index(rest, "': "); i >= 0 {
+			return rest[i+3:]
+		}
+	}
+	return strings.TrimPrefix(text, Tool+": ")
+}
+
+// Close ends the server. After the last connection, which must have been closed,
+// it is given time to close the disk.
+func (s *Server) Close() error {
+	_ = s.socket.Close()
+	if s.used.Load() { // else it would wait for somebody
+		timer := time.NewTimer(closeLimit)
+		defer timer.Stop()
+		select {
+		case <-s.done:
+		case <-timer.C:
+		}
+	}
+	s.stop()
+	<-s.done
+	return nil
+}
+
+func failure(name string, cause error) *report.Failure {
+	return &report.Failure{Kind: report.Disk, What: "opening the disk", On: name, Cause: cause, Remedy: "check that it exists and that this node can reach it"}
+}
