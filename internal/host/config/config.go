@@ -47,6 +47,7 @@ type Config struct {
 	// own for each run.
 	HelperUser   string
 	HelperMemory int // MiB
+	MaxHelpers   int // at once on this node; 0 is no limit
 
 	// ProgressMonitor is a command and its arguments, empty for none. The
 	// instance name is to be added.

@@ -50,6 +50,7 @@ func used() []Setting {
 		{"ARCH", "word", "x86_64", Used, "architecture in the file names of the first releases, NAME-ARCH.FORMAT", to(word, func(c *Config) *string { return &c.Arch })},
 		{"KVM", "program", "qemu-system-x86_64", Used, "the QEMU program", to(word, func(c *Config) *string { return &c.QEMU })},
 		{"WIPE", "word", "auto", Used, "the disk behind the image: auto zeroes it where that needs no writing, zero always, none leaves it", to(wipe, func(c *Config) *Wipe { return &c.Wipe })},
+		{"MAX_HELPERS", "number", "", Used, "helpers that root runs at the same time on this node; empty or 0 is no limit but memory", to(count, func(c *Config) *int { return &c.MaxHelpers })},
 		{"ALLOW_URL", "patterns", "", Used, "URLs that may reach loopback or link-local addresses or files: SCHEME://HOST[:PORT][/PATH], in which * stands for anything", to(words, func(c *Config) *[]string { return &c.AllowURL })},
 		{"HTTP_PROXY", "URL", "", Used, "proxy for http", to(text, func(c *Config) *string { return &c.HTTPProxy })},
 		{"HTTPS_PROXY", "URL", "", Used, "proxy for https", to(text, func(c *Config) *string { return &c.HTTPSProxy })},
@@ -68,7 +69,6 @@ func toCome() []Setting {
 		{"KEYRING_DIR", "directory", "/etc/snf-image/keys", Missing, "keys images are signed with", nil},
 		{"CACHE_DIR", "directory", "", Missing, "cache of downloaded images", nil},
 		{"CACHE_SIZE", "size", "", Missing, "its size", nil},
-		{"MAX_HELPERS", "number", "", Missing, "helpers at the same time on this node", nil},
 	}
 }
 

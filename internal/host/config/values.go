@@ -45,6 +45,17 @@ func path(s string) (string, error) {
 	return filepath.Clean(s), nil
 }
 
+func count(s string) (int, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil {
+		return 0, errors.New("expected a number from 0 to 65535")
+	}
+	return int(n), nil
+}
+
 func optionalPath(s string) (string, error) {
 	if s == "" {
 		return "", nil

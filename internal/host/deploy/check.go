@@ -58,6 +58,9 @@ func (r *run) check(ctx context.Context, o target.Options) error {
 	if err := r.openDebugShell(o.DryRun); err != nil || o.DryRun {
 		return err
 	}
+	if err := r.admit(ctx); err != nil {
+		return err
+	}
 	return r.openRemote(ctx)
 }
 

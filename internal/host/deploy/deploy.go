@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"time"
 
+	"snf-image/internal/host/admission"
 	"snf-image/internal/host/config"
 	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/helper"
@@ -49,6 +50,7 @@ type run struct {
 	disks  []*target.Disk // as in the spec
 	ends   *ends          // nil without an image
 	helper *helper.Image  // nil when no task is planned
+	place  *admission.Place
 	qemu   string
 	shell  *shellPort // nil for none
 	plan   spec.Plan
@@ -196,4 +198,5 @@ func (r *run) close() {
 	if r.helper != nil {
 		_ = r.helper.Close()
 	}
+	r.place.Leave()
 }

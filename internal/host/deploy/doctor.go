@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -31,10 +30,6 @@ type Finding struct {
 	Text    string `json:"text"`
 	err     error
 }
-
-// reserve is the memory in MiB that QEMU, worker and host process take beside
-// the helper's.
-const reserve = 256
 
 // Doctor looks whether this node is fit to deploy, up to booting the helper. It
 // returns the first failure besides all findings.
@@ -89,28 +84,21 @@ func (r *run) program() Finding {
 	return Finding{Subject: "QEMU", Grade: Good, Text: path + ", " + report.Clean(first)}
 }
 
-// memory compares what is available (proc_meminfo(5)) with what a helper takes.
+// memory compares what is available with what a helper takes.
 func memory(helperMiB int) Finding {
-	text, err := os.ReadFile("/proc/meminfo")
+	m, err := thisNode().Memory()
 	if err != nil {
 		return unfit("memory", err)
 	}
 	need := helperMiB + reserve
-	for line := range strings.SplitSeq(string(text), "\n") {
-		var kib int
-		if _, err := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); err != nil {
-			continue
-		}
-		if kib>>10 < need {
-			return unfit("memory", &report.Failure{
-				Kind: report.Node, What: "examining this node", On: "memory",
-				Cause:  fmt.Errorf("%d MiB available, a deployment takes %d", kib>>10, need),
-				Remedy: "free memory or lower HELPER_MEMORY (256 is enough for small disks)",
-			})
-		}
-		return Finding{Subject: "memory", Grade: Good, Text: fmt.Sprintf("%d MiB available, a deployment takes %d", kib>>10, need)}
+	text := fmt.Sprintf("%d MiB available, a deployment takes %d", m.Available, need)
+	if m.Available < need {
+		return unfit("memory", &report.Failure{
+			Kind: report.Node, What: "examining this node", On: "memory", Cause: errors.New(text),
+			Remedy: "free memory or lower HELPER_MEMORY (256 is enough for small disks)",
+		})
 	}
-	return unfit("memory", errors.New("no MemAvailable in /proc/meminfo"))
+	return Finding{Subject: "memory", Grade: Good, Text: text}
 }
 
 // minSpace is what building the helper image takes in HELPER_DIR, in bytes.

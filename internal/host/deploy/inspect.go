@@ -36,6 +36,9 @@ func Inspect(ctx context.Context, req Request, path string) (*report.Inspection,
 	if r.image, err = source.Open(path); err != nil {
 		return nil, err
 	}
+	if err := r.admit(ctx); err != nil {
+		return nil, err
+	}
 	h, err := r.bootWith(ctx, []vm.Disk{{File: r.image.File, Serial: r.plan.Disks[0].Serial, ReadOnly: true}})
 	if err != nil {
 		return nil, err

@@ -97,6 +97,9 @@ func Shell(ctx context.Context, req Request, terminal io.ReadWriter) error {
 	if r.shell, err = connectedShell(); err != nil {
 		return err
 	}
+	if err := r.admit(ctx); err != nil {
+		return err
+	}
 	h, err := r.bootWith(ctx, r.vmDisks())
 	if err != nil {
 		return err

@@ -171,7 +171,7 @@ func TestClean(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer secret.Close() //nolint:errcheck // a test
+	defer secret.Close()                            //nolint:errcheck // a test
 	inherited, err := syscall.Dup(int(secret.Fd())) // as Ganeti might leave it open
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,51 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"snf-image/internal/host/admission"
+	"snf-image/internal/report"
+)
+
+// reserve is the memory in MiB that QEMU, worker and host process take beside
+// the helper's.
+const reserve = 256
+
+// patience is how long a deployment waits for others.
+const patience = 15 * time.Minute
+
+// runtimeDir is where deployments on this node know of each other. Only root's
+// do: others run no more at once than they want to.
+const runtimeDir = "/run/snf-image"
+
+func thisNode() admission.Node {
+	n := admission.Node{Proc: "/proc", Cgroup: "/sys/fs/cgroup"}
+	if os.Geteuid() == 0 {
+		n.Dir = runtimeDir
+	}
+	return n
+}
+
+// admit waits until there is room for one more helper. It comes before anything
+// is written or fetched: a disk is not blanked to wait for memory then, and a server
+// is not kept waiting.
+func (r *run) admit(ctx context.Context) error {
+	if r.helper == nil {
+		return nil
+	}
+	limits := admission.Limits{MiB: r.Config.HelperMemory + reserve, Most: r.Config.MaxHelpers, Patience: patience}
+	place, err := thisNode().Enter(ctx, limits, func(reason string) {
+		r.Log.Info("waiting for other deployments: " + reason)
+		if r.Sink != nil {
+			r.Sink.Send(report.Info("waiting for other deployments"))
+		}
+	})
+	r.place = place
+	if _, ok := errors.AsType[*report.Failure](err); err == nil || ok || ctx.Err() != nil {
+		return err
+	}
+	return &report.Failure{Kind: report.Node, What: "waiting for memory", On: "this node", Cause: err, Remedy: "see that " + runtimeDir + " is a directory of root's and /proc is mounted"}
+}
