@@ -104,19 +104,51 @@ func (a *app) invalid(what string, problems spec.Problems) error {
 // collect reads what the flags name. Flags win over --params, it over config_url,
 // that over the configuration.
 func (a *app) collect(ctx context.Context, p *parameterFlags, cfg *config.Config, client *fetch.Client) (*spec.Parameters, error) {
-	var file []byte
-	if p.params != "" {
-		var err error
-		if file, err = a.readFile(ctx, "--params", p.params, maxJSONFile); err != nil {
-			return nil, err
-		}
-	}
-	params, err := a.fetched(ctx, p, cfg, client, file)
+	params, err := a.given(ctx, p)
 	if err != nil {
 		return nil, err
 	}
+	lower := new(spec.Parameters)
+	for _, c := range cfg.Parameters {
+		lower.Set(c.Name, c.Value, c.Origin)
+	}
+	if err := a.fetched(ctx, p, params, lower, client); err != nil {
+		return nil, err
+	}
+	params.Inherit(lower)
+	return params, nil
+}
+
+// fetched adds to lower what config_url delivers. What is wrong without it keeps
+// it from being asked for: the server may answer but once.
+func (a *app) fetched(ctx context.Context, p *parameterFlags, params, lower *spec.Parameters, client *fetch.Client) error {
+	all := new(spec.Parameters)
+	all.Inherit(params)
+	all.Inherit(lower)
+	url := configURL(all)
+	switch {
+	case url == "":
+		return nil
+	case p.dryRun:
+		a.log.Warn("config_url is not fetched in a dry run: what it would set is missing here")
+		return nil
+	}
+	_, problems := spec.Build(all, spec.Input{Mode: spec.ModeVerify})
+	if err := a.invalid("checking the parameters", problems); err != nil {
+		return err
+	}
+	return addConfig(ctx, client, lower, url)
+}
+
+// given reads what the flags name.
+func (a *app) given(ctx context.Context, p *parameterFlags) (*spec.Parameters, error) {
+	params := new(spec.Parameters)
 	if p.params != "" {
-		params.AddJSON(file, spec.Origin(p.params))
+		text, err := a.readFile(ctx, "--params", p.params, maxJSONFile)
+		if err != nil {
+			return nil, err
+		}
+		params.AddJSON(text, spec.Origin(p.params))
 	}
 	for _, v := range []struct{ flag, name, text string }{
 		{"--image", spec.ImgID, p.image},
@@ -139,31 +171,6 @@ func (a *app) collect(ctx context.Context, p *parameterFlags, cfg *config.Config
 		params.SetProperty(name, value, "--property")
 	}
 	return params, a.collectInjected(ctx, p, params)
-}
-
-// fetched are the parameters of the configuration and of config_url, which any
-// other source may have set; file is the content of --params.
-func (a *app) fetched(ctx context.Context, p *parameterFlags, cfg *config.Config, client *fetch.Client, file []byte) (*spec.Parameters, error) {
-	params, all := new(spec.Parameters), new(spec.Parameters)
-	for _, c := range cfg.Parameters {
-		params.Set(c.Name, c.Value, c.Origin)
-		all.Set(c.Name, c.Value, c.Origin)
-	}
-	if p.params != "" {
-		all.AddJSON(file, spec.Origin(p.params))
-	}
-	if p.configURL != "" {
-		all.Set(spec.ConfigURL, p.configURL, "--config-url")
-	}
-	url := configURL(all)
-	switch {
-	case url == "":
-		return params, nil
-	case p.dryRun:
-		a.log.Warn("config_url is not fetched in a dry run: what it would set is missing here")
-		return params, nil
-	}
-	return params, addConfig(ctx, client, params, url)
 }
 
 // collectFiles sets the parameters whose values stand in files.

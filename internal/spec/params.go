@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -55,6 +56,20 @@ func (p *Parameters) AddFetched(data []byte, origin Origin) {
 	}
 	if ok {
 		p.set(ConfigURL, given)
+	}
+}
+
+// Inherit takes from lower what p does not set itself, and lower's problems.
+func (p *Parameters) Inherit(lower *Parameters) {
+	for name, v := range lower.values {
+		if _, ok := p.values[name]; !ok {
+			p.set(name, v)
+		}
+	}
+	p.properties = append(slices.Clone(lower.properties), p.properties...)
+	p.files = append(slices.Clone(lower.files), p.files...)
+	for _, problem := range lower.problems {
+		p.Report(problem)
 	}
 }
 

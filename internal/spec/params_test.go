@@ -206,3 +206,26 @@ func TestAddFetched(t *testing.T) {
 		t.Errorf("problems = %v, want warnings about config_url and extra", problems)
 	}
 }
+
+// TestInherit takes what is not set from below.
+func TestInherit(t *testing.T) {
+	t.Parallel()
+	var upper, lower Parameters
+	lower.AddJSON([]byte(`{"img_id": "low", "img_format": "raw", "extra": 1}`), "low.json")
+	lower.SetProperty("a", "low", "low")
+	lower.SetProperty("b", "low", "low")
+	upper.Set(ImgID, "", "--image")
+	upper.Set(ImgPasswd, "x", "--password-file")
+	upper.SetProperty("A", "up", "--property")
+	upper.Inherit(&lower)
+	for name, want := range map[string]string{ImgID: "", ImgFormat: "raw", ImgPasswd: "x"} {
+		if got, ok := upper.Lookup(name); !ok || got.Reveal() != want {
+			t.Errorf("%s = %q, %v, want %q", name, got.Reveal(), ok, want)
+		}
+	}
+	upper.Set(ImgID, "x", "test")
+	s, problems := Build(&upper, deployInput())
+	if s == nil || s.Properties["A"] != "up" || s.Properties["B"] != "low" || !errors.Is(problems, ErrUnknownParameter) {
+		t.Errorf("Build = %v, %v", s, problems)
+	}
+}

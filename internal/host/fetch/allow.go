@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -81,10 +83,24 @@ func (c *Client) checkName(u *url.URL) error {
 	}
 	name := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 	ip, err := netip.ParseAddr(name)
-	if name == "localhost" || strings.HasSuffix(name, ".localhost") || err == nil && local(ip) {
+	switch {
+	case err == nil && local(ip), slices.Contains(nodeNames, name), strings.HasSuffix(name, ".localhost"):
 		return ErrReach
+	case err != nil && numeric(name):
+		return errors.New("its address is no IPv4 address in the usual form")
 	}
 	return nil
+}
+
+// nodeNames are what /etc/hosts calls loopback on most systems.
+var nodeNames = []string{"localhost", "localhost.localdomain", "localhost6", "localhost6.localdomain6", "ip6-localhost", "ip6-loopback"}
+
+// numeric says whether the last label of a name is a number, which inet_aton(3)
+// takes for an address: 127.1, 0x7f000001, 2130706433. No real domain is one.
+func numeric(name string) bool {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	_, err := strconv.ParseUint(last, 0, 64)
+	return err == nil || strings.HasPrefix(last, "0x") || last != "" && strings.Trim(last, "0123456789") == ""
 }
 
 // checkAddress is a net.Dialer's Control: it sees the address that is really
@@ -103,7 +119,19 @@ func checkAddress(_, address string, _ syscall.RawConn) error {
 // local says whether an address is this node's own or on a link alone: loopback,
 // link-local, unspecified (which Linux takes for loopback) and multicast.
 func local(ip netip.Addr) bool {
-	ip = ip.Unmap()
+	ip = embedded(ip.Unmap())
 	return ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() ||
 		ip.Is4() && ip.As4()[0] == 0
+}
+
+// embedded returns the IPv4 address in an IPv4-compatible (RFC 4291 section
+// 2.5.5.1) or translated (RFC 6052 section 2.1) one, else ip.
+func embedded(ip netip.Addr) netip.Addr {
+	for _, prefix := range []string{"::/96", "64:ff9b::/96"} {
+		if netip.MustParsePrefix(prefix).Contains(ip) && ip.Is6() && ip != netip.IPv6Loopback() && ip != netip.IPv6Unspecified() {
+			b := ip.As16()
+			return netip.AddrFrom4([4]byte(b[12:]))
+		}
+	}
+	return ip
 }

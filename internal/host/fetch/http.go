@@ -7,7 +7,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 )
+
+// maxHeader bounds the head of an answer in bytes.
+const maxHeader = 64 << 10
 
 // maxRedirects is how many redirects are followed.
 const maxRedirects = 10
@@ -85,7 +89,7 @@ func (c *Client) transport(u *url.URL) (*http.Transport, error) {
 	}
 	return &http.Transport{
 		Proxy: http.ProxyURL(proxy), DialContext: dialer.DialContext, TLSClientConfig: c.tls.Clone(),
-		TLSHandshakeTimeout: c.options.Idle, DisableKeepAlives: true, DisableCompression: true,
+		TLSHandshakeTimeout: c.options.Idle, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxHeader,
 	}, nil
 }
 
@@ -123,13 +127,20 @@ func because(ctx context.Context, err error) error {
 	return bare(err)
 }
 
-// bare drops the URL that an error of net/http repeats.
+// bare drops the URL that an error of net/http repeats. Some quote what the server
+// said, at any length.
 func bare(err error) error {
 	if ue, ok := errors.AsType[*url.Error](err); ok {
-		return ue.Err
+		err = ue.Err
+	}
+	if text := err.Error(); len(text) > maxText {
+		return fmt.Errorf("%s …", strings.ToValidUTF8(text[:maxText], ""))
 	}
 	return err
 }
+
+// maxText bounds an error in bytes.
+const maxText = 300
 
 // stream is a body that is watched.
 type stream struct {
