@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 
@@ -21,17 +20,15 @@ helper image, and whether the helper really boots, with KVM or without.`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.config()
+			if err != nil && asJSON {
+				return a.printJSON(nil, err)
+			}
 			if err != nil {
 				return err
 			}
 			findings, failure := deploy.Doctor(cmd.Context(), deploy.Request{Config: cfg, Release: version, Log: a.log})
 			if asJSON {
-				e := json.NewEncoder(a.stdout)
-				e.SetIndent("", "  ")
-				if err := e.Encode(findings); err != nil {
-					return err
-				}
-				return failure
+				return a.printJSON(findings, failure)
 			}
 			w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 			for _, f := range findings {

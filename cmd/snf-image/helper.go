@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -92,32 +92,39 @@ func (a *app) helperInfo() *cobra.Command {
 		Example: "  snf-image helper info\n  snf-image helper info --json",
 		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := a.config()
-			if err != nil {
+			d, err := a.describeHelper()
+			switch {
+			case asJSON && d == nil:
+				return a.printJSON(nil, err)
+			case asJSON:
+				return a.printJSON(d, err)
+			case d == nil:
 				return err
 			}
-			d, err := helper.Info(cfg.HelperDir, cfg.HelperPkg)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				e := json.NewEncoder(a.stdout)
-				e.SetIndent("", "  ")
-				err = e.Encode(d)
-			} else {
-				err = printHelper(a.stdout, d)
-			}
-			if err == nil && !d.Intact {
-				err = &report.Failure{
-					Kind: report.HelperImage, What: "checking the helper image", On: d.Dir,
-					Cause: fmt.Errorf("%s", d.Problems[0]), Remedy: helper.Remedy(cfg.HelperPkg),
-				}
-			}
-			return err
+			return cmp.Or(printHelper(a.stdout, d), err)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// describeHelper describes the helper image. One that is damaged is described, too.
+func (a *app) describeHelper() (*helper.Description, error) {
+	cfg, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	d, err := helper.Info(cfg.HelperDir, cfg.HelperPkg)
+	if err != nil {
+		return nil, err
+	}
+	if !d.Intact {
+		err = &report.Failure{
+			Kind: report.HelperImage, What: "checking the helper image", On: d.Dir,
+			Cause: fmt.Errorf("%s", d.Problems[0]), Remedy: helper.Remedy(cfg.HelperPkg),
+		}
+	}
+	return d, err
 }
 
 func printHelper(out io.Writer, d *helper.Description) error {

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -24,24 +24,28 @@ written.`,
 		Example: "  snf-image inspect debian.diskdump\n  snf-image inspect --json debian.diskdump",
 		Args:    oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := a.config()
-			if err != nil {
+			in, err := a.inspect(cmd.Context(), args[0])
+			switch {
+			case asJSON && err != nil:
+				return a.printJSON(nil, err)
+			case asJSON:
+				return a.printJSON(in, nil)
+			case err != nil:
 				return err
-			}
-			in, err := deploy.Inspect(cmd.Context(), deploy.Request{Config: cfg, Release: version, Log: a.log}, args[0])
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				e := json.NewEncoder(a.stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(in)
 			}
 			return printInspection(a.stdout, in)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+func (a *app) inspect(ctx context.Context, image string) (*report.Inspection, error) {
+	cfg, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	return deploy.Inspect(ctx, deploy.Request{Config: cfg, Release: version, Log: a.log}, image)
 }
 
 // printInspection writes in for people. Its texts were cleaned by deploy.

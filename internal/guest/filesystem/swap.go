@@ -70,3 +70,19 @@ func swapHeader(size int64, uuid string) ([]byte, error) {
 	copy(b[swapMagicAt:], swapMagic)
 	return b, nil
 }
+
+// SwapUUID returns the UUID of the swap space on a device; empty when there is
+// none that MakeSwap could have made.
+func SwapUUID(device string) string {
+	f, err := os.Open(device)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	page := make([]byte, swapPage)
+	if _, err := io.ReadFull(f, page); err != nil || string(page[swapMagicAt:]) != swapMagic {
+		return ""
+	}
+	id := page[swapUUID : swapUUID+16]
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+}

@@ -12,8 +12,14 @@ func TestMakeSwapEqualsMkswap(t *testing.T) {
 	const uuid = "0fc63daf-8483-4772-8e79-3d69d8477de5"
 	ours, theirs := file(t, 16, "mke2fs", "-q", "-t", "ext4"), file(t, 16)
 	run(t, "mkswap", "-U", uuid, theirs)
+	if got := SwapUUID(ours); got != "" {
+		t.Errorf("an ext4 file system is swap space with the UUID %s", got)
+	}
 	if err := MakeSwap(ours, uuid); err != nil {
 		t.Fatal(err)
+	}
+	if got := SwapUUID(theirs); got != uuid {
+		t.Errorf("SwapUUID = %q, want %q", got, uuid)
 	}
 	got, err := os.ReadFile(ours)
 	if err != nil {

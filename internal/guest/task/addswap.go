@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"snf-image/internal/guest/filesystem"
 )
@@ -27,11 +28,12 @@ func addSwap(_ context.Context, r *Run) error {
 	if !r.Root.IsRegular("/etc/fstab") {
 		return &Remedied{errors.New("the image has no /etc/fstab"), "add one to the image, or leave out the property SWAP"}
 	}
+	former := filesystem.SwapUUID(device)
 	if err := filesystem.MakeSwap(device, r.Plan.SwapUUID); err != nil {
 		return err
 	}
 	return r.Root.Edit("/etc/fstab", func(old []byte) ([]byte, error) {
-		return withSwap(old, r.Plan.SwapUUID), nil
+		return withSwap(withoutSwap(old, former), r.Plan.SwapUUID), nil
 	})
 }
 
@@ -53,6 +55,18 @@ func (r *Run) swapDevice() (string, error) {
 		}
 	}
 	return "", &Remedied{fmt.Errorf("there is no disk %d", s.Disk), "correct the property SWAP"}
+}
+
+// withoutSwap removes the entry that an earlier run made for the same device: of
+// the swap space with that UUID, nothing is left.
+func withoutSwap(old []byte, uuid string) []byte {
+	if uuid == "" {
+		return old
+	}
+	entry := "UUID=" + uuid + " none swap sw 0 0"
+	return slices.Concat(slices.DeleteFunc(bytes.SplitAfter(old, []byte("\n")), func(line []byte) bool {
+		return string(bytes.TrimRight(line, "\r\n")) == entry
+	})...)
 }
 
 // withSwap appends the entry to an fstab.

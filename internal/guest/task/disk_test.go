@@ -152,6 +152,24 @@ func TestSwapDevice(t *testing.T) {
 	}
 }
 
+// TestWithoutSwap removes what withSwap added for swap space that is gone, and
+// nothing that resembles it.
+func TestWithoutSwap(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, in, want string }{
+		{"ours", "a / ext4\nUUID=u none swap sw 0 0\nb /b ext4", "a / ext4\nb /b ext4"},
+		{"carriage returns", "a / ext4\r\nUUID=u none swap sw 0 0\r\n", "a / ext4\r\n"},
+		{"another's", "UUID=u none swap defaults 0 0\nUUID=v none swap sw 0 0\n#UUID=u none swap sw 0 0\n", "UUID=u none swap defaults 0 0\nUUID=v none swap sw 0 0\n#UUID=u none swap sw 0 0\n"},
+	} {
+		if got := string(withoutSwap([]byte(tt.in), "u")); got != tt.want {
+			t.Errorf("%s: withoutSwap(%q) = %q, want %q", tt.name, tt.in, got, tt.want)
+		}
+	}
+	if got := string(withoutSwap([]byte("UUID= none swap sw 0 0\n"), "")); got != "UUID= none swap sw 0 0\n" {
+		t.Errorf("without an earlier one: %q", got)
+	}
+}
+
 func TestWithSwap(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, in, want string }{

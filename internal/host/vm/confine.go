@@ -9,14 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// namespaces are those QEMU gets: it leaves the node's network and IPC objects.
+const namespaces = syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
+
 // confinement puts QEMU into a process group of its own (a signal to Ganeti's
 // group must not reach it, nor ours Ganeti's) and ties its life to ours. Given
-// a user, it also leaves the node's network and IPC objects.
-func confinement(user *syscall.Credential) *syscall.SysProcAttr {
+// a user, it also gets namespaces of its own (clone(2) flags).
+func confinement(user *syscall.Credential, namespaces uintptr) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if user != nil {
 		attr.Credential = user
-		attr.Cloneflags = syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
+		attr.Cloneflags = namespaces
 	}
 	return attr
 }
@@ -28,7 +31,10 @@ func (m *Machine) Layers() []string {
 		layers = append(layers, "rlimits")
 	}
 	if m.cmd.SysProcAttr.Credential != nil {
-		layers = append(layers, "uid", "network namespace", "ipc namespace", "uts namespace")
+		layers = append(layers, "uid")
+	}
+	if m.cmd.SysProcAttr.Cloneflags != 0 {
+		layers = append(layers, "network namespace", "ipc namespace", "uts namespace")
 	}
 	return layers
 }

@@ -100,16 +100,10 @@ func Start(cfg Config) (*Machine, error) {
 		qmp:     watchMonitor(p.monitor),
 		done:    make(chan struct{}),
 	}
-	m.cmd = exec.Command(cfg.QEMU, arguments(cfg, p)...)
-	m.cmd.Env = []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/nonexistent"}
-	m.cmd.Dir = "/"
-	m.cmd.ExtraFiles = p.files
-	m.cmd.Stdout, m.cmd.Stderr = m.stderr, m.stderr
-	m.cmd.WaitDelay = time.Second
-	m.cmd.SysProcAttr = confinement(cfg.User)
+	m.command(cfg, p, namespaces)
 	drained := make(chan struct{})
 	started := make(chan error, 1)
-	go m.run(started, drained)
+	go m.run(cfg, p, started, drained)
 	if err := <-started; err != nil {
 		p.closeHost()
 		return nil, &report.Failure{
@@ -125,13 +119,31 @@ func Start(cfg Config) (*Machine, error) {
 	return m, nil
 }
 
+// command prepares QEMU, in these namespaces of its own when it gets a user of its
+// own.
+func (m *Machine) command(cfg Config, p *plumbing, namespaces uintptr) {
+	m.cmd = exec.Command(cfg.QEMU, arguments(cfg, p)...)
+	m.cmd.Env = []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/nonexistent"}
+	m.cmd.Dir = "/"
+	m.cmd.ExtraFiles = p.files
+	m.cmd.Stdout, m.cmd.Stderr = m.stderr, m.stderr
+	m.cmd.WaitDelay = time.Second
+	m.cmd.SysProcAttr = confinement(cfg.User, namespaces)
+}
+
 // run starts QEMU and waits for it on one thread: QEMU dies with the thread
 // that forked it, and Go ends the thread of any goroutine that returns locked.
-func (m *Machine) run(started chan<- error, drained <-chan struct{}) {
+func (m *Machine) run(cfg Config, p *plumbing, started chan<- error, drained <-chan struct{}) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	closeOnExec()
 	err := m.cmd.Start()
+	if errors.Is(err, unix.EPERM) && m.cmd.SysProcAttr.Cloneflags != 0 {
+		// Root in a container may not make namespaces: one layer of several is
+		// missing then.
+		m.command(cfg, p, 0)
+		err = m.cmd.Start()
+	}
 	started <- err
 	if err == nil {
 		m.wait(drained)

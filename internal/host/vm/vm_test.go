@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -133,6 +134,34 @@ func TestCPU(t *testing.T) {
 	exit := m.Stop(time.Second)
 	if running <= 0 || running > exit.CPU+10*time.Millisecond { // of which the latter is made of
 		t.Errorf("CPU() = %v, and %v in the end", running, exit.CPU)
+	}
+}
+
+// TestForbiddenNamespaces runs as root in a container does: one layer is missing,
+// and the report does not claim it.
+func TestForbiddenNamespaces(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to become somebody else")
+	}
+	const forbidden = "SNF_TEST_FORBIDDEN"
+	if os.Getenv(forbidden) == "" {
+		cmd := exec.Command("setpriv", "--bounding-set=-sys_admin", os.Args[0], "-test.run=^TestForbiddenNamespaces$", "-test.v")
+		cmd.Env = append(os.Environ(), forbidden+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("without CAP_SYS_ADMIN: %v\n%s", err, out)
+		}
+	}
+	cfg := config(t, "/bin/true")
+	cfg.User = &syscall.Credential{Uid: 65534, Gid: 65534}
+	m, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Stop(time.Second)
+	want := os.Getenv(forbidden) == ""
+	if layers := m.Layers(); !slices.Contains(layers, "uid") || slices.Contains(layers, "network namespace") != want {
+		t.Errorf("layers %v, want namespaces: %v", layers, want)
 	}
 }
 
