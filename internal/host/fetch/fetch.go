@@ -38,8 +38,8 @@ type Options struct {
 	CAFile string
 	// Agent is the name this program gives itself, as in RFC 9110 section 10.1.5.
 	Agent string
-	// Idle is how long a connection, an answer or the next byte may take; 0 means
-	// a minute.
+	// Idle is how long the answer, with the connection, and then each next byte may
+	// take; 0 means a minute.
 	Idle time.Duration
 }
 
@@ -214,7 +214,7 @@ func Mask(text string) string {
 
 // dialer connects to addresses that u may reach.
 func (c *Client) dialer(u *url.URL) *net.Dialer {
-	d := &net.Dialer{Timeout: c.options.Idle}
+	d := new(net.Dialer)
 	if !c.allowed(u) {
 		d.Control = checkAddress
 	}

@@ -89,7 +89,7 @@ func (c *Client) transport(u *url.URL) (*http.Transport, error) {
 	}
 	return &http.Transport{
 		Proxy: http.ProxyURL(proxy), DialContext: dialer.DialContext, TLSClientConfig: c.tls.Clone(),
-		TLSHandshakeTimeout: c.options.Idle, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxHeader,
+		DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxHeader,
 	}, nil
 }
 

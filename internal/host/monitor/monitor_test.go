@@ -107,14 +107,17 @@ func TestMonitorReads(t *testing.T) {
 // of them holds up who sends, or outlives the end.
 func TestMisbehaving(t *testing.T) {
 	t.Parallel()
-	for _, tc := range []struct{ name, script, want string }{
-		{"dies at once", "exit 7", ""},
-		{"never reads", "trap '' TERM; exec sleep 1000", "some are lost"},
-		{"stays", "cat >/dev/null; sleep 1000", "is killed"},
-		{"leaves children", "sleep 1000 & cat >/dev/null; wait", "is killed"},
-		{"floods", "cat >/dev/null & while echo spam; do :; done", "is left out"},
-		{"prints escapes", `printf 'a\033[2Jb\n' >&2; cat >/dev/null`, `a\\x1b[2Jb`},
-		{"prints one endless line", "cat >/dev/null & head -c 3000000 /dev/zero; echo", ""},
+	for _, tc := range []struct {
+		name, script string
+		before, want string // in the log before and after the end
+	}{
+		{"dies at once", "exit 7", "", ""},
+		{"never reads", "trap '' TERM; exec sleep 1000", "some are lost", "is killed"},
+		{"stays", "cat >/dev/null; sleep 1000", "", "is killed"},
+		{"leaves children", "sleep 1000 & cat >/dev/null; wait", "", "is killed"},
+		{"floods", "cat >/dev/null & while echo spam; do :; done", "is left out", ""},
+		{"prints escapes", `printf 'a\033[2Jb\n' >&2; cat >/dev/null`, `a\\x1b[2Jb`, ""},
+		{"prints one endless line", "cat >/dev/null & head -c 3000000 /dev/zero; echo", "", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -127,19 +130,30 @@ func TestMisbehaving(t *testing.T) {
 			if took := time.Since(begin); took > 20*time.Second {
 				t.Errorf("sending took %s", took)
 			}
+			var pid int
+			within(t, "the program to begin", func() bool {
+				b, _ := os.ReadFile(pids)
+				_, err := fmt.Sscanf(string(b), "%d\n", &pid)
+				return err == nil && strings.Contains(log.String(), tc.before)
+			})
 			m.Close()
 			if !strings.Contains(log.String(), tc.want) || len(log.String()) > 40_000 {
 				t.Errorf("the log has %d bytes, without %q: %.2000s", len(log.String()), tc.want, log.String())
-			}
-			b, err := os.ReadFile(pids)
-			pid, convErr := strconv.Atoi(strings.TrimSpace(string(b)))
-			if err := errors.Join(err, convErr); err != nil {
-				t.Fatal(err)
 			}
 			if err := syscall.Kill(-pid, 0); !errors.Is(err, syscall.ESRCH) && !zombies(pid) {
 				t.Errorf("its process group is still there: %v", err)
 			}
 		})
+	}
+}
+
+// within waits for ok, which a busy machine may take a while for.
+func within(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited a minute for %s", what)
+		}
 	}
 }
 
