@@ -195,11 +195,11 @@ func TestDowngrade(t *testing.T) {
 	if err := os.WriteFile(ca, pemOf(secure.Certificate().Raw), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(Options{Allow: []string{"*://127.0.0.1"}, CAFile: ca})
-	if err == nil {
+	if _, err := New(Options{Allow: []string{"*://127.0.0.1"}, CAFile: ca}); err == nil {
 		t.Fatal("a pattern for every scheme was taken")
 	}
-	if c, err = New(Options{Allow: []string{"http://127.0.0.1", "https://127.0.0.1"}, CAFile: ca}); err != nil {
+	c, err := New(Options{Allow: []string{"http://127.0.0.1", "https://127.0.0.1"}, CAFile: ca})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if got, _, err := all(t, c, plain.URL+"/?to="+secure.URL); err != nil || got != "secure" {

@@ -20,6 +20,9 @@ func CmdlineTCG() string {
 		// Leaves the lock prefixes of a single processor's kernel in place:
 		// each patch makes TCG translate the code again.
 		"noreplace-smp",
+		// On a busy node the ticks come too late for the kernel's test of its
+		// timer, and it panics ("IO-APIC + timer doesn't work").
+		"no_timer_check",
 		// Does not clear each page and object when it is allocated.
 		"init_on_alloc=0",
 		"initcall_blacklist=" + strings.Join(skippedInitcalls, ","),
