@@ -36,8 +36,9 @@ func (c *Client) openFTP(ctx context.Context, u *url.URL) (*Stream, error) {
 	}
 	server, err := ftp.Dial(net.JoinHostPort(u.Hostname(), port), options...)
 	if err != nil {
+		err = because(ctx, tidy(err)) // before the end, which is no reason
 		watch.end()
-		return nil, because(ctx, tidy(err))
+		return nil, err
 	}
 	s, err := retrieve(server, u)
 	if err != nil {
@@ -132,13 +133,36 @@ func (d *ftpDialer) dial(network, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !d.host.IsValid() {
+	control := !d.host.IsValid()
+	if control {
 		d.host = conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
 	}
 	// The library knows no context: its end closes what it waits for.
 	context.AfterFunc(d.ctx, func() { _ = conn.Close() })
 	if d.tls != nil {
-		return tls.Client(conn, d.tls), nil
+		conn = tls.Client(conn, d.tls)
+	}
+	if control {
+		conn = &bounded{conn, maxTalk}
 	}
 	return conn, nil
+}
+
+// maxTalk bounds all that a server may say beside the file, in bytes.
+const maxTalk = 64 << 10
+
+// bounded is a control connection. The library keeps a line, and a reply of many
+// lines, whole in memory.
+type bounded struct {
+	net.Conn
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, fmt.Errorf("the server said more than %d bytes beside the file", maxTalk)
+	}
+	n, err := b.Conn.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
 }

@@ -180,3 +180,40 @@ func TestFTPRefused(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestFTPConnecting says why there is no session: the end of our own watch is not
+// the reason.
+func TestFTPConnecting(t *testing.T) {
+	t.Parallel()
+	_, err := client(t, "ftp://127.0.0.1/*").Open(t.Context(), "ftp://127.0.0.1:1/x")
+	if err == nil || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("nobody there: %v", err)
+	}
+	for greeting, want := range map[string]string{
+		"421 full\r\n":                               `the server answered 421 "full"`,
+		"220 " + strings.Repeat("a", 1<<20):          "more than 65536 bytes",
+		"220-a\r\n" + strings.Repeat("a\r\n", 1<<20): "more than 65536 bytes",
+	} {
+		_, err := client(t, "ftp://127.0.0.1/*").Open(t.Context(), "ftp://"+greeter(t, greeting)+"/x")
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("greeting %.10q: %v, want %q", greeting, err, want)
+		}
+	}
+}
+
+// greeter returns the address of a server that says text to whoever connects.
+func greeter(t *testing.T, text string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		if conn, err := l.Accept(); err == nil {
+			_, _ = io.WriteString(conn, text)
+			_ = conn.Close()
+		}
+	}()
+	return l.Addr().String()
+}
