@@ -37,8 +37,8 @@ func addConfig(ctx context.Context, client *fetch.Client, params *spec.Parameter
 	failure := func(err error, remedy string) error {
 		return &report.Failure{Kind: report.Usage, What: "fetching the parameters of config_url", On: fetch.Mask(url), Cause: err, Remedy: remedy}
 	}
-	if err := client.Check(url); err != nil {
-		return failure(err, urlRemedy(err))
+	if err := client.Check(url); err != nil { // what is no URL can not be masked like one
+		return &report.Failure{Kind: report.Usage, What: "fetching the parameters", On: spec.ConfigURL, Cause: err, Remedy: urlRemedy(err)}
 	}
 	stream, err := client.Open(ctx, url)
 	if err != nil {

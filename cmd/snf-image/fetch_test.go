@@ -49,6 +49,7 @@ func TestConfigURL(t *testing.T) {
 		{"a dry run", []string{"--config-url", server.URL, "--dry-run"}, 6, "not fetched in a dry run", 0},
 		{"not allowed", []string{"--config-url", server.URL, "--config", closed}, 2, "ALLOW_URL", 0},
 		{"a file", []string{"--config-url", "file:///etc/passwd"}, 2, "only http, https, ftp and ftps", 0},
+		{"no URL, so nothing of it is shown", []string{"--config-url", "http:user:secret@host/"}, 2, "on config_url: it is not a URL", 0},
 		{"nobody there", []string{"--config-url", "http://127.0.0.1:1/", "--config", file("any", "ALLOW_URL=http://127.0.0.1\n")}, 2, "connection refused; check the URL", 0},
 	} {
 		requests.Store(0)
