@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"snf-image/internal/channel"
 
+	"snf-image/internal/channel"
 	"snf-image/internal/command"
 	"snf-image/internal/host/credentials"
 	"snf-image/internal/host/fetch"
@@ -151,8 +151,11 @@ func (r *run) openDisks(o target.Options) error {
 		opts := o
 		opts.Size, opts.Existing = d.Size, r.image == nil
 		opts.ReadOnly = d.ReadOnly || i > 0 && !r.swapDisk(i) || r.plan.Mode == spec.ModeInspect
-		if i == 0 && r.image != nil {
-			opts.Image, opts.ImageSize = r.image.File, r.image.Size
+		if r.image != nil && !opts.ReadOnly {
+			opts.Image = r.image.File // neither the copy nor swap space may hit the image
+		}
+		if r.image != nil && i == 0 {
+			opts.ImageSize = r.image.Size
 		}
 		disk, err := target.Open(d.Path, opts)
 		if err != nil {
