@@ -146,6 +146,26 @@ func TestReportThatCanNotBeWritten(t *testing.T) {
 	}
 }
 
+// TestReportThatIsTheDisk: the report would take the place of what was made, or
+// of the image.
+func TestReportThatIsTheDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	disk, image, link := filepath.Join(dir, "disk"), filepath.Join(dir, "image"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(image, []byte("image"), 0o600), os.Symlink(image, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{disk, image, link, dir + "/./disk"} {
+		code, _, stderr := commanded(t, t.Context(), nil, "deploy", "--image", image, "--disk", disk, "--size", "1G", "--name", "a", "--report", path)
+		if code != 2 || !strings.Contains(stderr, "error: preparing the report, on "+path+": it would replace ") {
+			t.Errorf("--report %s: exit code %d, %q, want it refused", path, code, stderr)
+		}
+	}
+	if text, err := os.ReadFile(image); err != nil || string(text) != "image" {
+		t.Errorf("the image holds %q, %v", text, err)
+	}
+}
+
 func TestImageByPathAndByName(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := errors.Join(os.Mkdir("store", 0o755), os.WriteFile("here", nil, 0o600), os.WriteFile("store/here", nil, 0o600),

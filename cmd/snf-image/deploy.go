@@ -55,7 +55,7 @@ func (a *app) deploy(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) erro
 	if p.dryRun {
 		p.reportFile = ""
 	}
-	if err := checkReport(p.reportFile); err != nil {
+	if err := checkReport(p); err != nil {
 		return err
 	}
 	rep, err := a.deployment(cmd, mode, p)

@@ -1,25 +1,46 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
 
-// checkReport refuses a report file that can not be written, before there is
-// anything to report.
-func checkReport(path string) error {
+// checkReport refuses a report file that can not be written, or that is one of
+// the files the deployment is about, before there is anything to report.
+func checkReport(p *parameterFlags) error {
+	path := p.reportFile
 	if path == "" {
 		return nil
 	}
-	if err := report.CheckFile(path); err != nil {
-		return &report.Failure{
-			Kind: report.Usage, What: "preparing the report", On: path, Cause: bare(err),
-			Remedy: "name a file in a directory you may write to",
+	f := &report.Failure{Kind: report.Usage, What: "preparing the report", On: path}
+	for _, other := range append([]string{p.image}, p.disks...) {
+		if other != "" && samePath(path, other) {
+			f.Cause, f.Remedy = fmt.Errorf("it would replace %s", other), "name another file"
+			return f
 		}
 	}
+	if err := report.CheckFile(path); err != nil {
+		f.Cause, f.Remedy = bare(err), "name a file in a directory you may write to"
+		return f
+	}
 	return nil
+}
+
+// samePath says whether two paths lead to one file, there or yet to be made.
+func samePath(a, b string) bool {
+	stA, errA := os.Stat(a)
+	stB, errB := os.Stat(b)
+	if errA == nil && errB == nil {
+		return os.SameFile(stA, stB)
+	}
+	absA, errA := filepath.Abs(a)
+	absB, errB := filepath.Abs(b)
+	return errA == nil && errB == nil && absA == absB
 }
 
 // writeReport writes rep, nil when the deployment did not begin, and returns

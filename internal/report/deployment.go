@@ -94,7 +94,7 @@ func (d *Deployment) Fail(err error) {
 }
 
 // WriteFile puts d as JSON into the file path in one step, readable by its
-// owner alone. An existing file is replaced; a device or a pipe is written to.
+// owner alone. An existing file is replaced; a terminal or a pipe is written to.
 func (d *Deployment) WriteFile(path string) error {
 	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
@@ -129,6 +129,9 @@ func CheckFile(path string) error {
 	st, err := os.Stat(path)
 	if err == nil && st.IsDir() {
 		return errors.New("it is a directory")
+	}
+	if err == nil && st.Mode()&os.ModeType == os.ModeDevice {
+		return errors.New("it is a block device")
 	}
 	if err == nil && !st.Mode().IsRegular() {
 		return nil // opening a pipe would wait for its reader

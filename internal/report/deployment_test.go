@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func TestDeploymentWriteFile(t *testing.T) {
@@ -104,6 +105,24 @@ func TestCheckFile(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
 		t.Errorf("left behind: %v", entries)
+	}
+}
+
+// TestCheckFileOnADevice: what is on a disk is not to be overwritten by JSON.
+func TestCheckFileOnADevice(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("not root: cannot make a device node")
+	}
+	path := filepath.Join(t.TempDir(), "disk")
+	if err := unix.Mknod(path, unix.S_IFBLK|0o600, int(unix.Mkdev(7, 250))); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckFile(path); err == nil {
+		t.Error("CheckFile of a block device succeeds")
+	}
+	if err := CheckFile(os.DevNull); err != nil {
+		t.Errorf("CheckFile(%s) = %v", os.DevNull, err)
 	}
 }
 
