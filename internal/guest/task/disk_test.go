@@ -14,16 +14,22 @@ import (
 	"snf-image/internal/spec"
 )
 
-// diskRun returns a Run on a disk file of 64 MiB whose table, of 32 MiB, the
-// script of sfdisk makes, and the number of times Remap was called.
-func diskRun(t *testing.T, script string) (r *Run, remapped *int) {
+// needs skips the test without a program of this machine.
+func needs(t *testing.T, name string) {
 	t.Helper()
-	if _, err := exec.LookPath("sfdisk"); err != nil {
+	if _, err := exec.LookPath(name); err != nil {
 		if os.Getenv("SNF_STRICT") == "1" {
 			t.Fatal(err)
 		}
 		t.Skip(err)
 	}
+}
+
+// diskRun returns a Run on a disk file of 64 MiB whose table, of 32 MiB, the
+// script of sfdisk makes, and the number of times Remap was called.
+func diskRun(t *testing.T, script string) (r *Run, remapped *int) {
+	t.Helper()
+	needs(t, "sfdisk")
 	path := filepath.Join(t.TempDir(), "disk")
 	if err := os.WriteFile(path, make([]byte, 32<<20), 0o600); err != nil {
 		t.Fatal(err)
@@ -125,6 +131,25 @@ func TestResizeWarnsOfOthers(t *testing.T) {
 		if len(r.warnings) != 1 || !strings.Contains(r.warnings[0], text) {
 			t.Errorf("%s: warnings %q, want %q", kind, r.warnings, text)
 		}
+	}
+}
+
+// TestResizeRefused: what resize2fs refuses can be left as it is.
+func TestResizeRefused(t *testing.T) {
+	t.Parallel()
+	needs(t, "mkfs.ext4")
+	path := filepath.Join(t.TempDir(), "part")
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 64<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("mkfs.ext4", "-q", "-O", "bigalloc", path, "32M").CombinedOutput(); err != nil {
+		t.Fatalf("mkfs.ext4: %v %s", err, out)
+	}
+	r := &Run{ResizePartition: 1, Volumes: []filesystem.Volume{{Path: path, Number: 1, Type: "ext4"}}}
+	err := resizeUnmounted(t.Context(), r)
+	remedied, ok := errors.AsType[*Remedied](err)
+	if !ok || !strings.Contains(remedied.Remedy, "EXCLUDE_TASK_FILESYSTEMRESIZEUNMOUNTED") {
+		t.Errorf("resizeUnmounted = %v, want a way out", err)
 	}
 }
 

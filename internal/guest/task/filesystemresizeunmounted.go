@@ -26,7 +26,10 @@ func resizeUnmounted(ctx context.Context, r *Run) error {
 	if err := filesystem.Check(ctx, v.Path, true); err != nil {
 		return checkAdvice(err)
 	}
-	return filesystem.Grow(ctx, v.Path)
+	if err := filesystem.Grow(ctx, v.Path); err != nil {
+		return &Remedied{err, "set the property EXCLUDE_TASK_FILESYSTEMRESIZEUNMOUNTED=yes to leave the file system as it is"}
+	}
+	return nil
 }
 
 // checkAdvice adds what the administrator can do about an unclean file system.
