@@ -24,6 +24,7 @@ const (
 	superMagic    = 0x38
 	superState    = 0x3a
 	superFeatures = 0x60 // incompatible ones
+	superReadOnly = 0x64 // those that do not keep from reading
 	superBlocksHi = 0x150
 )
 
@@ -35,6 +36,10 @@ const (
 	featureRecover = 0x04 // the journal is to be replayed
 	feature64Bit   = 0x80
 )
+
+// featureQuota, of those that do not keep from reading: the file system counts
+// what its users have, in files of its own.
+const featureQuota = 0x100
 
 // readSuper returns the superblock of the ext file system on device and the
 // size of the device.
@@ -77,6 +82,13 @@ func Fills(device string) bool {
 	}
 	log := binary.LittleEndian.Uint32(super[superLogSize:])
 	return log <= 6 && blocks == uint64(size)>>(10+log)
+}
+
+// HasQuota says whether the ext file system on device keeps quotas by itself:
+// the kernel needs their format to mount it for writing.
+func HasQuota(device string) bool {
+	super, _, err := readSuper(device)
+	return err == nil && binary.LittleEndian.Uint32(super[superReadOnly:])&featureQuota != 0
 }
 
 // Check replays the journal of the ext file system on device and repairs what

@@ -23,7 +23,7 @@ func mountImage(_ context.Context, r *Run) error {
 			"correct the property ROOT_PARTITION",
 		}
 	}
-	if err := filesystem.Mount(root, r.Target, r.careful()); err != nil {
+	if err := r.mount(root, r.Target); err != nil {
 		return err
 	}
 	var err error
@@ -78,10 +78,22 @@ func (r *Run) mountBelow(m filesystem.Mounting) error {
 		r.Warn("fstab: %s is not mounted: the image has no such directory", m.Point)
 		return nil
 	}
-	if err := r.Load(m.Volume.Type); err != nil {
-		return err
+	return r.mount(m.Volume, filepath.Join(r.Target, point))
+}
+
+// mount mounts a volume on a directory of the helper, with the kernel modules
+// that takes.
+func (r *Run) mount(v filesystem.Volume, dir string) error {
+	kinds := []string{v.Type}
+	if filesystem.IsExt(v.Type) && filesystem.HasQuota(v.Path) {
+		kinds = append(kinds, "quota")
 	}
-	return filesystem.Mount(m.Volume, filepath.Join(r.Target, point), r.careful())
+	for _, kind := range kinds {
+		if err := r.Load(kind); err != nil {
+			return err
+		}
+	}
+	return filesystem.Mount(v, dir, r.careful())
 }
 
 // careful says that the disk must be in order at any moment. During a deployment

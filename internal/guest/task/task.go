@@ -45,7 +45,7 @@ type Run struct {
 	Changed []string
 	// Remap maps the partitions of a disk anew after its table was changed.
 	Remap func(disk int) error
-	// Load loads the kernel modules a type of file system needs.
+	// Load loads the kernel modules a type of file system needs, or "quota".
 	Load func(kind string) error
 	Log  *slog.Logger
 

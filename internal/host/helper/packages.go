@@ -77,6 +77,8 @@ var (
 	demandModules = map[string][]string{
 		// Debian mounts vfat with code page 437 and names as UTF-8 or ASCII.
 		"vfat": {"vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"},
+		// Of no type: what an ext file system with the feature quota needs beside.
+		"quota": {"quota_v2"},
 	}
 )
 
