@@ -159,11 +159,21 @@ func TestUndetected(t *testing.T) {
 		for i, kind := range tt.types {
 			volumes = append(volumes, filesystem.Volume{Number: i + 1, Type: kind})
 		}
-		err := undetected(&partition.Table{Partitions: tt.table}, volumes)
+		err := undetected(&partition.Table{Partitions: tt.table}, volumes, nil)
 		_, remedied := errors.AsType[*task.Remedied](err)
 		if !strings.Contains(err.Error(), tt.text) || remedied != tt.remedy {
 			t.Errorf("%s: undetected = %v (remedy %v)", tt.name, err, remedied)
 		}
+	}
+}
+
+// TestUndetectedTellsWhy: a root file system that can not be read is no disk
+// without a system.
+func TestUndetectedTellsWhy(t *testing.T) {
+	t.Parallel()
+	err := undetected(&partition.Table{}, nil, []string{"mounting a: bad", "mounting b: bad", "c", "d"})
+	if want := "no operating system is found on the disk (mounting a: bad, mounting b: bad, c)"; err.Error() != want {
+		t.Errorf("undetected = %q, want %q", err, want)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"snf-image/internal/channel"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -50,6 +51,52 @@ func TestErrorsPanicInVM(t *testing.T) {
 	h.customise(p, &spec.Credentials{Hashes: map[string]spec.Secret{"root": "*"}})
 	if r := h.finish(); !strings.Contains(r.Error, "editing /etc/shadow") {
 		t.Errorf("result: %+v", r)
+	}
+}
+
+// TestDamageStaysAsItIsInVM has a living machine whose /etc can not be read: the
+// refusal says so, and not even a note of the damage is written.
+func TestDamageStaysAsItIsInVM(t *testing.T) {
+	if os.Getenv("SNF_VM") != "1" {
+		t.Skip("SNF_VM is not 1")
+	}
+	tree := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(tree, "etc"), 0o755))
+	for _, name := range []string{"fstab", "os-release"} {
+		must(t, os.WriteFile(filepath.Join(tree, "etc", name), []byte("ID=debian\n"), 0o644))
+	}
+	disk := madeImage(t, tree, "-O", "^extents,^64bit,^has_journal")
+	damage := exec.Command("debugfs", "-w", "-R", "sif /etc block[0] 99999999", disk+"?offset=1048576")
+	if out, err := damage.CombinedOutput(); err != nil {
+		t.Fatalf("debugfs: %v %s", err, out)
+	}
+	before, err := os.ReadFile(disk)
+	must(t, err)
+	h := boot(t, "disk0="+disk)
+	h.send(channel.Plan, plan(spec.ModeCustomize, spec.MountImage, spec.UmountImage))
+	h.send(channel.DiskReady, nil)
+	if r := h.finish(); !strings.Contains(r.Error, "(listing users: reading /etc/passwd: ") {
+		t.Errorf("error %q, want the damage named", r.Error)
+	}
+	if after, err := os.ReadFile(disk); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the disk was changed (%v)", err)
+	}
+}
+
+// TestQuotaInVM has a file system that keeps quotas, which the kernel mounts for
+// writing only when it knows their format.
+func TestQuotaInVM(t *testing.T) {
+	if os.Getenv("SNF_VM") != "1" {
+		t.Skip("SNF_VM is not 1")
+	}
+	tree := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(tree, "etc"), 0o755))
+	must(t, os.WriteFile(filepath.Join(tree, "etc", "fstab"), nil, 0o644))
+	disk := madeImage(t, tree, "-O", "quota,project")
+	h := boot(t, "disk0="+disk)
+	h.customise(plan(spec.ModeDeploy, spec.MountImage, spec.UmountImage), nil)
+	if r := h.finish(); r.Error != "" {
+		t.Errorf("result: %s; %s", r.Error, r.Remedy)
 	}
 }
 

@@ -118,21 +118,24 @@ func (s *session) detect(found *report.Inspection, volumes []filesystem.Volume) 
 	if n := s.plan.RootPartition; n != 0 {
 		return s.detectOn(found, volumes, n)
 	}
+	var troubles []string
 	for _, v := range volumes {
 		if v.Disk != 0 || !filesystem.IsExt(v.Type) {
 			continue
 		}
 		system, err := look(v)
 		if err != nil {
-			found.Warnings = append(found.Warnings, err.Error())
+			troubles = append(troubles, err.Error())
 			continue
 		}
 		if system.Family != "" {
+			found.Warnings = append(found.Warnings, troubles...)
 			s.settle(found, v.Number, system)
 			return nil
 		}
+		troubles = append(troubles, system.Warnings...)
 	}
-	return undetected(s.disks[0].table, volumes)
+	return undetected(s.disks[0].table, volumes, troubles)
 }
 
 // detectOn looks at the root partition the plan names.
@@ -172,10 +175,11 @@ func (s *session) settle(found *report.Inspection, number int, system inspect.Sy
 
 // look mounts the volume read-only and looks at the tree on it.
 func look(v filesystem.Volume) (system inspect.System, err error) {
-	if err := filesystem.MountReadOnly(v, target); err != nil {
+	release, err := filesystem.MountReadOnly(v, target)
+	if err != nil {
 		return system, err
 	}
-	defer func() { err = errors.Join(err, filesystem.Unmount(target)) }()
+	defer func() { err = errors.Join(err, release()) }()
 	root, err := rootfs.Open(target)
 	if err != nil {
 		return system, err
@@ -184,8 +188,17 @@ func look(v filesystem.Volume) (system inspect.System, err error) {
 	return inspect.Look(root), nil
 }
 
-// undetected explains why no operating system was found, by what was.
-func undetected(table *partition.Table, volumes []filesystem.Volume) error {
+// maxTroubles bounds what an error tells of: an image can have trouble on each of
+// its partitions.
+const maxTroubles = 3
+
+// undetected explains why no operating system was found, by what was, and by
+// what was the trouble with the others.
+func undetected(table *partition.Table, volumes []filesystem.Volume, troubles []string) error {
+	text := "no operating system is found on the disk"
+	if len(troubles) > 0 {
+		text += " (" + strings.Join(troubles[:min(len(troubles), maxTroubles)], ", ") + ")"
+	}
 	var missing []string
 	for _, p := range table.Partitions {
 		if name := bsd(p.Type); name != "" {
@@ -196,10 +209,10 @@ func undetected(table *partition.Table, volumes []filesystem.Volume) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("no operating system is found on the disk; not in this version: %s", strings.Join(missing, ", "))
+		return fmt.Errorf("%s; not in this version: %s", text, strings.Join(missing, ", "))
 	}
 	return &task.Remedied{
-		Err:    errors.New("no operating system is found on the disk"),
+		Err:    errors.New(text),
 		Remedy: "set the properties OSFAMILY and ROOT_PARTITION",
 	}
 }

@@ -168,7 +168,7 @@ func TestMountRefuses(t *testing.T) {
 		if err := Mount(Volume{Path: "/dev/null", Type: tt.kind}, t.TempDir(), true); err == nil || !strings.Contains(err.Error(), tt.text) {
 			t.Errorf("Mount of %q = %v, want %q", tt.kind, err, tt.text)
 		}
-		if err := MountReadOnly(Volume{Path: "/dev/null", Type: tt.kind}, t.TempDir()); err == nil {
+		if _, err := MountReadOnly(Volume{Path: "/dev/null", Type: tt.kind}, t.TempDir()); err == nil {
 			t.Errorf("MountReadOnly of %q succeeded", tt.kind)
 		}
 	}

@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -42,13 +43,49 @@ func Mount(v Volume, dir string, careful bool) error {
 	return mount(v, dir, name, options, flags)
 }
 
-// MountReadOnly mounts an ext volume on dir without changing a byte of it: the
-// journal is not replayed.
-func MountReadOnly(v Volume, dir string) error {
+// MountReadOnly mounts an ext volume on dir without changing a byte of it, until
+// release: the journal is not replayed, and the device takes no writes, for the
+// driver notes damage it meets in the superblock, mounted read-only or not.
+func MountReadOnly(v Volume, dir string) (release func() error, err error) {
 	if !IsExt(v.Type) {
-		return unsupported(v)
+		return nil, unsupported(v)
 	}
-	return mount(v, dir, "ext4", noPanic+",noload", flags|unix.MS_RDONLY)
+	writable, err := protect(v.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := mount(v, dir, "ext4", noPanic+",noload", flags|unix.MS_RDONLY); err != nil {
+		return nil, errors.Join(err, writable())
+	}
+	return func() error { return errors.Join(Unmount(dir), writable()) }, nil
+}
+
+// protect makes a block device read-only, and returns how to undo that.
+func protect(device string) (undo func() error, err error) {
+	f, err := os.Open(device)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if ro, err := unix.IoctlGetInt(int(f.Fd()), unix.BLKROGET); err != nil || ro&1 != 0 {
+		return func() error { return nil }, err
+	}
+	if err := unix.IoctlSetPointerInt(int(f.Fd()), unix.BLKROSET, 1); err != nil {
+		return nil, fmt.Errorf("making %s read-only: %w", device, err)
+	}
+	return func() error { return unprotect(device) }, nil
+}
+
+func unprotect(device string) error {
+	f, err := os.Open(device)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.IoctlSetPointerInt(int(f.Fd()), unix.BLKROSET, 0); err != nil {
+		return fmt.Errorf("making %s writable again: %w", device, err)
+	}
+	return nil
 }
 
 func unsupported(v Volume) error {
