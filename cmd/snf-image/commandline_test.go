@@ -189,3 +189,13 @@ func TestImageByPathAndByName(t *testing.T) {
 		}
 	}
 }
+
+func TestPropertyWithoutAName(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "USERS", "=root"} {
+		code, _, stderr := commanded(t, t.Context(), nil, "deploy", "--image", "a", "--disk", "b", "--name", "a", "--property", text)
+		if code != 2 || !strings.Contains(stderr, "is not NAME=VALUE") {
+			t.Errorf("--property %q: exit code %d, %q, want it refused", text, code, stderr)
+		}
+	}
+}

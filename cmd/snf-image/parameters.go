@@ -165,7 +165,7 @@ func (a *app) given(ctx context.Context, p *parameterFlags) (*spec.Parameters, e
 	}
 	for _, text := range p.properties {
 		name, value, ok := strings.Cut(text, "=")
-		if !ok {
+		if !ok || name == "" {
 			return nil, flagFailure("--property", fmt.Errorf("%q is not NAME=VALUE", text))
 		}
 		params.SetProperty(name, value, "--property")
