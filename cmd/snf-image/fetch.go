@@ -58,7 +58,7 @@ func addConfig(ctx context.Context, client *fetch.Client, params *spec.Parameter
 
 // urlRemedy says what to do about a URL that can not be opened.
 func urlRemedy(err error) string {
-	if errors.Is(err, fetch.ErrReach) {
+	if errors.Is(err, fetch.ErrForbidden) {
 		return "name another server, or let ALLOW_URL in the configuration allow it"
 	}
 	return "check the URL, and whether this node reaches the server"

@@ -70,7 +70,7 @@ func TestVerify(t *testing.T) {
 			"URLs that reach this node",
 			ganeti.Environment{"OSP_IMG_ID": "http://u:canary@127.0.0.1/", "OSP_IMG_FORMAT": "raw", "OSP_CONFIG_URL": "file:///etc/shadow", "OSP_OS_ANSWER_FILE": "file:///etc/passwd"},
 			2,
-			[]string{"img_id: it leads to a loopback", "config_url: only http, https, ftp and ftps", "os_answer_file: only http, https, ftp and ftps", "and 2 more problems"},
+			[]string{"img_id: the URL is refused: it leads to a loopback", "config_url: the URL is refused: only http, https, ftp and ftps", "os_answer_file: the URL is refused: only http, https, ftp and ftps", "and 2 more problems"},
 		},
 		{
 			"an answer file by its path",

@@ -123,7 +123,7 @@ func TestGanetiFetchFails(t *testing.T) {
 			t.Errorf("%s: the disk was changed", image)
 		}
 	}
-	refused(s.URL+"/image", 2, `img_id: it leads to a loopback .*ALLOW_URL`)
+	refused(s.URL+"/image", 2, `img_id: the URL is refused: it leads to a loopback .*ALLOW_URL`)
 	s.allow(t, j)
 	refused(s.URL+"/none", 3, `fetching the image, on `+s.URL+`/none: the server answered 404 Not Found; check img_id`)
 	refused(s.URL+"/long", 4, `it has 268435456 bytes, the image needs 314572800`)

@@ -126,7 +126,7 @@ func (d *download) close() {
 // fetchFailure says that the image could not be had from url.
 func fetchFailure(url string, err error) error {
 	remedy := "check img_id, and whether this node reaches the server"
-	if errors.Is(err, fetch.ErrReach) {
+	if errors.Is(err, fetch.ErrForbidden) {
 		remedy = "name another server, or let ALLOW_URL in the configuration allow it"
 	}
 	return &report.Failure{Kind: report.Image, What: "fetching the image", On: fetch.Mask(url), Cause: err, Remedy: remedy}

@@ -72,8 +72,11 @@ func (c *Client) allowed(u *url.URL) bool {
 	return false
 }
 
-// ErrReach says that a URL leads where none may without ALLOW_URL.
-var ErrReach = errors.New("it leads to a loopback or link-local address of this node, which ALLOW_URL does not allow")
+// ErrForbidden says that a URL leads where none may without ALLOW_URL.
+var ErrForbidden = errors.New("the URL is refused")
+
+// errReach is how addresses are.
+var errReach = fmt.Errorf("%w: it leads to a loopback or link-local address of this node, which ALLOW_URL does not allow", ErrForbidden)
 
 // checkName looks at what the host is called, which is all there is to see before
 // it is resolved, or when a proxy will do that.
@@ -85,7 +88,7 @@ func (c *Client) checkName(u *url.URL) error {
 	ip, err := netip.ParseAddr(name)
 	switch {
 	case err == nil && local(ip), slices.Contains(nodeNames, name), strings.HasSuffix(name, ".localhost"):
-		return ErrReach
+		return errReach
 	case err != nil && numeric(name):
 		return errors.New("its address is no IPv4 address in the usual form")
 	}
@@ -111,7 +114,7 @@ func checkAddress(_, address string, _ syscall.RawConn) error {
 		return err
 	}
 	if local(to.Addr()) {
-		return ErrReach
+		return errReach
 	}
 	return nil
 }

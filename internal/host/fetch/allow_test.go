@@ -68,7 +68,7 @@ func TestCheck(t *testing.T) {
 func TestResolved(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"127.0.0.1:80", "[::ffff:127.0.0.1]:80", "[fe80::1%eth0]:80", "0.0.0.0:80"} {
-		if err := checkAddress("tcp", address, nil); !errors.Is(err, ErrReach) {
+		if err := checkAddress("tcp", address, nil); !errors.Is(err, errReach) {
 			t.Errorf("checkAddress(%s) = %v", address, err)
 		}
 	}
@@ -79,7 +79,7 @@ func TestResolved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client(t).dialer(u).DialContext(t.Context(), "tcp", "localhost:9"); !errors.Is(err, ErrReach) {
+	if _, err := client(t).dialer(u).DialContext(t.Context(), "tcp", "localhost:9"); !errors.Is(err, errReach) {
 		t.Errorf("a name that resolves to loopback: %v", err)
 	}
 }
@@ -111,7 +111,7 @@ func TestOptions(t *testing.T) {
 	if err := os.WriteFile(empty, []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range []Options{{Allow: []string{"127.0.0.1"}}, {CAFile: empty}, {CAFile: empty + ".gone"}} {
+	for _, o := range []Options{{Allow: []string{"127.0.0.1"}}, {HTTPProxy: "::bad"}, {HTTPSProxy: "gopher://x"}, {CAFile: empty}, {CAFile: empty + ".gone"}} {
 		if _, err := New(o); err == nil {
 			t.Errorf("New(%+v) succeeded", o)
 		}

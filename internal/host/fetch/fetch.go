@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -67,6 +68,11 @@ func New(o Options) (*Client, error) {
 		}
 		c.allow = append(c.allow, p)
 	}
+	for name, text := range map[string]string{"HTTP_PROXY": o.HTTPProxy, "HTTPS_PROXY": o.HTTPSProxy} {
+		if !usableProxy(text) {
+			return nil, fmt.Errorf("%s: it is neither the URL of a proxy nor HOST:PORT", name)
+		}
+	}
 	proxies := httpproxy.Config{HTTPProxy: o.HTTPProxy, HTTPSProxy: o.HTTPSProxy, NoProxy: o.NoProxy}
 	c.proxy = proxies.ProxyFunc()
 	if o.CAFile != "" {
@@ -75,6 +81,19 @@ func New(o Options) (*Client, error) {
 		}
 	}
 	return c, nil
+}
+
+// usableProxy says whether requests would go to the proxy: one that is not
+// understood would be passed by in silence.
+func usableProxy(text string) bool {
+	if text == "" {
+		return true
+	}
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	return err == nil && u.Hostname() != "" && slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
 }
 
 // trust adds the certificates of file to those of the node.
@@ -125,13 +144,16 @@ func (c *Client) Check(text string) error {
 		if u.Scheme == "file" && c.allowed(u) {
 			return nil
 		}
-		return errors.New("only http, https, ftp and ftps URLs are allowed")
+		return errScheme
 	}
 	if u.Hostname() == "" {
 		return errors.New("the URL names no host")
 	}
 	return c.checkName(u)
 }
+
+// errScheme is how a file is refused, too.
+var errScheme = fmt.Errorf("%w: only http, https, ftp and ftps URLs are allowed", ErrForbidden)
 
 // Open opens a URL. Its errors hold neither password nor query. Reading from the
 // stream ends with an error when ctx ends or nothing comes for a while.

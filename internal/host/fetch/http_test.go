@@ -265,7 +265,7 @@ func TestProxy(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	for _, address := range []string{"http://169.254.169.254/", "http://localhost/", "http://127.0.0.1/"} {
-		if got, _, err := all(t, c, address); !errors.Is(err, ErrReach) {
+		if got, _, err := all(t, c, address); !errors.Is(err, errReach) {
 			t.Errorf("%s: %q, %v", address, got, err)
 		}
 	}
