@@ -24,7 +24,7 @@ func TestAdmission(t *testing.T) {
 	j.image = images.Primary("ext4", images.Debian()).Write(t, j.dir+"/image.raw")
 
 	site.With(t, "HELPER_MEMORY=1000000").Run(t, j.args()...).
-		Fails(t, 10, `waiting for memory, on this node: a deployment takes 1000256 MiB, and there are [0-9]+ in all; lower HELPER_MEMORY`)
+		Fails(t, 10, `waiting for other deployments, on this node: a deployment takes 1000256 MiB, and there are [0-9]+ in all; lower HELPER_MEMORY`)
 	if _, err := os.Stat(j.disk); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the disk was created: %v", err)
 	}

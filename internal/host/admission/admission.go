@@ -25,7 +25,7 @@ import (
 // Node is the node as admission sees it.
 type Node struct {
 	Proc   string // "/proc"
-	Cgroup string // "/sys/fs/cgroup", cgroup v2 or a directory with "unified"
+	Cgroup string // "/sys/fs/cgroup", where limits count that are cgroup v2's
 	// Dir is where the places are, made when it is missing; empty for a user who
 	// shares none with others.
 	Dir string
@@ -52,7 +52,7 @@ func (n Node) Enter(ctx context.Context, l Limits, wait func(reason string)) (*P
 	ctx, cancel := context.WithTimeoutCause(ctx, l.Patience, errPatience)
 	defer cancel()
 	for first := true; ; first = false {
-		place, reason, err := n.try(l)
+		place, reason, err := n.try(ctx, l)
 		if place != nil || err != nil {
 			return place, err
 		}
@@ -65,7 +65,7 @@ func (n Node) Enter(ctx context.Context, l Limits, wait func(reason string)) (*P
 			if err := context.Cause(ctx); !errors.Is(err, errPatience) {
 				return nil, err
 			}
-			return nil, unfit(fmt.Errorf("%s, for %s", reason, l.Patience), "wait for other deployments, free memory, or lower HELPER_MEMORY")
+			return nil, unfit(fmt.Errorf("%s, for %s", reason, l.Patience), "wait for other deployments, free memory, or look at HELPER_MEMORY and MAX_HELPERS")
 		}
 	}
 }
@@ -74,7 +74,7 @@ func (n Node) Enter(ctx context.Context, l Limits, wait func(reason string)) (*P
 var errPatience = errors.New("waited too long")
 
 func unfit(cause error, remedy string) error {
-	return &report.Failure{Kind: report.Node, What: "waiting for memory", On: "this node", Cause: cause, Remedy: remedy}
+	return &report.Failure{Kind: report.Node, What: "waiting for other deployments", On: "this node", Cause: cause, Remedy: remedy}
 }
 
 // Leave gives the place up. A nil Place is none.
@@ -87,7 +87,7 @@ func (p *Place) Leave() {
 }
 
 // try takes a place, or says why there is none now.
-func (n Node) try(l Limits) (*Place, string, error) {
+func (n Node) try(ctx context.Context, l Limits) (*Place, string, error) {
 	memory, err := n.Memory()
 	if err != nil {
 		return nil, "", err
@@ -102,7 +102,7 @@ func (n Node) try(l Limits) (*Place, string, error) {
 		}
 		return &Place{}, "", nil
 	}
-	unlock, err := n.lock()
+	unlock, err := n.lock(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("locking %s: %w", n.Dir, err)
 	}
@@ -132,8 +132,9 @@ func lacking(l Limits, available int, others []holder) (reason string) {
 	return ""
 }
 
-// lock makes the directory and keeps others from deciding at the same time.
-func (n Node) lock() (unlock func(), err error) {
+// lock makes the directory and keeps others from deciding at the same time. It
+// returns when ctx ends, too: somebody may have been stopped while deciding.
+func (n Node) lock(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(n.Dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -141,10 +142,20 @@ func (n Node) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(f, unix.LOCK_EX); err != nil {
-		return nil, errors.Join(err, f.Close())
+	for {
+		err := flock(f, unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, errors.Join(err, f.Close())
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return nil, errors.Join(context.Cause(ctx), f.Close())
+		}
 	}
-	return func() { _ = f.Close() }, nil
 }
 
 // flock locks f; nobody holds these locks for long.

@@ -154,6 +154,31 @@ func TestGroups(t *testing.T) {
 	if m, err := n.Memory(); err != nil || m != (Memory{1000, 600}) {
 		t.Errorf("Memory = %+v, %v", m, err)
 	}
+	// In a container with a namespace of its own, and with files in memory.
+	write(t, n.Proc+"/self/cgroup", "0::/\n")
+	write(t, n.Cgroup+"/memory.max", fmt.Sprintln(800<<20))
+	write(t, n.Cgroup+"/memory.current", fmt.Sprintln(700<<20))
+	write(t, n.Cgroup+"/memory.stat", fmt.Sprintf("file %d\nshmem %d\n", 500<<20, 400<<20))
+	if m, err := n.Memory(); err != nil || m != (Memory{800, 200}) {
+		t.Errorf("Memory in a container = %+v, %v", m, err)
+	}
+}
+
+// TestStoppedDecider ends with its context, whoever has the lock.
+func TestStoppedDecider(t *testing.T) {
+	t.Parallel()
+	n := node(t, 4000, 4000)
+	unlock, err := n.lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("stopped by signal")
+	cancel(stop)
+	if _, err := n.Enter(ctx, Limits{MiB: 1, Patience: time.Hour}, func(string) {}); !errors.Is(err, stop) {
+		t.Errorf("Enter = %v", err)
+	}
 }
 
 // run is another process that holds a place.
@@ -207,7 +232,7 @@ func TestContention(t *testing.T) {
 			entered++
 			most = max(most, inside)
 			mu.Unlock()
-			unlock, err := n.lock() // who looks without it removes places not yet locked
+			unlock, err := n.lock(t.Context()) // who looks without it removes places not yet locked
 			if err != nil {
 				t.Error(err)
 				return

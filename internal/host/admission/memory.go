@@ -29,8 +29,8 @@ func (n Node) Memory() (Memory, error) {
 			continue
 		}
 		stat, _ := os.ReadFile(filepath.Join(dir, "memory.stat"))
-		// The page cache of the group makes room when it has to.
-		used := max(0, number(filepath.Join(dir, "memory.current"))-field(stat, "file "))
+		// The page cache of the group makes room when it has to, shared memory not.
+		used := max(0, number(filepath.Join(dir, "memory.current"))-field(stat, "file ")+field(stat, "shmem "))
 		m.Total = min(m.Total, limit>>20)
 		m.Available = min(m.Available, max(0, limit-used)>>20)
 	}
@@ -38,7 +38,8 @@ func (n Node) Memory() (Memory, error) {
 }
 
 // groups lists the directories of our control group of cgroup v2 and of those
-// around it (cgroups(7)).
+// around it (cgroups(7)). In a container, whose namespace begins with its group, the
+// outermost has a limit as well.
 func (n Node) groups() (dirs []string) {
 	text, _ := os.ReadFile(filepath.Join(n.Proc, "self/cgroup"))
 	for line := range strings.Lines(string(text)) {
@@ -48,7 +49,7 @@ func (n Node) groups() (dirs []string) {
 			path = filepath.Dir(path)
 		}
 	}
-	return dirs
+	return append(dirs, n.Cgroup)
 }
 
 // field returns the number behind a name at the start of a line; 0 without.
