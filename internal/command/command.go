@@ -39,8 +39,8 @@ type Cmd struct {
 	// Program is run rather than the tool Args[0], which then is only its name.
 	// It is the first of the descriptors of the child.
 	Program *os.File
-	// Sys isolates the child. The namespaces of the calling thread count too. In a
-	// process group of its own, the end of the context kills the whole group.
+	// Sys isolates the child. The namespaces of the calling thread count too. Of a
+	// process group of its own nothing is left after Run.
 	Sys *syscall.SysProcAttr
 	Log *slog.Logger // gets the quoted arguments at debug level; may be nil
 }
@@ -99,6 +99,9 @@ func Run(ctx context.Context, c Cmd) ([]byte, error) {
 		cmd.Stderr = c.Stderr
 	}
 	err = cmd.Run()
+	if cmd.Process != nil && c.ownGroup() {
+		_ = cmd.Cancel() // whatever it left behind in its group
+	}
 	if err != nil && ctx.Err() != nil {
 		return nil, fmt.Errorf("%s: %w", c.Args[0], context.Cause(ctx))
 	}
@@ -107,6 +110,9 @@ func Run(ctx context.Context, c Cmd) ([]byte, error) {
 	}
 	return stdout.b.Bytes(), err
 }
+
+// ownGroup says whether the tool gets a process group of its own.
+func (c Cmd) ownGroup() bool { return c.Sys != nil && c.Sys.Setpgid }
 
 // prepare turns c into a command that is not started yet.
 func (c Cmd) prepare(ctx context.Context) (*exec.Cmd, error) {
@@ -127,7 +133,7 @@ func (c Cmd) prepare(ctx context.Context) (*exec.Cmd, error) {
 	cmd.Stdin, cmd.Dir, cmd.ExtraFiles = c.Stdin, c.Dir, files
 	cmd.SysProcAttr = c.Sys
 	cmd.WaitDelay = time.Second
-	if c.Sys != nil && c.Sys.Setpgid {
+	if c.ownGroup() {
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	}
 	return cmd, nil

@@ -8,6 +8,7 @@ package monitor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -81,7 +82,9 @@ func (m *Monitor) run(ctx context.Context, argv []string, input *os.File) {
 	})
 	_ = input.Close() // so that writing to nobody fails
 	said.end()
-	if err != nil && ctx.Err() == nil { // its status means nothing, but may explain a lot
+	if _, ran := errors.AsType[*command.ExitError](err); err != nil && !ran && ctx.Err() == nil {
+		m.log.Warn("the progress monitor did not run, its messages are lost: " + report.Clean(err.Error()))
+	} else if ran { // its status means nothing, but may explain a lot
 		m.log.Debug("the progress monitor ended: " + report.Clean(err.Error()))
 	}
 }

@@ -115,6 +115,7 @@ func TestMisbehaving(t *testing.T) {
 		{"never reads", "trap '' TERM; exec sleep 1000", "some are lost", "is killed"},
 		{"stays", "cat >/dev/null; sleep 1000", "", "is killed"},
 		{"leaves children", "sleep 1000 & cat >/dev/null; wait", "", "is killed"},
+		{"leaves children behind", "sleep 1000 >/dev/null 2>&1 & cat >/dev/null", "", ""},
 		{"floods", "cat >/dev/null & while echo spam; do :; done", "is left out", ""},
 		{"prints escapes", `printf 'a\033[2Jb\n' >&2; cat >/dev/null`, `a\\x1b[2Jb`, ""},
 		{"prints one endless line", "cat >/dev/null & head -c 3000000 /dev/zero; echo", "", ""},
@@ -169,6 +170,21 @@ func zombies(group int) bool {
 		}
 	}
 	return true
+}
+
+// TestNoInterpreter has a program that is there and can not run.
+func TestNoInterpreter(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor")
+	if err := os.WriteFile(path, []byte("#!/nonexistent/interpreter\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m, log := start(t, path)
+	m.Send(report.Info("lost"))
+	m.Close()
+	if !strings.Contains(log.String(), "did not run, its messages are lost") {
+		t.Errorf("the log says %s", log)
+	}
 }
 
 func TestNoProgram(t *testing.T) {
