@@ -138,9 +138,9 @@ func (m *Machine) run(cfg Config, p *plumbing, started chan<- error, drained <-c
 	defer runtime.UnlockOSThread()
 	closeOnExec()
 	err := m.cmd.Start()
-	if errors.Is(err, unix.EPERM) && m.cmd.SysProcAttr.Cloneflags != 0 {
-		// Root in a container may not make namespaces: one layer of several is
-		// missing then.
+	if (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC)) && m.cmd.SysProcAttr.Cloneflags != 0 {
+		// Root in a container may not make namespaces, or there are as many as the
+		// node allows (namespaces(7)): one layer of several is missing then.
 		m.command(cfg, p, 0)
 		err = m.cmd.Start()
 	}

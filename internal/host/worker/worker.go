@@ -147,11 +147,12 @@ func (w *Worker) spawn(ctx context.Context, j Job) (*child, error) {
 	}
 	attr.Cloneflags = syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC
 	c, err := launch(ctx, j, attr)
-	if !errors.Is(err, unix.EPERM) {
+	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSPC) {
 		w.layers = append(w.layers, "network namespace", "ipc namespace")
 		return c, err
 	}
-	// Root in a container may not make namespaces.
+	// Root in a container may not make namespaces, or there are as many as the node
+	// allows.
 	attr.Cloneflags = 0
 	return launch(ctx, j, attr)
 }
