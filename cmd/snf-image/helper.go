@@ -160,8 +160,13 @@ Leave the shell with "exit".`,
 				return err
 			}
 			s := &spec.Spec{Mode: spec.ModeShell}
-			for _, path := range disks {
-				s.Disks = append(s.Disks, spec.Disk{Path: path, ReadOnly: readOnly})
+			for _, text := range disks {
+				d := diskNamed(text)
+				if err := spec.CheckDiskURI(d.URI); d.Path == "" && err != nil {
+					return flagFailure("--disk", err)
+				}
+				d.ReadOnly = readOnly
+				s.Disks = append(s.Disks, d)
 			}
 			restore := a.rawTerminal()
 			defer restore()
@@ -172,7 +177,7 @@ Leave the shell with "exit".`,
 				}{a.stdin, a.stdout})
 		},
 	}
-	cmd.Flags().StringArrayVar(&disks, "disk", nil, "block device or disk file at `path` (repeatable)")
+	cmd.Flags().StringArrayVar(&disks, "disk", nil, "block device or disk file at `path`, or the URI of a disk (repeatable)")
 	cmd.Flags().BoolVar(&readOnly, "read-only", false, "attach the disks for reading only")
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"snf-image/internal/host/ganeti"
+	"snf-image/internal/host/nbd"
 	"snf-image/internal/host/worker"
 )
 
@@ -23,6 +24,8 @@ func main() {
 	switch name := filepath.Base(os.Args[0]); {
 	case os.Args[0] == worker.Name:
 		err = worker.Main(ctx, os.Stdin, os.Stdout)
+	case os.Args[0] == nbd.Name:
+		err = nbd.Launch(os.Args)
 	case ganeti.IsScript(name):
 		env := ganeti.NewEnvironment(os.Environ())
 		os.Clearenv() // it holds secrets, which no child may inherit

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -56,18 +57,19 @@ func (s *osScript) dump(call *ganeti.Call, problems spec.Problems, stream any) (
 		return deploy.Dump{}, err
 	}
 	s.log = newScriptLogger(s.stderr, call.Debug)
-	t := call.Transfer
-	if t.URI != "" && !isDisk(t.Device) {
-		return deploy.Dump{}, &report.Failure{
-			Kind: report.Usage, What: "opening the disk", On: fmt.Sprintf("disk %d", t.Index),
-			Cause: fmt.Errorf("disks by URI: %w", spec.ErrNotInThisVersion),
+	disk := byURI([]spec.Disk{{Path: call.Transfer.Device, URI: call.Transfer.URI}})[0]
+	if disk.Path == "" {
+		if err := spec.CheckDiskURI(disk.URI); err != nil {
+			return deploy.Dump{}, &report.Failure{
+				Kind: report.Usage, What: "checking what Ganeti passed", On: strings.ToUpper(string(s.name)) + "_DISK_URI", Cause: err,
+			}
 		}
 	}
 	f, ok := stream.(*os.File)
 	if !ok {
 		return deploy.Dump{}, &report.Failure{Kind: report.Internal, What: "finding the stream of the dump", Cause: errors.New("it is no descriptor")}
 	}
-	return deploy.Dump{Disk: t.Device, Stream: f, Log: s.log}, nil
+	return deploy.Dump{Disk: disk, Stream: f, Log: s.log}, nil
 }
 
 // tellSize writes the size of the dump to the descriptor fd, if there is one, and

@@ -43,7 +43,7 @@ type parameterFlags struct {
 func (p *parameterFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&p.name, "name", "", "instance `name`, written as the host name")
-	f.StringArrayVar(&p.disks, "disk", nil, "block device or disk file at `path` (repeatable; the first one holds the system)")
+	f.StringArrayVar(&p.disks, "disk", nil, "block device or disk file at `path`, or the URI of a disk QEMU reaches, such as rbd:pool/disk (repeatable; the first one holds the system)")
 	f.StringVar(&p.size, "size", "", "create the first disk's file with, or extend it to, this `size` (10G)")
 	f.StringArrayVar(&p.nics, "nic", nil, "network interface: `mac=…,ip=…,subnet=…,gateway=…,subnet6=…,gateway6=…,network=…,mode=…,link=…,tags=a b` (repeatable)")
 	f.StringVar(&p.passwordFile, "password-file", "", "`file` with the password on its first line (- is standard input)")
@@ -72,14 +72,22 @@ func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *
 		Mode: mode, Name: p.name, NameOrigin: "--name", DiskOrigin: "--disk", NICOrigin: "--nic",
 		Size: p.size, NICFlags: p.nics, DefaultFormat: spec.DiskDump,
 	}
-	for _, path := range p.disks {
-		in.Disks = append(in.Disks, spec.Disk{Path: path})
+	for _, text := range p.disks {
+		in.Disks = append(in.Disks, diskNamed(text))
 	}
 	s, problems := spec.Build(params, in)
 	for _, w := range problems.Warnings() {
 		a.log.Warn(w.Error())
 	}
 	return s, a.invalid("checking the parameters", problems)
+}
+
+// diskNamed is the disk a flag names: a path, unless only a URI can be meant.
+func diskNamed(text string) spec.Disk {
+	if _, err := os.Lstat(text); err != nil && spec.IsDiskURI(text) {
+		return spec.Disk{URI: text}
+	}
+	return spec.Disk{Path: text}
 }
 
 // invalid logs every error in problems and makes one failure of them.

@@ -48,7 +48,7 @@ type ImageRead struct {
 	ID     string `json:"id"`
 	Format string `json:"format"`
 	Size   int64  `json:"size"`
-	// Digest says of what and how it was computed, "sha256:…".
+	// Digest says of what and how it was computed, "blake3-blocks:…".
 	Digest string `json:"digest,omitempty"`
 	// DataBytes is how much of it was data and not holes.
 	DataBytes int64 `json:"data_bytes"`

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ func (b *builder) buildDisks() {
 			fail(path, "disk "+shown(d.Path)+" given twice", ErrDisk)
 		}
 		if d.Path == "" && d.URI != "" {
-			fail(path, "disks by URI: not in this version", ErrNotInThisVersion)
+			b.checkURI(i, path)
 		}
 	}
 	if b.in.Size == "" {
@@ -42,6 +43,23 @@ func (b *builder) buildDisks() {
 		b.Report(Problem{Severity: Error, Origin: "--size", Message: err.Error(), Rule: ErrSize})
 	}
 	b.spec.Disks[0].Size = size
+}
+
+// checkURI checks the URI of a disk that has nothing else.
+func (b *builder) checkURI(i int, path string) {
+	d := b.in.Disks[i]
+	report := func(err error, remedy string) {
+		b.Report(Problem{Severity: Error, Origin: b.in.DiskOrigin, Path: path, Message: err.Error(), Remedy: remedy, Rule: ErrDisk})
+	}
+	err := CheckDiskURI(d.URI)
+	switch {
+	case errors.Is(err, errDiskSecret):
+		report(err, "let this node's configuration hold it, as ceph.conf and ssh keys do")
+	case err != nil:
+		report(err, "")
+	case slices.ContainsFunc(b.in.Disks[:i], func(e Disk) bool { return e.Path == "" && e.URI == d.URI }):
+		report(errors.New("disk "+shown(MaskDiskURI(d.URI))+" given twice"), "")
+	}
 }
 
 // buildNICs sets NICs.

@@ -42,13 +42,22 @@ type Spec struct {
 	UserData   *Secret `json:"user_data,omitempty"`
 }
 
-// Disk is one disk of the instance.
+// Disk is one disk of the instance: a block device or a disk file, or, where Path
+// is empty, what URI names.
 type Disk struct {
 	Path     string `json:"path"`
 	URI      string `json:"uri,omitempty"`
 	ReadOnly bool   `json:"read_only,omitempty"`
 	// Size creates or extends a disk file to this many bytes; 0 leaves it.
 	Size int64 `json:"size,omitempty"`
+}
+
+// Shown is what names the disk in messages.
+func (d Disk) Shown() string {
+	if d.Path == "" {
+		return MaskDiskURI(d.URI)
+	}
+	return d.Path
 }
 
 // Format names how the bytes of an image encode a disk.

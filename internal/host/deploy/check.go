@@ -47,7 +47,7 @@ func (r *run) check(ctx context.Context, o target.Options) error {
 	if err := r.openImage(); err != nil {
 		return err
 	}
-	if err := r.openDisks(o); err != nil {
+	if err := r.openDisks(ctx, o); err != nil {
 		return err
 	}
 	if r.image != nil {
@@ -146,7 +146,7 @@ func (r *run) imagePath() (string, error) {
 
 // openDisks opens the first disk for writing and the others, but for one that
 // becomes swap, for reading only.
-func (r *run) openDisks(o target.Options) error {
+func (r *run) openDisks(ctx context.Context, o target.Options) error {
 	for i, d := range r.Spec.Disks {
 		opts := o
 		opts.Size, opts.Existing = d.Size, r.image == nil
@@ -157,7 +157,7 @@ func (r *run) openDisks(o target.Options) error {
 		if r.image != nil && i == 0 {
 			opts.ImageSize = r.image.Size
 		}
-		disk, err := target.Open(d.Path, opts)
+		disk, err := openDisk(ctx, d, opts)
 		if err != nil {
 			return err
 		}
@@ -167,6 +167,15 @@ func (r *run) openDisks(o target.Options) error {
 		r.record.openedDisk(r.disks[0])
 	}
 	return nil
+}
+
+// openDisk opens a disk by its path or, where that is all there is, by its URI.
+func openDisk(ctx context.Context, d spec.Disk, o target.Options) (*target.Disk, error) {
+	if d.Path != "" {
+		return target.Open(d.Path, o)
+	}
+	o.LockDir = thisNode().Dir
+	return target.OpenURI(ctx, d.URI, o)
 }
 
 func (r *run) swapDisk(i int) bool { return r.plan.Swap != nil && r.plan.Swap.Disk == i }
@@ -194,7 +203,9 @@ func (r *run) planOptions() spec.PlanOptions {
 func (r *run) vmDisks() []vm.Disk {
 	var disks []vm.Disk
 	for i, d := range r.disks {
-		disks = append(disks, vm.Disk{File: d.File, Serial: r.plan.Disks[i].Serial, ReadOnly: r.plan.Disks[i].ReadOnly, Direct: isDirect(d.File)})
+		disks = append(disks, vm.Disk{
+			File: d.File, Connect: d.Connect(), Serial: r.plan.Disks[i].Serial, ReadOnly: r.plan.Disks[i].ReadOnly, Direct: isDirect(d.File),
+		})
 	}
 	if r.ends != nil {
 		disks = append(disks, vm.Disk{File: r.ends.head, Serial: "head"}, vm.Disk{File: r.ends.tail, Serial: "tail"})
@@ -251,6 +262,9 @@ func newUUID() string {
 
 // isDirect says whether f bypasses the page cache; QEMU must be told.
 func isDirect(f *os.File) bool {
+	if f == nil {
+		return false // by URI
+	}
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
 	return err == nil && flags&unix.O_DIRECT != 0
 }

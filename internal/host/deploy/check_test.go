@@ -28,7 +28,7 @@ func TestImageAsAnotherDisk(t *testing.T) {
 			image:   img, plan: spec.Plan{Mode: spec.ModeDeploy, Swap: swap},
 		}
 		r.record = newRecord(r.Request)
-		err = r.openDisks(target.Options{})
+		err = r.openDisks(t.Context(), target.Options{})
 		for _, d := range r.disks {
 			_ = d.Close()
 		}

@@ -166,7 +166,7 @@ func (r *run) object() string {
 	if len(r.Spec.Disks) == 0 {
 		return ""
 	}
-	return r.Spec.Disks[0].Path
+	return r.Spec.Disks[0].Shown()
 }
 
 // settle gives a helper that closed the channel a moment to end by itself.

@@ -134,10 +134,14 @@ func (r *run) copy(ctx context.Context) (*copied, error) {
 	}
 	r.mark("copying the image to the disk")
 	c, start := new(copied), time.Now()
+	disk, export, err := r.disks[0].Handle(ctx)
+	if err != nil {
+		return nil, err
+	}
 	messages := copyMessages{sink: r.Sink, progress: r.Progress}
 	job := worker.Job{
 		Format: r.Spec.Format, ImageSize: r.image.Size, DiskSize: r.disks[0].Size, Wipe: target.Wipe(r.Config.Wipe),
-		Image: r.image.File, Disk: r.disks[0].File, Head: r.ends.head, Tail: r.ends.tail,
+		Image: r.image.File, Disk: disk, Export: export, Head: r.ends.head, Tail: r.ends.tail,
 		Progress: messages.add, Stream: r.remote != nil,
 	}
 	if id := r.ids.worker; id != nil {
@@ -150,7 +154,7 @@ func (r *run) copy(ctx context.Context) (*copied, error) {
 	r.remote.feed()
 	c.result, err = w.Wait()
 	if err = r.remote.end(ctx, err); err != nil {
-		return nil, err
+		return nil, r.disks[0].Explain(err)
 	}
 	c.layers, c.took = w.Layers(), time.Since(start)
 	messages.end(c.result.ImageBytes)

@@ -8,12 +8,13 @@ import (
 
 	"snf-image/internal/host/target"
 	"snf-image/internal/host/worker"
+	"snf-image/internal/spec"
 )
 
 // Dump is a disk that is exported or imported as a plain raw dump, byte for
 // byte. No byte of it means anything to the host.
 type Dump struct {
-	Disk   string   // path of a block device or disk file
+	Disk   spec.Disk
 	Stream *os.File // where the dump goes, or comes from
 	Wipe   target.Wipe
 	Log    *slog.Logger
@@ -23,15 +24,19 @@ type Dump struct {
 // nobody may write to it. tell is called with the length of the dump before the
 // first byte of it.
 func Export(ctx context.Context, d Dump, tell func(bytes int64)) error {
-	disk, err := target.Open(d.Disk, target.Options{ReadOnly: true})
+	disk, err := openDisk(ctx, d.Disk, target.Options{ReadOnly: true})
 	if err != nil {
 		return err
 	}
 	defer disk.Close()
-	tell(disk.Size)
-	res, err := d.work(ctx, worker.Job{Action: worker.Export, DiskSize: disk.Size, Image: disk.File, Disk: d.Stream})
+	from, export, err := disk.Handle(ctx)
 	if err != nil {
 		return err
+	}
+	tell(disk.Size)
+	res, err := d.work(ctx, worker.Job{Action: worker.Export, DiskSize: disk.Size, Image: from, Export: export, Disk: d.Stream})
+	if err != nil {
+		return disk.Explain(err)
 	}
 	d.Log.Info(fmt.Sprintf("exported %d bytes, %d of them read from the disk", res.ImageBytes, res.DataBytes))
 	return nil
@@ -40,11 +45,15 @@ func Export(ctx context.Context, d Dump, tell func(bytes int64)) error {
 // Import writes the dump from the stream to the disk. The disk does not boot
 // before all of it is there; what an import that failed leaves never does.
 func Import(ctx context.Context, d Dump) error {
-	disk, err := target.Open(d.Disk, target.Options{Existing: true, Image: d.Stream})
+	disk, err := openDisk(ctx, d.Disk, target.Options{Existing: true, Image: d.Stream})
 	if err != nil {
 		return err
 	}
 	defer disk.Close()
+	to, export, err := disk.Handle(ctx)
+	if err != nil {
+		return err
+	}
 	e, err := newEnds()
 	if err != nil {
 		return err
@@ -52,10 +61,10 @@ func Import(ctx context.Context, d Dump) error {
 	defer e.close()
 	res, err := d.work(ctx, worker.Job{
 		Action: worker.Import, DiskSize: disk.Size, Wipe: d.Wipe,
-		Image: d.Stream, Disk: disk.File, Head: e.head, Tail: e.tail,
+		Image: d.Stream, Disk: to, Export: export, Head: e.head, Tail: e.tail,
 	})
 	if err != nil {
-		return err
+		return disk.Explain(err)
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("importing the dump: %w", context.Cause(ctx))

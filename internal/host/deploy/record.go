@@ -62,7 +62,7 @@ func (rec *record) openedDisk(d *target.Disk) {
 func (rec *record) copied(c *copied) {
 	rec.Timings = append(rec.Timings, report.Timing{Step: "copy", Seconds: c.took.Seconds()})
 	rec.confined("worker", c.layers)
-	rec.Image.Digest = "sha256-blocks:" + c.result.Digest
+	rec.Image.Digest = "blake3-blocks:" + c.result.Digest
 	rec.Image.Size, rec.Image.DataBytes = c.result.ImageBytes, c.result.DataBytes
 	rec.Disk.Wiped = string(c.result.Wiped)
 }
@@ -148,7 +148,7 @@ func boundInspection(in *report.Inspection) *report.Inspection {
 func (r *run) taskFailure(result *report.Result) error {
 	bounded := report.BoundResult(*result)
 	f := &report.Failure{
-		Kind: report.Task, What: "customising the machine", On: r.Spec.Disks[0].Path,
+		Kind: report.Task, What: "customising the machine", On: r.object(),
 		Cause: errors.New(bounded.Error), Remedy: bounded.Remedy,
 	}
 	for _, t := range bounded.Tasks {

@@ -91,7 +91,7 @@ func Shell(ctx context.Context, req Request, terminal io.ReadWriter) error {
 	if err := r.openHelper(); err != nil {
 		return err
 	}
-	if err := r.openDisks(target.Options{}); err != nil {
+	if err := r.openDisks(ctx, target.Options{}); err != nil {
 		return err
 	}
 	if r.shell, err = connectedShell(); err != nil {

@@ -146,14 +146,35 @@ func (s *Server) Connect() (*os.File, error) {
 
 // Dial returns a new connection that is in the transmission phase.
 func (s *Server) Dial(ctx context.Context) (net.Conn, Export, error) {
-	f, err := s.Connect()
+	f, conn, e, err := s.dial(ctx)
 	if err != nil {
 		return nil, Export{}, err
 	}
-	conn, err := net.FileConn(f)
 	_ = f.Close()
+	return conn, e, nil
+}
+
+// Hand is Dial for another process: it takes the transmission phase up on the
+// descriptor.
+func (s *Server) Hand(ctx context.Context) (*os.File, Export, error) {
+	f, conn, e, err := s.dial(ctx)
 	if err != nil {
-		return nil, Export{}, failure(s.name, err)
+		return nil, Export{}, err
+	}
+	_ = conn.Close() // f is another descriptor of the same socket
+	return f, e, nil
+}
+
+// dial connects and does the handshake.
+func (s *Server) dial(ctx context.Context) (*os.File, net.Conn, Export, error) {
+	f, err := s.Connect()
+	if err != nil {
+		return nil, nil, Export{}, err
+	}
+	conn, err := net.FileConn(f)
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, Export{}, failure(s.name, err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, openLimit, errSlow)
 	defer cancel()
@@ -164,13 +185,13 @@ func (s *Server) Dial(ctx context.Context) (net.Conn, Export, error) {
 	}
 	if err == nil {
 		s.used.Store(true)
-		return conn, e, nil
+		return f, conn, e, nil
 	}
-	_ = conn.Close()
+	_, _ = f.Close(), conn.Close()
 	if ctx.Err() != nil {
-		return nil, Export{}, failure(s.name, context.Cause(ctx))
+		return nil, nil, Export{}, failure(s.name, context.Cause(ctx))
 	}
-	return nil, Export{}, s.Explain(err)
+	return nil, nil, Export{}, s.Explain(err)
 }
 
 // Explain returns the failure that err is, by what the server said if it has

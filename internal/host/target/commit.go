@@ -43,20 +43,30 @@ func Commit(d *Disk, head, tail *os.File) error {
 	if err != nil {
 		return commitFailure(d, err)
 	}
-	// A QEMU that shared our description has released the lock bytes it knew.
-	if err := d.lock(false); err != nil {
-		return err
+	if d.File != nil {
+		// A QEMU that shared our description has released the lock bytes it knew.
+		if err := d.lock(false); err != nil {
+			return err
+		}
 	}
-	setDirect(d.File, false)
+	to := d.medium()
+	to.setDirect(false)
 	if err := d.syncName(); err != nil {
 		return commitFailure(d, err)
 	}
 	for _, p := range []piece{{d.Size - spec.EndSize, t}, {Sector, h[Sector:]}, {0, h[:Sector]}} {
-		if err := writeFlushed(d.File, p); err != nil {
+		if err := writeFlushed(to, p); err != nil {
 			return commitFailure(d, err)
 		}
 	}
 	return nil
+}
+
+func (d *Disk) medium() medium {
+	if d.remote != nil {
+		return remote{d.remote.client}
+	}
+	return local{d.File, d.Device}
 }
 
 // syncName makes the name of a created file last.
@@ -76,27 +86,16 @@ func (d *Disk) syncName() error {
 	return nil
 }
 
-// Blank makes both ends of the disk zero and flushes, so that it does not boot.
-func Blank(d *Disk) error {
-	if err := blankEnds(d.File, d.Size); err != nil {
-		return &report.Failure{
-			Kind: report.Disk, What: "making the disk unbootable", On: d.Path, Cause: err,
-			Remedy: "zero its first and last MiB before it is used",
-		}
-	}
-	return nil
-}
-
 // blankEnds zeroes the ends by writing, the head first, and leaves O_DIRECT off.
-func blankEnds(f *os.File, size int64) error {
-	setDirect(f, false)
+func blankEnds(disk medium, size int64) error {
+	disk.setDirect(false)
 	for _, at := range []int64{0, size - spec.EndSize} {
-		if err := writeZeros(f, at, spec.EndSize); err != nil {
+		if err := writeZeros(disk, at, spec.EndSize); err != nil {
 			return fmt.Errorf("zeroing an end of the disk: %w", err)
 		}
 	}
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("flushing the disk: %w", bare(err))
+	if err := disk.flush(); err != nil {
+		return fmt.Errorf("flushing the disk: %w", err)
 	}
 	return nil
 }
@@ -109,12 +108,12 @@ func readEnd(f *os.File) ([]byte, error) {
 	return b, nil
 }
 
-func writeFlushed(f *os.File, p piece) error {
-	if err := writeFull(f, p.data, p.at); err != nil {
+func writeFlushed(to medium, p piece) error {
+	if err := to.writeAt(p.data, p.at); err != nil {
 		return fmt.Errorf("writing %d bytes at %d: %w", len(p.data), p.at, err)
 	}
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("flushing the disk: %w", bare(err))
+	if err := to.flush(); err != nil {
+		return fmt.Errorf("flushing the disk: %w", err)
 	}
 	return nil
 }

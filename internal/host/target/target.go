@@ -39,20 +39,24 @@ type Options struct {
 	ImageSize int64
 	// DryRun checks everything and creates or extends nothing.
 	DryRun bool
+	// LockDir is where runs on this node know of each other's disks by URI; empty
+	// for a user who shares none with others.
+	LockDir string
 }
 
 // Disk is an opened disk, locked against other runs and other QEMUs until
 // Close. Both locks belong to the open file description: a QEMU that inherits
 // a duplicate of File shares them.
 type Disk struct {
-	File   *os.File // nil after a dry run that would create the file
-	Path   string
+	File   *os.File // nil after a dry run that would create the file, and for a disk by URI
+	Path   string   // or the URI, fit for logs
 	Size   int64
-	Device bool
+	Device bool // it has the size it has
 	// Created says that Open made the file; Extended that it made it longer.
 	Created, Extended bool
 
 	oldSize int64
+	remote  *attachment // of a disk by URI
 }
 
 // Open opens the disk at path. Refusals are *report.Failure of kind Disk, Busy
@@ -154,7 +158,10 @@ func orSize(d *Disk) string {
 
 // Close releases the disk and its locks.
 func (d *Disk) Close() error {
-	if d.File == nil {
+	switch {
+	case d.remote != nil:
+		return d.remote.release()
+	case d.File == nil:
 		return nil
 	}
 	return d.File.Close()

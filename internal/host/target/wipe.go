@@ -72,7 +72,6 @@ func (w *Writer) Wipe(ctx context.Context, off int64, how Wipe) (Wiped, int64, e
 // wiper returns a Writer on the same disk that counts for itself.
 func (w *Writer) wiper() *Writer {
 	z := &Writer{disk: w.disk, head: w.head, tail: w.tail, size: w.size, direct: w.direct}
-	z.zeroer.device = w.zeroer.device
 	z.zeroer.lacks.Store(w.zeroer.lacks.Load())
 	return z
 }

@@ -2,15 +2,12 @@ package target
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
+	"snf-image/internal/host/nbd"
 	"snf-image/internal/spec"
 )
 
@@ -22,11 +19,12 @@ const Align = 4096
 // apart: what belongs there goes to the files head and tail, so that the disk
 // cannot boot before Commit. It is safe for concurrent use up to Flush.
 type Writer struct {
-	disk, head, tail *os.File
-	size             int64
-	direct           bool
-	zeroer           zeroer
-	data             atomic.Int64
+	disk       medium
+	head, tail *os.File
+	size       int64
+	direct     bool
+	zeroer     zeroer
+	data       atomic.Int64
 
 	mu   sync.Mutex
 	late []piece // what cannot be written directly: at most some sectors
@@ -45,13 +43,26 @@ func NewWriter(disk, head, tail *os.File, size int64) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking at the disk: %w", err)
 	}
+	w, err := writerOn(local{disk, isDevice(st)}, head, tail, size)
+	if err == nil {
+		w.direct = w.disk.setDirect(!isDevice(st) || sectorOf(disk) <= Align)
+	}
+	return w, err
+}
+
+// NewRemoteWriter is NewWriter for a disk behind an NBD server.
+func NewRemoteWriter(disk *nbd.Client, head, tail *os.File, size int64) (*Writer, error) {
+	if have := disk.Export().Size; have != size {
+		return nil, fmt.Errorf("a disk of %d bytes has %d", size, have)
+	}
+	return writerOn(remote{disk}, head, tail, size)
+}
+
+func writerOn(disk medium, head, tail *os.File, size int64) (*Writer, error) {
 	if size < MinSize {
 		return nil, fmt.Errorf("a disk of %d bytes is too small", size)
 	}
-	w := &Writer{disk: disk, head: head, tail: tail, size: size}
-	w.zeroer.device = isDevice(st)
-	w.direct = setDirect(disk, !w.zeroer.device || sectorOf(disk) <= Align)
-	return w, nil
+	return &Writer{disk: disk, head: head, tail: tail, size: size}, nil
 }
 
 // Direct says whether writes pass the page cache by.
@@ -72,7 +83,7 @@ func (w *Writer) BlankEnds() error {
 	if err := blankEnds(w.disk, w.size); err != nil {
 		return err
 	}
-	setDirect(w.disk, w.direct)
+	w.disk.setDirect(w.direct)
 	return nil
 }
 
@@ -121,7 +132,7 @@ func (w *Writer) writePart(p []byte, off int64) error {
 	}
 	whole := len(p) - len(p)%Align
 	w.later(p[whole:], off+int64(whole))
-	return writeFull(w.disk, p[:whole], off)
+	return w.disk.writeAt(p[:whole], off)
 }
 
 // later keeps a copy of p for Flush: O_DIRECT cannot write a part of a block,
@@ -189,60 +200,17 @@ func (w *Writer) Zeroing() Method { return Method(w.zeroer.used.Load()) }
 // Flush writes what was kept back and waits until the disk has everything.
 func (w *Writer) Flush() error {
 	if len(w.late) > 0 && w.direct {
-		setDirect(w.disk, false)
-		defer setDirect(w.disk, true)
+		w.disk.setDirect(false)
+		defer w.disk.setDirect(true)
 	}
 	for _, p := range w.late {
-		if err := writeFull(w.disk, p.data, p.at); err != nil {
+		if err := w.disk.writeAt(p.data, p.at); err != nil {
 			return fmt.Errorf("writing %d bytes at %d: %w", len(p.data), p.at, err)
 		}
 	}
 	w.late = nil
-	if err := w.disk.Sync(); err != nil {
-		return fmt.Errorf("flushing the disk: %w", bare(err))
+	if err := w.disk.flush(); err != nil {
+		return fmt.Errorf("flushing the disk: %w", err)
 	}
 	return nil
-}
-
-// writeFull writes all of p; a write that writes nothing is an error.
-func writeFull(f *os.File, p []byte, off int64) error {
-	for len(p) > 0 {
-		n, err := unix.Pwrite(int(f.Fd()), p, off)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return err
-		case n == 0:
-			return io.ErrShortWrite
-		}
-		p, off = p[n:], off+int64(n)
-	}
-	return nil
-}
-
-// setDirect switches O_DIRECT of the open file description, and says whether
-// it is on now. Some file systems do not have it.
-func setDirect(f *os.File, on bool) bool {
-	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
-	if err != nil {
-		return false
-	}
-	want := flags &^ unix.O_DIRECT
-	if on {
-		want |= unix.O_DIRECT
-	}
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFL, want); err != nil {
-		return false
-	}
-	return on
-}
-
-// sectorOf returns the logical sector size of a device.
-func sectorOf(f *os.File) int {
-	n, err := unix.IoctlGetInt(int(f.Fd()), unix.BLKSSZGET)
-	if err != nil {
-		return Sector
-	}
-	return n
 }

@@ -69,7 +69,7 @@ func TestCommit(t *testing.T) {
 	if !is(b[:spec.EndSize], 1) || !is(b[spec.EndSize:n], 0x55) || !is(b[n:], 2) {
 		t.Error("the disk is not head, body, tail")
 	}
-	if err := Blank(d); err != nil {
+	if err := blankEnds(d.medium(), d.Size); err != nil {
 		t.Fatal(err)
 	}
 	b = read(t, path)
@@ -84,7 +84,7 @@ func TestCommitOrder(t *testing.T) {
 	t.Parallel()
 	path := staleDisk(t, testSize)
 	d := open(t, path, Options{})
-	if err := Blank(d); err != nil {
+	if err := blankEnds(d.medium(), d.Size); err != nil {
 		t.Fatal(err)
 	}
 	short, err := os.CreateTemp(t.TempDir(), "head")
@@ -157,7 +157,7 @@ func TestWipe(t *testing.T) {
 		"zero, costly":        {WipeZero, PunchHole, WipedWritten, true},
 		"none":                {WipeNone, None, WipedLeft, false},
 		"nothing behind":      {WipeAuto, None, WipedNothing, false},
-		"auto, but no method": {WipeAuto, Kernel, WipedCostly, false},
+		"auto, but no method": {WipeAuto, Offload, WipedCostly, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -217,7 +217,7 @@ func TestWriteOverPunched(t *testing.T) {
 		path := staleDisk(t, testSize+512*3)
 		w := newWriter(t, path)
 		w.direct = direct && w.direct
-		setDirect(w.disk, w.direct)
+		w.disk.setDirect(w.direct)
 		if err := w.Punch(t.Context(), 2<<20, 6<<20); err != nil {
 			t.Fatal(err)
 		}

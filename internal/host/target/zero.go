@@ -22,10 +22,12 @@ const (
 	// PunchHole is fallocate(2) with FALLOC_FL_PUNCH_HOLE. On a device the
 	// kernel sends REQ_OP_WRITE_ZEROES and never falls back to writing
 	// (block/fops.c, blkdev_fallocate), so success is cheap and proof; it is
-	// no discard, which would prove nothing.
+	// no discard, which would prove nothing. By NBD it is NBD_CMD_WRITE_ZEROES with
+	// NBD_CMD_FLAG_FAST_ZERO.
 	PunchHole
-	// Kernel is BLKZEROOUT: the kernel writes the zeros itself.
-	Kernel
+	// Offload is BLKZEROOUT, or NBD_CMD_WRITE_ZEROES: the kernel or the server
+	// writes the zeros itself.
+	Offload
 	// Written is writing zeros.
 	Written
 )
@@ -43,8 +45,8 @@ func (m Method) String() string {
 		return "none needed"
 	case PunchHole:
 		return "punch-hole"
-	case Kernel:
-		return "kernel"
+	case Offload:
+		return "offload"
 	case Written:
 		return "written"
 	}
@@ -70,22 +72,21 @@ var ErrCostly = errors.New("the disk cannot make ranges zero without writing")
 
 // zeroer zeroes ranges of one disk and remembers which methods it lacks.
 type zeroer struct {
-	device bool
-	lacks  atomic.Int32 // the last method that is not supported
-	used   atomic.Int32 // the costliest method used
+	lacks atomic.Int32 // the last method that is not supported
+	used  atomic.Int32 // the costliest method used
 }
 
 // zeroStep bounds one call into the kernel, which a signal cannot end.
 const zeroStep = 1 << 30
 
 // zero makes a range zero by the cheapest method up to limit.
-func (z *zeroer) zero(ctx context.Context, f *os.File, off, n int64, limit Method) error {
+func (z *zeroer) zero(ctx context.Context, on medium, off, n int64, limit Method) error {
 	for n > 0 {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
 		step := min(n, zeroStep)
-		if err := z.step(f, off, step, limit); err != nil {
+		if err := z.step(on, off, step, limit); err != nil {
 			return err
 		}
 		off, n = off+step, n-step
@@ -93,9 +94,9 @@ func (z *zeroer) zero(ctx context.Context, f *os.File, off, n int64, limit Metho
 	return nil
 }
 
-func (z *zeroer) step(f *os.File, off, n int64, limit Method) error {
+func (z *zeroer) step(on medium, off, n int64, limit Method) error {
 	for m := Method(z.lacks.Load()) + 1; m <= limit; m++ {
-		err := z.try(m, f, off, n)
+		err := on.makeZero(m, off, n)
 		if err == nil {
 			raise(&z.used, int32(m))
 			return nil
@@ -106,20 +107,6 @@ func (z *zeroer) step(f *os.File, off, n int64, limit Method) error {
 		raise(&z.lacks, int32(m))
 	}
 	return ErrCostly
-}
-
-func (z *zeroer) try(m Method, f *os.File, off, n int64) error {
-	switch {
-	case m == PunchHole:
-		return retry(func() error {
-			return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
-		})
-	case m == Kernel && z.device:
-		return retry(func() error { return zeroOut(f, off, n) })
-	case m == Kernel:
-		return unix.ENOTTY // files only have the other two
-	}
-	return writeZeros(f, off, n)
 }
 
 // unsupported says that a method does not exist here, as opposed to a disk
@@ -145,10 +132,10 @@ func zeroOut(f *os.File, off, n int64) error {
 // zeros is one shared read-only buffer.
 var zeros = sync.OnceValue(func() []byte { return aligned(1 << 20) })
 
-func writeZeros(f *os.File, off, n int64) error {
+func writeZeros(to medium, off, n int64) error {
 	for n > 0 {
 		b := zeros()[:min(n, 1<<20)]
-		if err := writeFull(f, b, off); err != nil {
+		if err := to.writeAt(b, off); err != nil {
 			return err
 		}
 		off, n = off+int64(len(b)), n-int64(len(b))

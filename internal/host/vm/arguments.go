@@ -51,7 +51,8 @@ func accelerator(a Accelerator) []string {
 
 // disk attaches file descriptor fd. An fd set keeps QEMU from opening a path,
 // and works for devices only root may open; the description is shared with the
-// host, and so are its locks.
+// host, and so are its locks. QEMU would stop the machine when a disk is full; the
+// agent is told instead.
 func disk(i, fd int, d Disk) []string {
 	onOff := func(b bool) string {
 		if b {
@@ -59,14 +60,18 @@ func disk(i, fd int, d Disk) []string {
 		}
 		return "off"
 	}
+	node := fmt.Sprintf("node-name=disk%d,read-only=%s,", i, onOff(d.ReadOnly))
+	device := fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s,disable-legacy=on,werror=report,rerror=report", i, d.Serial)
+	if d.Connect != nil {
+		return []string{"-blockdev", fmt.Sprintf("driver=nbd,%sserver.type=fd,server.str=%d", node, fd), "-device", device}
+	}
 	driver := "file"
 	if isBlockDevice(d.File) {
 		driver = "host_device"
 	}
 	return []string{
 		"-add-fd", fmt.Sprintf("fd=%d,set=%d", fd, i+1),
-		"-blockdev", fmt.Sprintf("driver=%s,node-name=disk%d,filename=/dev/fdset/%d,read-only=%s,cache.direct=%s,discard=ignore,locking=off",
-			driver, i, i+1, onOff(d.ReadOnly), onOff(d.Direct)),
-		"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s,disable-legacy=on", i, d.Serial),
+		"-blockdev", fmt.Sprintf("driver=%s,%sfilename=/dev/fdset/%d,cache.direct=%s,discard=ignore,locking=off", driver, node, i+1, onOff(d.Direct)),
+		"-device", device,
 	}
 }

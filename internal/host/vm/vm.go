@@ -53,7 +53,10 @@ type Config struct {
 
 // Disk is one virtio-blk disk of the helper.
 type Disk struct {
-	File     *os.File // opened for reading and writing unless ReadOnly
+	File *os.File // opened for reading and writing unless ReadOnly
+	// Connect, when not nil, takes the place of File: it returns a new connection to
+	// an NBD server, whose handshake is for QEMU to do.
+	Connect  func() (*os.File, error)
 	Serial   string   // at most 20 bytes, how the agent recognises the disk
 	ReadOnly bool
 	Direct   bool // File was opened with O_DIRECT
@@ -247,13 +250,19 @@ func newPlumbing(cfg Config) (*plumbing, error) {
 		return nil
 	}
 	p.fd.kernel, p.fd.initramfs = pass(cfg.Kernel), pass(cfg.Initramfs)
+	var err error
 	for _, d := range cfg.Disks {
-		p.disks = append(p.disks, pass(d.File))
+		f := d.File
+		if d.Connect != nil && err == nil {
+			f, err = d.Connect()
+			p.own = append(p.own, f)
+		}
+		p.disks = append(p.disks, pass(f))
 	}
 	if cfg.Shell != nil {
 		p.fd.shell = pass(cfg.Shell)
 	}
-	err := errors.Join(pair(&p.channel, &p.fd.channel), pair(&p.console, &p.fd.console),
+	err = errors.Join(err, pair(&p.channel, &p.fd.channel), pair(&p.console, &p.fd.console),
 		pair(&p.monitor, &p.fd.monitor))
 	if err != nil {
 		p.closeChild()

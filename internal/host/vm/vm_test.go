@@ -60,7 +60,8 @@ echo '{"event":"SHUTDOWN","data":{"guest":true,"reason":"` + reason + `"}}' >&$m
 func TestArguments(t *testing.T) {
 	t.Parallel()
 	cfg := config(t, "qemu")
-	p := &plumbing{disks: []int{5, 6}}
+	cfg.Disks = append(cfg.Disks, Disk{Connect: func() (*os.File, error) { return nil, nil }, Serial: "disk2"})
+	p := &plumbing{disks: []int{5, 6, 10}}
 	p.fd.kernel, p.fd.initramfs, p.fd.channel, p.fd.console, p.fd.monitor = 3, 4, 7, 8, 9
 	want := strings.Fields(`-no-user-config -nodefaults -display none -no-reboot -name snf-image-helper
 		-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
@@ -72,11 +73,13 @@ func TestArguments(t *testing.T) {
 		-chardev socket,id=channel,fd=7 -device virtserialport,bus=serial.0,nr=1,chardev=channel,name=snf-image
 		-accel tcg,tb-size=64 -cpu max
 		-add-fd fd=5,set=1
-		-blockdev driver=file,node-name=disk0,filename=/dev/fdset/1,read-only=off,cache.direct=off,discard=ignore,locking=off
-		-device virtio-blk-pci,drive=disk0,serial=disk0,disable-legacy=on
+		-blockdev driver=file,node-name=disk0,read-only=off,filename=/dev/fdset/1,cache.direct=off,discard=ignore,locking=off
+		-device virtio-blk-pci,drive=disk0,serial=disk0,disable-legacy=on,werror=report,rerror=report
 		-add-fd fd=6,set=2
-		-blockdev driver=file,node-name=disk1,filename=/dev/fdset/2,read-only=on,cache.direct=on,discard=ignore,locking=off
-		-device virtio-blk-pci,drive=disk1,serial=disk1,disable-legacy=on`)
+		-blockdev driver=file,node-name=disk1,read-only=on,filename=/dev/fdset/2,cache.direct=on,discard=ignore,locking=off
+		-device virtio-blk-pci,drive=disk1,serial=disk1,disable-legacy=on,werror=report,rerror=report
+		-blockdev driver=nbd,node-name=disk2,read-only=off,server.type=fd,server.str=10
+		-device virtio-blk-pci,drive=disk2,serial=disk2,disable-legacy=on,werror=report,rerror=report`)
 	if diff := cmp.Diff(want, arguments(cfg, p)); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
 	}

@@ -3,11 +3,12 @@ package worker
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/zeebo/blake3"
 
 	"snf-image/internal/host/format"
 	"snf-image/internal/host/target"
@@ -194,7 +195,7 @@ func hashBlocks(blocks []block, off int64, buf []byte) []block {
 	for i := 0; i < len(buf); i += unit {
 		b := buf[i:min(i+unit, len(buf))]
 		if !isZero(b) {
-			blocks = append(blocks, block{off + int64(i), sha256.Sum256(b)})
+			blocks = append(blocks, block{off + int64(i), blake3.Sum256(b)})
 		}
 	}
 	return blocks

@@ -1,25 +1,27 @@
 package worker
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
+
+	"github.com/zeebo/blake3"
 )
 
-const digestSize = sha256.Size
+const digestSize = 32
 
-// digest is the block digest of a disk, the name of what was read: SHA-256 over,
+// digest is the block digest of a disk, the name of what was read: BLAKE3 over,
 // for every block of 64 KiB that is not all zero, in order, its index (64 bits,
-// big-endian) and the SHA-256 of its bytes, and last the disk's size (64 bits,
-// big-endian). The last block may be short.
+// big-endian) and the BLAKE3 of its bytes, and last the disk's size (64 bits,
+// big-endian). The last block may be short. (SHA-256 takes three times as long, and
+// with it the whole copy half as long again.)
 //
 // It does not depend on where the image has holes, costs nothing for zeros, and
 // blocks can be hashed in parallel. The size comes last because a stream does not
 // tell before.
 type digest struct{ h hash.Hash }
 
-func newDigest() digest { return digest{sha256.New()} }
+func newDigest() digest { return digest{blake3.New()} }
 
 // add appends the block at off; blocks come in order.
 func (d digest) add(off int64, sum [digestSize]byte) {

@@ -12,7 +12,6 @@ import (
 
 	"snf-image/internal/host/format"
 	"snf-image/internal/host/target"
-	"snf-image/internal/spec"
 )
 
 var errDiskChanged = errors.New("the disk was changed while it was read")
@@ -24,7 +23,7 @@ func exportDump(ctx context.Context, j Job) (Result, error) {
 	if err != nil {
 		return Result{}, &blame{false, bare(err)}
 	}
-	disk, err := format.Open(spec.Raw, j.Image)
+	disk, err := j.exported()
 	if err != nil {
 		return Result{}, &blame{false, err}
 	}
@@ -131,6 +130,6 @@ func (o *outlet) read(p []byte) error {
 		return err
 	}
 	o.data += int64(len(p))
-	_ = unix.Fadvise(int(o.file.Fd()), o.pos, int64(len(p)), unix.FADV_DONTNEED) // only kinder
+	_ = unix.Fadvise(int(o.file.Fd()), o.pos, int64(len(p)), unix.FADV_DONTNEED) // only kinder; a socket has none
 	return nil
 }

@@ -23,7 +23,7 @@ func TestKilled(t *testing.T) {
 	worker := make(chan *Worker, 1)
 	struck := false
 	r.Progress = func(pos, total int64) {
-		if !struck && pos > 0 && pos < total {
+		if !struck && pos < total {
 			struck = true
 			_ = syscall.Kill((<-worker).pid, syscall.SIGKILL)
 		}
@@ -57,11 +57,7 @@ func TestTruncatedMidway(t *testing.T) {
 	disk := stale(t, 96<<20)
 	r := open(t, image, disk)
 	r.Interval = time.Millisecond
-	r.Progress = func(pos, _ int64) {
-		if pos > 0 {
-			_ = os.Truncate(image, 1<<20)
-		}
-	}
+	r.Progress = func(int64, int64) { _ = os.Truncate(image, 1<<20) }
 	_, err := r.write(t.Context())
 	if report.KindOf(err) != report.Image || !strings.Contains(err.Error(), image) {
 		t.Errorf("Wait = %v (%s), want a failure of the image", err, report.KindOf(err))
@@ -95,7 +91,7 @@ func TestCancel(t *testing.T) {
 	r := open(t, writeSparse(t, noise(9, 96<<20)), disk)
 	r.Interval = time.Millisecond
 	r.Progress = func(pos, total int64) {
-		if pos > 0 && pos < total {
+		if pos < total {
 			cancel(stop)
 		}
 	}

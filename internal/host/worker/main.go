@@ -76,7 +76,7 @@ func work(ctx context.Context, j Job, out *speaker) (Result, error) {
 	if image.Size() > j.DiskSize {
 		return Result{}, imageError(fmt.Errorf("it needs a disk of %d bytes, this one has %d", image.Size(), j.DiskSize))
 	}
-	w, err := target.NewWriter(j.Disk, j.Head, j.Tail, j.DiskSize)
+	w, err := j.writer()
 	if err != nil {
 		return Result{}, diskError(err)
 	}

@@ -25,7 +25,7 @@ var (
 // to know.
 func receive(ctx context.Context, j Job, out *speaker) (Result, error) {
 	start := time.Now()
-	w, err := target.NewWriter(j.Disk, j.Head, j.Tail, j.DiskSize)
+	w, err := j.writer()
 	if err != nil {
 		return Result{}, diskError(err)
 	}

@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/nbd"
 	"snf-image/internal/host/target"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -46,6 +47,9 @@ type Job struct {
 	Stream   bool        `json:"stream,omitempty"`
 	DiskSize int64       `json:"disk_size"`
 	Wipe     target.Wipe `json:"wipe"`
+	// Export says that the disk, which is Disk, or Image when it is exported, is a
+	// connection to an NBD server that serves this.
+	Export *nbd.Export `json:"export,omitempty"`
 
 	// Image and Disk are open for reading and for writing. Head and Tail stand
 	// for the ends of the disk (target.NewEnd); nil for an export.

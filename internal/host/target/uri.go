@@ -1,0 +1,150 @@
+package target
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/host/nbd"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+)
+
+// attachment is what a disk by URI is reached by.
+type attachment struct {
+	server *nbd.Server
+	client *nbd.Client // ours
+	lock   *os.File    // nil for none
+	handed []*os.File  // connections of children
+	stop   func() bool
+}
+
+// OpenURI opens the disk that a URI names, which has been checked. Nothing of it
+// is of use after ctx ends: what waits for the disk then fails. Of the lock, other
+// nodes know nothing: that is for the storage.
+func OpenURI(ctx context.Context, uri string, o Options) (*Disk, error) {
+	d := &Disk{Path: spec.MaskDiskURI(uri), Device: true, remote: &attachment{}}
+	err := d.remote.claim(d.Path, uri, o)
+	if err == nil {
+		err = d.attach(ctx, uri, o)
+	}
+	if err == nil {
+		err = d.plan(o)
+	}
+	if err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// attach starts the server and connects to it.
+func (d *Disk) attach(ctx context.Context, uri string, o Options) error {
+	server, err := nbd.Serve(ctx, uri, d.Path, o.ReadOnly || o.DryRun)
+	if err != nil {
+		return err
+	}
+	d.remote.server = server
+	conn, export, err := server.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	d.remote.client, d.Size = nbd.NewClient(conn, export), export.Size
+	d.remote.stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
+	if export.ReadOnly() && !o.ReadOnly && !o.DryRun {
+		return failure(report.Disk, d.Path, errors.New("it is read-only"), "make it writable")
+	}
+	return nil
+}
+
+// claim keeps other runs on this node away from the disk. All disks by URI share
+// one file, in which each has the byte its URI leads to: nothing is left to remove.
+func (a *attachment) claim(name, uri string, o Options) error {
+	if o.LockDir == "" {
+		return nil
+	}
+	err := os.MkdirAll(o.LockDir, 0o700)
+	if err == nil {
+		a.lock, err = os.OpenFile(filepath.Join(o.LockDir, "uris"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	}
+	if err == nil {
+		sum := sha256.Sum256([]byte(uri))
+		kind := int16(unix.F_WRLCK)
+		if o.ReadOnly {
+			kind = unix.F_RDLCK
+		}
+		err = setLock(a.lock, kind, int64(binary.BigEndian.Uint64(sum[:])>>2), 1) // within an off_t
+	}
+	if errors.Is(err, errLocked) {
+		return failure(report.Busy, name, errors.New("another run of snf-image uses it"), "wait until that has ended")
+	}
+	if err != nil {
+		return &report.Failure{Kind: report.Node, What: "locking the disk", On: name, Cause: err, Remedy: "see that " + o.LockDir + " is a directory of root's"}
+	}
+	return nil
+}
+
+// release gives up everything. The server ends with the last connection to it.
+func (a *attachment) release() error {
+	if a.stop != nil {
+		a.stop()
+	}
+	for _, f := range a.handed {
+		_ = f.Close() // a child has its own
+	}
+	if a.client != nil {
+		_ = a.client.Close() // it may be broken
+	}
+	if a.server != nil {
+		_ = a.server.Close()
+	}
+	if a.lock != nil {
+		// A child that is just being forked has a copy of the descriptor.
+		return errors.Join(setLock(a.lock, unix.F_UNLCK, 0, 0), a.lock.Close()) // 0: all of it
+	}
+	return nil
+}
+
+// Handle returns what a child process reaches the disk by: a descriptor that is d's
+// to close and, for a disk by URI, the export it is connected to.
+func (d *Disk) Handle(ctx context.Context) (*os.File, *nbd.Export, error) {
+	if d.remote == nil {
+		return d.File, nil, nil
+	}
+	f, export, err := d.remote.server.Hand(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.remote.handed = append(d.remote.handed, f)
+	return f, &export, nil
+}
+
+// Connect returns how to make a connection to the server of a disk by URI, whose
+// handshake is still to be done; nil for other disks.
+func (d *Disk) Connect() func() (*os.File, error) {
+	if d.remote == nil {
+		return nil
+	}
+	return d.remote.server.Connect
+}
+
+// Explain adds to what a child says of a disk by URI why its server has ended, if
+// that is the reason.
+func (d *Disk) Explain(err error) error {
+	f, ok := errors.AsType[*report.Failure](err)
+	if d.remote == nil || !ok || f.Kind != report.Disk || !strings.Contains(f.Error(), nbd.ErrGone.Error()) {
+		return err
+	}
+	why := d.remote.server.Explain(nbd.ErrGone)
+	if w, ok := errors.AsType[*report.Failure](why); ok {
+		return &report.Failure{Kind: w.Kind, What: f.What, On: d.Path, Cause: fmt.Errorf("%w: %w", nbd.ErrGone, w.Cause), Remedy: w.Remedy}
+	}
+	return err
+}

@@ -1,0 +1,100 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxDiskURI bounds the URI of a disk, in bytes.
+const maxDiskURI = 4096
+
+// DiskSchemes are the beginnings of the URIs of disks: QEMU's drivers of remote
+// storage (qemu-block-drivers(7)). Its other protocols are out: they reach files
+// of the node past the checks that paths get, or hold options as json: does.
+func DiskSchemes() []string {
+	return []string{
+		"rbd", "nbd", "nbd+tcp", "nbd+unix", "iscsi", "iser", "ssh", "nfs",
+		"gluster", "gluster+tcp", "gluster+unix", "gluster+rdma",
+		"sheepdog", "sheepdog+tcp", "sheepdog+unix",
+	}
+}
+
+// IsDiskURI says whether text is the URI of a disk, by its scheme alone.
+func IsDiskURI(text string) bool {
+	scheme, _, ok := strings.Cut(text, ":")
+	return ok && slices.Contains(DiskSchemes(), scheme)
+}
+
+// CheckDiskURI says what is wrong with the URI of a disk, as far as its text
+// shows it. Secrets are refused: every user of the node can read the command line
+// of the program that opens the disk.
+func CheckDiskURI(text string) error {
+	if len(text) > maxDiskURI {
+		return fmt.Errorf("a URI of more than %d bytes", maxDiskURI)
+	}
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		return errors.New("a URI with control characters")
+	}
+	scheme, rest, ok := strings.Cut(text, ":")
+	if !ok || !slices.Contains(DiskSchemes(), scheme) {
+		return fmt.Errorf("a URI has to begin with one of %s, followed by a colon", strings.Join(DiskSchemes(), ", "))
+	}
+	if rest == "" || rest == "//" {
+		return errors.New("a URI without a disk")
+	}
+	if secretOption.MatchString(text) {
+		return errDiskSecret
+	}
+	if after, ok := strings.CutPrefix(rest, "//"); ok {
+		return checkAuthority(scheme, after)
+	}
+	return nil
+}
+
+var errDiskSecret = errors.New("a URI with a password or key in it")
+
+// secretOption is an option of a URI that holds a secret: of Ceph's, behind a
+// colon, or in the query.
+var secretOption = regexp.MustCompile(`(?i)([:?&;,](?:key|secret|token|[a-z_-]*pass(?:word|wd|phrase)?)=)[^:?&;,]*`)
+
+// checkAuthority checks the part of a URI behind the slashes that names user and
+// host (RFC 3986 section 3.2).
+func checkAuthority(scheme, rest string) error {
+	authority := rest
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority = rest[:i]
+	}
+	host := authority
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		host = authority[at+1:]
+		user, err := url.PathUnescape(authority[:at])
+		// libiscsi separates user and password by %.
+		if err != nil || strings.Contains(user, ":") || scheme == "iscsi" && strings.Contains(authority[:at], "%") {
+			return errDiskSecret
+		}
+	}
+	_, port, ok := strings.Cut(host[strings.LastIndexByte(host, ']')+1:], ":")
+	if _, err := strconv.ParseUint(port, 10, 16); ok && err != nil {
+		// A password with a slash in it ends the authority, too.
+		return errors.New("a URI whose port is no number")
+	}
+	return nil
+}
+
+// MaskDiskURI returns the URI of a disk fit for logs, whether or not it is valid:
+// what could be a password is left out.
+func MaskDiskURI(text string) string {
+	text = secretOption.ReplaceAllString(text, "$1***")
+	before, rest, ok := strings.Cut(text, "//")
+	if at := strings.LastIndexByte(rest, '@'); ok && at >= 0 && strings.ContainsAny(rest[:at], ":%") {
+		text = before + "//***" + rest[at:]
+	}
+	return text[:min(len(text), maxDiskURI)]
+}
