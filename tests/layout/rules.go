@@ -48,7 +48,7 @@ var modules = map[string][]string{
 	"github.com/klauspost/compress":         {"internal/host/format", "internal/host/helper"},
 	"github.com/cyphar/filepath-securejoin": {"internal/guest/rootfs"},
 	"github.com/google/renameio/v2":         {"internal/guest/rootfs"},
-	"github.com/zeebo/blake3":                {"internal/host/worker"},
+	"github.com/zeebo/blake3":               {"internal/host/worker"},
 	"github.com/jlaffaye/ftp":               {"internal/host/fetch"},
 	"golang.org/x/net":                      {"internal/host/fetch"},
 	"github.com/landlock-lsm/go-landlock":   {"internal/host/worker"},

@@ -131,7 +131,7 @@ func TestGanetiRefuses(t *testing.T) {
 	}{
 		{"create", osp(map[string]string{"OSP_IMG_ID": "gone"}), 3, `/gone: file does not exist; check img_id`},
 		{"create", osp(map[string]string{"OS_VARIANT": "mistaken"}), 2, `OS_VARIANT: there is no variant "mistaken"`},
-		{"create", osp(map[string]string{"DISK_0_PATH": "", "DISK_0_URI": "rbd:pool/x"}), 2, `disks by URI: not in this version`},
+		{"create", osp(map[string]string{"DISK_0_PATH": "", "DISK_0_URI": "rbd:pool/x:key=" + canary}), 2, `DISK_n_\*: disk\[0\]: a URI with a password or key in it`},
 		{"create", osp(nil), 4, `disk.raw`}, // smaller than the image
 		{"rename", map[string]string{"OLD_INSTANCE_NAME": "old"}, 8, `partition table`},
 		{"verify", osp(map[string]string{"OSP_IMG_FORMAT": "zip"}), 2, `unknown image format "zip"`},

@@ -95,6 +95,9 @@ func (r *run) explain(err error) error {
 func (r *run) make(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	for _, d := range r.disks {
+		d.Watch(ctx, cancel)
+	}
 	written := async(cancel, func() (*copied, error) { return r.copy(ctx) })
 	booted := async(cancel, func() (*helperRun, error) { return r.boot(ctx) })
 	keys := async(cancel, func() ([]spec.HostKey, error) { return r.hostKeys(ctx) })

@@ -194,6 +194,9 @@ func (s *Server) dial(ctx context.Context) (*os.File, net.Conn, Export, error) {
 	return nil, nil, Export{}, s.Explain(err)
 }
 
+// Done is closed when the server has ended.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
 // Explain returns the failure that err is, by what the server said if it has
 // ended or is about to.
 func (s *Server) Explain(err error) error {

@@ -135,6 +135,20 @@ func (d *Disk) Connect() func() (*os.File, error) {
 	return d.remote.server.Connect
 }
 
+// Watch calls lost, with the reason, when a disk by URI is lost before ctx ends.
+func (d *Disk) Watch(ctx context.Context, lost context.CancelCauseFunc) {
+	if d.remote == nil {
+		return
+	}
+	go func() {
+		select {
+		case <-d.remote.server.Done():
+			lost(d.gone("reaching the disk"))
+		case <-ctx.Done():
+		}
+	}()
+}
+
 // Explain adds to what a child says of a disk by URI why its server has ended, if
 // that is the reason.
 func (d *Disk) Explain(err error) error {
@@ -142,9 +156,14 @@ func (d *Disk) Explain(err error) error {
 	if d.remote == nil || !ok || f.Kind != report.Disk || !strings.Contains(f.Error(), nbd.ErrGone.Error()) {
 		return err
 	}
-	why := d.remote.server.Explain(nbd.ErrGone)
-	if w, ok := errors.AsType[*report.Failure](why); ok {
-		return &report.Failure{Kind: w.Kind, What: f.What, On: d.Path, Cause: fmt.Errorf("%w: %w", nbd.ErrGone, w.Cause), Remedy: w.Remedy}
+	return d.gone(f.What)
+}
+
+// gone is the failure of what was being done when the server ended.
+func (d *Disk) gone(what string) error {
+	f := &report.Failure{Kind: report.Disk, What: what, On: d.Path, Cause: nbd.ErrGone}
+	if why, ok := errors.AsType[*report.Failure](d.remote.server.Explain(nbd.ErrGone)); ok && !errors.Is(why.Cause, nbd.ErrGone) {
+		f.Kind, f.Cause, f.Remedy = why.Kind, fmt.Errorf("%w: %w", nbd.ErrGone, why.Cause), why.Remedy
 	}
-	return err
+	return f
 }
