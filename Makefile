@@ -45,7 +45,7 @@ test: deps-test test-unit test-vm test-ganeti test-package ## everything that ga
 
 test-unit: deps-test ## unit tests with the race detector
 	CGO_ENABLED=1 SNF_STRICT=1 scripts/go-test.sh unit -race -skip '$(IN_VM)' ./cmd/... ./internal/... ./tests/layout/... ./tests/images/... \
-	    ./tests/harness/... ./tests/machine/... ./tests/oracle/...
+	    ./tests/harness/... ./tests/machine/... ./tests/oracle/... ./tests/secrets/...
 
 test-vm: deps-test build ## blackbox tests: shipped binaries, real helper, disks in and out
 	SNF_STRICT=1 SNF_VM=1 scripts/vm-test.sh '$(IN_VM)'

@@ -79,7 +79,10 @@ const (
 )
 
 // try runs cluster.sh and returns its output.
-func (c cluster) try(args ...string) (string, error) {
+func (c cluster) try(args ...string) (string, error) { return c.tell("", args...) }
+
+// tell is try with text on standard input.
+func (c cluster) tell(text string, args ...string) (string, error) {
 	most := limit
 	if args[0] == "up" {
 		most = upLimit
@@ -88,6 +91,7 @@ func (c cluster) try(args ...string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "./cluster.sh", args...)
 	cmd.Env = append(os.Environ(), "GNT_STATE="+state)
+	cmd.Stdin = strings.NewReader(text)
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.CombinedOutput()
 	return string(out), err

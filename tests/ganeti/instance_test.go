@@ -40,6 +40,7 @@ func TestCluster(t *testing.T) {
 	}
 	c.part("started", started)
 	c.part("at once", atOnce)
+	c.part("unseen", unseen)
 	checkLogs(t)
 }
 

@@ -44,7 +44,13 @@ func (in *Installation) Definition(t testing.TB, dir string, settings ...string)
 // namespace of its own.
 func (d *Definition) Call(t testing.TB, script string, env map[string]string, args ...string) Outcome {
 	t.Helper()
-	return launch(t, "", pairs(env), append(d.argv(script), args...)).Wait()
+	return d.Start(t, script, env, args...).Wait()
+}
+
+// Start is Call for a test that looks at the script while it runs.
+func (d *Definition) Start(t testing.TB, script string, env map[string]string, args ...string) *Process {
+	t.Helper()
+	return launch(t, "", pairs(env), append(d.argv(script), args...))
 }
 
 // Command is Call for a test that gives the script streams of its own. The
@@ -57,11 +63,21 @@ func (d *Definition) Command(t testing.TB, script string, env map[string]string)
 	return cmd
 }
 
+// Handover returns the argument vectors of the one process that is given a
+// script's environment, the last of which is the script itself.
+func (d *Definition) Handover(script string) [][]string {
+	argv := d.argv(script)
+	return [][]string{argv, argv[len(unshare):], argv[len(argv)-1:]}
+}
+
+var unshare = []string{"/usr/bin/unshare", "--mount", "--"}
+
+// argv runs a script in its mount namespace. mount(8), a process of its own, gets
+// an empty environment: what Ganeti passes is for nobody but the script.
 func (d *Definition) argv(script string) []string {
-	return []string{
-		"/usr/bin/unshare", "--mount", "--", "/bin/sh", "-c",
-		`/bin/mount --bind "$1" /etc/default && shift && exec "$@"`, "sh", d.defaults, filepath.Join(d.Dir, script),
-	}
+	return append(slices.Clone(unshare),
+		"/bin/bash", "-c", `(exec -c /bin/mount --bind "$1" /etc/default) && shift && exec "$@"`,
+		"bash", d.defaults, filepath.Join(d.Dir, script))
 }
 
 func pairs(env map[string]string) []string {

@@ -49,10 +49,10 @@ const canary = "canary-5e1f0c"
 
 // newInstance makes an image in IMAGE_DIR, under the name of the first releases,
 // and an empty disk file, as Ganeti has it.
-func newInstance(t *testing.T) (*job, *harness.Definition) {
+func newInstance(t *testing.T, settings ...string) (*job, *harness.Definition) {
 	t.Helper()
 	j := newJob(t, images.Primary("ext4", images.Debian()))
-	d := site.Definition(t, filepath.Join(j.dir, "root"), `IMG_FORMAT="extdump"`)
+	d := site.Definition(t, filepath.Join(j.dir, "root"), append(settings, `IMG_FORMAT="extdump"`)...)
 	harness.File(t, filepath.Join(j.dir, "root/etc/ganeti/snf-image/variants"), "default.conf", "IMG_FORMAT=\"diskdump\"\n")
 	if err := os.Rename(j.image, filepath.Join(d.ImageDir, "image-x86_64.diskdump")); err != nil {
 		t.Fatal(err)

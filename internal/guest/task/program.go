@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -14,6 +15,7 @@ import (
 
 	"snf-image/internal/command"
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/spec"
 )
 
 // maxProgramOutput bounds what is kept of a program's output, in bytes.
@@ -67,14 +69,26 @@ func redact(r *Run, text string) string {
 	if r.Credentials == nil {
 		return text
 	}
-	for _, secret := range r.Credentials.Environment {
+	for _, part := range secretLines(r.Credentials.Environment) {
+		text = strings.ReplaceAll(text, part, spec.Secret(part).String())
+	}
+	return text
+}
+
+// secretLines returns the lines of the secrets that are worth hiding, the longest
+// first: with a shorter one taken out of it, a longer one is not found any more, and
+// the rest of it stays.
+func secretLines(secrets map[string]spec.Secret) []string {
+	var parts []string
+	for _, secret := range secrets {
 		for part := range strings.SplitSeq(secret.Reveal(), "\n") {
 			if part = strings.TrimSpace(part); len(part) >= 4 {
-				text = strings.ReplaceAll(text, part, secret.String())
+				parts = append(parts, part)
 			}
 		}
 	}
-	return text
+	slices.SortFunc(parts, func(a, b string) int { return len(b) - len(a) })
+	return parts
 }
 
 // interpreter returns the program that runs a script beginning with head, as
@@ -141,8 +155,9 @@ func memoryFile(name string, program []byte) (*os.File, error) {
 // output keeps the last maxProgramOutput bytes of what a program prints; both
 // of its streams write to it.
 type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu  sync.Mutex
+	b   bytes.Buffer
+	cut bool // at its beginning
 }
 
 func (o *output) Write(p []byte) (int, error) {
@@ -151,12 +166,19 @@ func (o *output) Write(p []byte) (int, error) {
 	o.b.Write(p)
 	if over := o.b.Len() - maxProgramOutput; over > 0 {
 		o.b.Next(over)
+		o.cut = true
 	}
 	return len(p), nil
 }
 
+// text returns whole lines only: the rest of one that was cut may be the rest of a
+// secret, which redact would not know.
 func (o *output) text() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return strings.ToValidUTF8(o.b.String(), "?")
+	text := o.b.String()
+	if o.cut {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	return strings.ToValidUTF8(text, "?")
 }

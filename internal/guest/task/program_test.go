@@ -88,6 +88,52 @@ func TestRunCustomTask(t *testing.T) {
 	}
 }
 
+func TestRedact(t *testing.T) {
+	t.Parallel()
+	r := newImageRun(t, nil)
+	r.Credentials.Environment = map[string]spec.Secret{
+		"SNF_IMAGE_PASSWD": "geheim", "SNF_IMAGE_AUTH_KEYS": "ssh-rsa AAAA admin\nssh-rsa BBBB geheim\n", "SNF_IMAGE_SHORT": "abc",
+		"SNF_IMAGE_PERSONALITY": `[{"path":"/etc/geheim","contents":"Z2Fueg=="}]`,
+	}
+	for text, want := range map[string]string{
+		"pw geheim, geheim abc":                                   "pw [secret], [secret] abc",
+		"ssh-rsa BBBB geheim\nssh-rsa AAAA admin":                 "[secret]\n[secret]",
+		`P=[{"path":"/etc/geheim","contents":"Z2Fueg=="}] geheim`: "P=[secret] [secret]",
+	} {
+		for range 20 { // the order of a map changes
+			if got := redact(r.Run, text); got != want {
+				t.Fatalf("redact(%q) = %q, want %q", text, got, want)
+			}
+		}
+	}
+}
+
+// Of output that is too long, no part of a line stays: it would pass redact.
+func TestOutputIsCutBetweenLines(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"short":                    "short",
+		"geheim\nnext\n":           "geheim\nnext\n",
+		"geheim but a single line": "geheim but a single line",
+	} {
+		var o output
+		_, _ = o.Write([]byte(text))
+		if got := o.text(); got != want {
+			t.Errorf("text = %q, want %q", got, want)
+		}
+	}
+	var o output
+	_, _ = o.Write([]byte("geheim" + strings.Repeat("x", maxProgramOutput-6)))
+	_, _ = o.Write([]byte("xxx"))
+	if got := o.text(); got != "" {
+		t.Errorf("the end of a line that was cut stays: %d bytes", len(got))
+	}
+	_, _ = o.Write([]byte("\nlast words\n"))
+	if got := o.text(); got != "last words\n" {
+		t.Errorf("text = %q, want the last line", got)
+	}
+}
+
 // What a program leaves running ends with it, and it ends with its context.
 func TestProgramChildrenEnd(t *testing.T) {
 	t.Parallel()
