@@ -40,6 +40,8 @@ func (l local) setDirect(on bool) bool            { return setDirect(l.f, on) }
 
 func (l local) makeZero(m Method, off, n int64) error {
 	switch {
+	case m == PunchHole && !l.device && l.isHole(off, n):
+		return nil
 	case m == PunchHole:
 		return retry(func() error {
 			return unix.Fallocate(int(l.f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
@@ -50,6 +52,13 @@ func (l local) makeZero(m Method, off, n int64) error {
 		return unix.ENOTTY // files only have the other two
 	}
 	return writeZeros(l, off, n)
+}
+
+// isHole says that a range of a file has no data. To punch one there would be in vain
+// and wait for all direct writes under way (ext4_punch_hole).
+func (l local) isHole(off, n int64) bool {
+	data, err := unix.Seek(int(l.f.Fd()), off, unix.SEEK_DATA)
+	return errors.Is(err, unix.ENXIO) || err == nil && data >= off+n
 }
 
 // remote is a disk behind an NBD server. Whose cache its bytes pass is for the

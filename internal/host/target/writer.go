@@ -43,11 +43,16 @@ func NewWriter(disk, head, tail *os.File, size int64) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking at the disk: %w", err)
 	}
-	w, err := writerOn(local{disk, isDevice(st)}, head, tail, size)
-	if err == nil {
-		w.direct = w.disk.setDirect(!isDevice(st) || sectorOf(disk) <= Align)
+	on := local{disk, isDevice(st)}
+	w, err := writerOn(on, head, tail, size)
+	if err != nil {
+		return nil, err
 	}
-	return w, err
+	w.direct = on.setDirect(!on.device || sectorOf(disk) <= Align)
+	if w.direct && !on.device {
+		w.disk = newParallel(on)
+	}
+	return w, nil
 }
 
 // NewRemoteWriter is NewWriter for a disk behind an NBD server.

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -236,5 +239,61 @@ func TestWriteOverPunched(t *testing.T) {
 		if body := len(b) - spec.EndSize; !is(b[7<<20:body], 7) || !is(b[2<<20:7<<20], 0) {
 			t.Errorf("direct %v: the zeros overwrote the data, or were not written", direct)
 		}
+	}
+}
+
+// TestParallel writes side by side to a file that is empty, and to one that is not,
+// with io_submit and where there is none.
+func TestParallel(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(parallel){
+		"io_submit": func(parallel) {},
+		// A context that is none fails as a sandbox without io_submit does.
+		"without": func(p parallel) {
+			for range maxIdle {
+				p.idle <- aioContext(1)
+			}
+		},
+	} {
+		for _, path := range []string{newDisk(t, testSize), staleDisk(t, testSize)} {
+			w := newWriter(t, path)
+			p, ok := w.disk.(parallel)
+			if !ok {
+				t.Fatal("the file system of the test has no O_DIRECT")
+			}
+			spoil(p)
+			var want []byte
+			var wg sync.WaitGroup
+			for i := range testSize >> 20 {
+				b, err := Buffer(1 << 20)
+				if err != nil {
+					t.Fatal(err)
+				}
+				copy(b, bytes.Repeat([]byte{byte(i + 1)}, len(b)))
+				want = append(want, b...)
+				wg.Go(func() {
+					if err := p.writeAt(b, int64(i)<<20); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+				})
+			}
+			wg.Wait()
+			if !bytes.Equal(read(t, path), want) {
+				t.Errorf("%s: the disk does not hold what was written", name)
+			}
+		}
+	}
+}
+
+// TestParallelErrors: an error of the disk is the one write(2) would give.
+func TestParallelErrors(t *testing.T) {
+	t.Parallel()
+	f, err := os.Open(newDisk(t, testSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := newParallel(local{f: f}).writeAt(aligned(Align), 0); !errors.Is(err, unix.EBADF) {
+		t.Errorf("writing to a descriptor for reading = %v, want %v", err, unix.EBADF)
 	}
 }

@@ -17,7 +17,7 @@ import (
 // lanes is how many chunks are in work at once. Each lane reads, hashes and
 // writes by turns, so that with several of them all three go on all the time;
 // memory is bounded by one chunk a lane.
-const lanes = 4
+const lanes = 6
 
 // zeroRun is the length from which zeros found in data are made zero instead
 // of written. Shorter ones cost less to write.

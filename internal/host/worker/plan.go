@@ -13,7 +13,7 @@ const (
 	// larger one reads and writes more zeros.
 	unit = 64 << 10
 	// chunk is what is read, hashed and written at once.
-	chunk = 4 << 20
+	chunk = 2 << 20
 	// join is how much data is worth being made zero first to save a call,
 	// which on a busy node takes as long as writing it.
 	join = 1 << 20
