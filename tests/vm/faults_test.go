@@ -63,7 +63,15 @@ var faults = map[string]fault{
 		return site, []string{"deploy", "--image", j.image, "--disk", j.disk, "--name", "web1"}
 	}, 4, "disk.raw", false},
 	"disk read-only": {readOnlyDisk, 4, "/dev/loop", false},
-	"disk full":      {fullDisk, 4, "disk.raw", true},
+	"disk full": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		onSmall(t, j, "3m")
+		fill(t, j.image, 20*images.MiB, 20)
+		return site, j.args()
+	}, 4, "disk.raw", true},
+	"disk full in the helper": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		onSmall(t, j, "40m")
+		return site, j.args(custom("head -c 60M /dev/urandom > $SNF_IMAGE_TARGET/big && sync -f $SNF_IMAGE_TARGET/big")...)
+	}, 8, "RunCustomTask", true},
 	"helper image missing": {func(t *testing.T, j *job) (*harness.Installation, []string) {
 		in := site.WithHelperCopy(t)
 		if err := os.RemoveAll(in.HelperDir); err != nil {
@@ -185,17 +193,16 @@ func readOnlyDisk(t *testing.T, j *job) (*harness.Installation, []string) {
 	return site, []string{"deploy", "--image", j.image, "--disk", dev, "--name", "web1"}
 }
 
-// fullDisk puts the disk file on a file system with room for a part of it.
-func fullDisk(t *testing.T, j *job) (*harness.Installation, []string) {
+// onSmall puts the disk file on a file system with room for a part of it.
+func onSmall(t *testing.T, j *job, size string) {
+	t.Helper()
 	dir := filepath.Join(j.dir, "small")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	sh(t, "mount", "-t", "tmpfs", "-o", "size=3m", "none", dir)
+	sh(t, "mount", "-t", "tmpfs", "-o", "size="+size, "none", dir)
 	t.Cleanup(func() { sh(t, "umount", dir) })
 	j.disk = filepath.Join(dir, "disk.raw")
-	fill(t, j.image, 20*images.MiB, 20)
-	return site, j.args()
 }
 
 // fill writes incompressible-looking data into the image's file system area.

@@ -111,7 +111,7 @@ const hidden = "pw [secret] keys [secret] files [secret]"
 // endings are the three: with the log of who debugs, with a message about what the
 // program printed, and with the helper's console in a log that shows it only then.
 var endings = map[string]ending{
-	"in success": {printed, []string{"IMAGE_DEBUG=yes", "HELPER_DEBUG=yes"}, 0, "", "the machine is complete"},
+	"in success": {printed, []string{"IMAGE_DEBUG=yes", "HELPER_DEBUG=yes"}, 0, "", hidden},
 	"in failure": {printed + " >&2; exit 3", []string{"IMAGE_DEBUG=yes"}, 8, "RunCustomTask", hidden},
 	"in death":   {printed + "; echo c >/proc/sysrq-trigger; sleep 9", nil, 7, "helper", "helper console: "},
 }

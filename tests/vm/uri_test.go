@@ -185,7 +185,7 @@ func TestURIRefuses(t *testing.T) {
 	}
 	site.Run(t, append(j.onURI(s.uri, j.args()), "--size", "1G")...).Fails(t, 2, `a device has the size it has`)
 	site.Run(t, append(j.onURI(s.uri, j.args()), "--dry-run")...).OK(t)
-	site.StartWrapped(t, hidden("/usr/bin/qemu-nbd"), j.onURI(s.uri, j.args())...).Wait().Fails(t, 10, `install qemu-utils`)
+	site.StartWrapped(t, without("/usr/bin/qemu-nbd"), j.onURI(s.uri, j.args())...).Wait().Fails(t, 10, `install qemu-utils`)
 	for _, st := range []storage{s, readOnly, little} {
 		st.ended(t)
 	}
@@ -195,8 +195,8 @@ func TestURIRefuses(t *testing.T) {
 	harness.NothingLeft(t, j.disk, j.image)
 }
 
-// hidden is a wrapper below which a program is not there.
-func hidden(program string) []string {
+// without is a wrapper below which a program is not there.
+func without(program string) []string {
 	return []string{"/usr/bin/unshare", "--mount", "--", "/bin/sh", "-c", `/bin/mount --bind /dev/null ` + program + ` && exec "$@"`, "sh"}
 }
 

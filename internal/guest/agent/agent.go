@@ -111,6 +111,9 @@ func (s *session) work(ctx context.Context) ([]report.TaskResult, error) {
 		return nil, err
 	}
 	s.plan = plan
+	if plan.Debug {
+		s.log = slog.New(hostLog{s.log.Handler(), s.host.event})
+	}
 	setClock(plan.UnixTime)
 	if unknown := task.Unknown(plan); len(unknown) > 0 {
 		return nil, fmt.Errorf("not in this version: task %s", unknown[0])

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/command"
+	"snf-image/internal/host/nbd"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -37,7 +38,7 @@ func Doctor(ctx context.Context, req Request) ([]Finding, error) {
 	req.Spec = &spec.Spec{Mode: spec.ModeInspect}
 	r := &run{Request: req, record: newRecord(req)}
 	defer r.close()
-	findings := []Finding{r.privilege(), r.program(), memory(r.Config.HelperMemory), space(r.Config.HelperDir)}
+	findings := []Finding{r.privilege(), r.program(), remoteDisks(), memory(r.Config.HelperMemory), space(r.Config.HelperDir)}
 	if findings[0].Grade != Unfit { // else the helper would run as we do
 		findings = append(findings, r.helperBoots(ctx)...)
 	}
@@ -82,6 +83,15 @@ func (r *run) program() Finding {
 	}
 	first, _, _ := strings.Cut(string(out), "\n")
 	return Finding{Subject: "QEMU", Grade: Good, Text: path + ", " + report.Clean(first)}
+}
+
+// remoteDisks looks for what disks take that only a URI names; most nodes have none.
+func remoteDisks() Finding {
+	path, err := command.Find(nbd.Tool)
+	if err != nil {
+		return Finding{Subject: "disks by URI", Grade: Lacking, Text: err.Error() + "; for disks that have no path, install qemu-utils"}
+	}
+	return Finding{Subject: "disks by URI", Grade: Good, Text: path}
 }
 
 // memory compares what is available with what a helper takes.
