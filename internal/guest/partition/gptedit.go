@@ -72,11 +72,11 @@ func (g *gpt) add(number int, start, end uint64, uuid string) error {
 // is whole.
 func (g *gpt) write(d Disk) error {
 	if !g.dirty {
-		return nil
+		return g.mendBackup(d)
 	}
 	g.seal()
-	if err := writeSynced(d, g.backupEntries(), g.entries, g.backupHeader()); err != nil {
-		return fmt.Errorf("backup: %w", err)
+	if err := g.writeBackup(d); err != nil {
+		return err
 	}
 	if err := writeSynced(d, le64(g.header[gptEntriesLBA:]), g.entries); err != nil {
 		return fmt.Errorf("entries: %w", err)
@@ -86,6 +86,38 @@ func (g *gpt) write(d Disk) error {
 	}
 	g.dirty = false
 	return g.wipeOldBackup(d)
+}
+
+func (g *gpt) writeBackup(d Disk) error {
+	if err := writeSynced(d, g.backupEntries(), g.entries, g.backupHeader()); err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	return nil
+}
+
+// mendBackup writes the backup of a table that stays as it is anew, unless it is
+// whole or there is no room for it.
+func (g *gpt) mendBackup(d Disk) error {
+	if g.backupWhole(d) || le64(g.header[gptLastUsable:]) >= g.backupEntries() {
+		return nil
+	}
+	return g.writeBackup(d)
+}
+
+// backupWhole says whether the backup says the same as the table.
+func (g *gpt) backupWhole(d Disk) bool {
+	h, err := readSector(d, g.sectors-1, g.sectors)
+	if err != nil || !bytes.HasPrefix(h, []byte(gptMagic)) || le32(h[gptHeaderSize:]) != le32(g.header[gptHeaderSize:]) ||
+		headerCRC(h) != le32(h[gptHeaderCRC:]) || le64(h[gptMyLBA:]) != g.sectors-1 || le32(h[gptEntriesCRC:]) != g.entriesCRC() {
+		return false
+	}
+	at := le64(h[gptEntriesLBA:])
+	if at >= g.sectors || g.entrySectors() > g.sectors-at {
+		return false
+	}
+	entries := make([]byte, len(g.entries))
+	_, err = d.ReadAt(entries, int64(at)*SectorSize)
+	return err == nil && bytes.Equal(entries, g.entries)
 }
 
 // seal updates the checksums and the size in the protective MBR. A hybrid MBR

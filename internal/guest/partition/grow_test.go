@@ -290,3 +290,25 @@ func (f *failing) WriteAt(b []byte, off int64) (int, error) {
 	}
 	return f.File.WriteAt(b, off)
 }
+
+// TestDamagedBackup: a backup that is not whole is made anew though the table stays
+// as it is, and nothing else is touched.
+func TestDamagedBackup(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]int64{"header": 64*mib - 512 + 20, "magic": 64*mib - 512, "entries": 64*mib - 33*512 + 40, "size of the header": 64*mib - 512 + 12} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := makeDisk(t, gptScript, 32, 64)
+			grow(t, f, nil)
+			want := contents(t, f)
+			if _, err := f.WriteAt([]byte{0xff, 0xff, 0xff}, at); err != nil {
+				t.Fatal(err)
+			}
+			grow(t, f, nil)
+			if got := contents(t, f); !bytes.Equal(got, want) {
+				t.Errorf("the disk is not as before the damage, first at byte %d", firstDifference(got, want))
+			}
+			verify(t, f, GPT)
+		})
+	}
+}
