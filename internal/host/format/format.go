@@ -34,6 +34,12 @@ type Disk interface {
 	Extents() iter.Seq2[Extent, error]
 }
 
+// Plain is a Disk whose bytes lie in a file, each at its own offset.
+type Plain interface {
+	Disk
+	File() *os.File
+}
+
 // ErrTruncated says that an image ends before the disk it encodes does.
 var ErrTruncated = errors.New("the image is shorter than it was, or than it says")
 

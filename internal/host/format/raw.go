@@ -19,7 +19,7 @@ type raw struct {
 	sparse bool
 }
 
-var _ Disk = (*raw)(nil)
+var _ Plain = (*raw)(nil)
 
 func openRaw(f *os.File) (Disk, error) {
 	st, err := f.Stat()
@@ -32,6 +32,9 @@ func openRaw(f *os.File) (Disk, error) {
 	}
 	return &raw{f: f, size: size, sparse: st.Mode().IsRegular()}, nil
 }
+
+// File returns the file.
+func (r *raw) File() *os.File { return r.f }
 
 // Size returns the length of the file.
 func (r *raw) Size() int64 { return r.size }

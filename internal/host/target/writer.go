@@ -24,6 +24,7 @@ type Writer struct {
 	size       int64
 	direct     bool
 	zeroer     zeroer
+	cloner     cloner
 	data       atomic.Int64
 
 	mu   sync.Mutex
@@ -51,6 +52,9 @@ func NewWriter(disk, head, tail *os.File, size int64) (*Writer, error) {
 	w.direct = on.setDirect(!on.device || sectorOf(disk) <= Align)
 	if w.direct && !on.device {
 		w.disk = newParallel(on)
+	}
+	if !on.device {
+		w.cloner.to = disk
 	}
 	return w, nil
 }
@@ -94,18 +98,7 @@ func (w *Writer) BlankEnds() error {
 
 // WriteAt writes p, which lies aligned in memory and begins at a multiple of
 // Align, at off.
-func (w *Writer) WriteAt(p []byte, off int64) (int, error) {
-	total := len(p)
-	for len(p) > 0 {
-		n := int(min(w.border(off)-off, int64(len(p))))
-		if err := w.writePart(p[:n], off); err != nil {
-			return total - len(p), fmt.Errorf("writing %d bytes at %d: %w", n, off, bare(err))
-		}
-		w.data.Add(int64(n))
-		p, off = p[n:], off+int64(n)
-	}
-	return total, nil
-}
+func (w *Writer) WriteAt(p []byte, off int64) (int, error) { return w.WriteFrom(nil, p, off) }
 
 // border returns where the region that holds off ends: head, body or tail.
 func (w *Writer) border(off int64) int64 {

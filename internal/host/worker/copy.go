@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -25,7 +26,8 @@ const zeroRun = 1 << 20
 
 // copier writes one disk from one image.
 type copier struct {
-	image format.Disk
+	image format.Disk // nil for a stream
+	plain *os.File    // that holds the image as it is, nil for none
 	disk  *target.Writer
 	done  atomic.Int64 // bytes of data
 	total atomic.Int64
@@ -186,7 +188,7 @@ func (c *copier) put(ctx context.Context, r run, base int64) error {
 	if r.zero {
 		return c.disk.Zero(ctx, off, int64(len(r.data)))
 	}
-	_, err := c.disk.WriteAt(r.data, off)
+	_, err := c.disk.WriteFrom(c.plain, r.data, off)
 	return err
 }
 

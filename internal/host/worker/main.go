@@ -95,6 +95,9 @@ func write(ctx context.Context, j Job, image format.Disk, w *target.Writer, out 
 		return Result{}, diskError(err)
 	}
 	c := &copier{image: image, disk: w}
+	if p, ok := image.(format.Plain); ok {
+		c.plain = p.File()
+	}
 	stop := out.watch(c, cmp.Or(j.Interval, interval))
 	sum, err := c.run(ctx)
 	stop()
