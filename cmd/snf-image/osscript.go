@@ -106,11 +106,11 @@ func (s *osScript) read(ctx context.Context) (*osCall, error) {
 		params.Set(p.Name, p.Value.Reveal(), p.Origin)
 	}
 	s.watch(cfg, call)
-	client, err := s.fetch(ctx, cfg, params, slices.Concat(problems, more))
+	call.Input.Disks = byURI(call.Input.Disks)
+	client, err := s.fetch(ctx, cfg, params, call.Input.Disks, slices.Concat(problems, more))
 	if err != nil {
 		return nil, err
 	}
-	call.Input.Disks = byURI(call.Input.Disks)
 	built, problems := spec.Build(params, call.Input)
 	problems = s.checkImageName(params, problems)
 	if client != nil && s.name.Takes(spec.ImgID) {
@@ -149,7 +149,7 @@ func (s *osScript) unwatch() {
 
 // fetch adds the parameters of config_url. Only create fetches them, and not when
 // it will fail anyway: the server may answer but once.
-func (s *osScript) fetch(ctx context.Context, cfg *config.Config, params *spec.Parameters, found spec.Problems) (*fetch.Client, error) {
+func (s *osScript) fetch(ctx context.Context, cfg *config.Config, params *spec.Parameters, disks []spec.Disk, found spec.Problems) (*fetch.Client, error) {
 	if cfg == nil {
 		return nil, nil
 	}
@@ -163,6 +163,9 @@ func (s *osScript) fetch(ctx context.Context, cfg *config.Config, params *spec.P
 	}
 	_, problems := spec.Build(params, spec.Input{Mode: spec.ModeVerify})
 	if err := s.invalid("checking what Ganeti passed", problems); err != nil {
+		return nil, err
+	}
+	if err := deploy.Ready(ctx, deploy.Request{Config: cfg, Release: version}, disks); err != nil {
 		return nil, err
 	}
 	return client, addConfig(ctx, client, params, url)
