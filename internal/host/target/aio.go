@@ -65,23 +65,22 @@ type aioContext uintptr
 
 // iocb and ioEvent are those of linux/aio_abi.h, on little-endian machines.
 type iocb struct {
-	data         uint64
-	key, rwFlags uint32
-	opcode       uint16
-	priority     int16
-	fd           uint32
-	buf, n       uint64
-	off          int64
-	_            uint64
-	flags, resFD uint32
+	_      [2]uint64 // aio_data, aio_key, aio_rw_flags
+	opcode uint16
+	_      int16 // aio_reqprio
+	fd     uint32
+	buf, n uint64
+	off    int64
+	_      [2]uint64 // aio_reserved2, aio_flags, aio_resfd
 }
 
 type ioEvent struct {
-	data, obj uint64
-	res, res2 int64
+	_   [2]uint64 // data, obj
+	res int64
+	_   int64 // res2
 }
 
-const cmdPwrite = 1
+const cmdPwrite = 1 // IOCB_CMD_PWRITE
 
 func newAIOContext() (aioContext, error) {
 	var c aioContext
