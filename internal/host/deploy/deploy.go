@@ -109,6 +109,9 @@ func (r *run) make(ctx context.Context) error {
 	c, copyErr := written.wait()
 	if c != nil {
 		r.record.copied(c)
+		if c.result.Wiped == target.WipedCostly {
+			r.warn("behind the image the disk keeps what it held before, since it makes ranges zero only by writing; WIPE=zero does that")
+		}
 	}
 	if errors.Join(bootErr, copyErr) != nil {
 		_, _ = keys.wait()
@@ -173,10 +176,7 @@ func (r *run) commit(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err := target.Commit(r.disks[0], r.ends.head, r.ends.tail); err != nil {
-		return err
-	}
-	return nil
+	return r.disks[0].Explain(target.Commit(ctx, r.disks[0], r.ends.head, r.ends.tail))
 }
 
 // undo takes back the length of disk files, after a check that failed.

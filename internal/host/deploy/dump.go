@@ -8,6 +8,7 @@ import (
 
 	"snf-image/internal/host/target"
 	"snf-image/internal/host/worker"
+	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
 
@@ -67,10 +68,10 @@ func Import(ctx context.Context, d Dump) error {
 		return disk.Explain(err)
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("importing the dump: %w", context.Cause(ctx))
+		return &report.Failure{Kind: report.Internal, What: "importing the dump", On: disk.Path, Cause: context.Cause(ctx), Remedy: "import it again"}
 	}
-	if err := target.Commit(disk, e.head, e.tail); err != nil {
-		return err
+	if err := target.Commit(ctx, disk, e.head, e.tail); err != nil {
+		return disk.Explain(err)
 	}
 	d.Log.Info(fmt.Sprintf("imported %d bytes, %d of them written as data (zeros: %s)", res.ImageBytes, res.DataBytes, res.Zeroing))
 	if rest := disk.Size - res.ImageBytes; rest > 0 {

@@ -57,12 +57,12 @@ func Serve(ctx context.Context, uri, name string, readOnly bool) (*Server, error
 	}
 	program, err := os.Open("/proc/self/exe")
 	if err != nil {
-		return nil, failure(name, err)
+		return nil, nodeFailure(name, err)
 	}
 	listener, socket, err := listen()
 	if err != nil {
 		_ = program.Close()
-		return nil, failure(name, err)
+		return nil, nodeFailure(name, err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{name: name, socket: socket, stop: stop, done: make(chan struct{})}
@@ -133,7 +133,7 @@ func listen() (listener, socket *os.File, err error) {
 func (s *Server) Connect() (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, failure(s.name, err)
+		return nil, nodeFailure(s.name, err)
 	}
 	f := os.NewFile(uintptr(fd), s.name)
 	err = unix.Connect(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d", s.socket.Fd())})
@@ -174,7 +174,7 @@ func (s *Server) dial(ctx context.Context) (*os.File, net.Conn, Export, error) {
 	conn, err := net.FileConn(f)
 	if err != nil {
 		_ = f.Close()
-		return nil, nil, Export{}, failure(s.name, err)
+		return nil, nil, Export{}, nodeFailure(s.name, err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, openLimit, errSlow)
 	defer cancel()
@@ -188,8 +188,10 @@ func (s *Server) dial(ctx context.Context) (*os.File, net.Conn, Export, error) {
 		return f, conn, e, nil
 	}
 	_, _ = f.Close(), conn.Close()
-	if ctx.Err() != nil {
-		return nil, nil, Export{}, failure(s.name, context.Cause(ctx))
+	if cause := context.Cause(ctx); errors.Is(cause, errSlow) {
+		return nil, nil, Export{}, failure(s.name, cause)
+	} else if cause != nil {
+		return nil, nil, Export{}, &report.Failure{Kind: report.Internal, What: "opening the disk", On: s.name, Cause: cause, Remedy: "run it again"}
 	}
 	return nil, nil, Export{}, s.Explain(err)
 }
@@ -220,7 +222,7 @@ func (s *Server) ended() error {
 	text := exit.Stderr[strings.LastIndex(exit.Stderr, "\n")+1:]
 	f := failure(s.name, errors.New(printable([]byte(afterName(text)))))
 	if strings.Contains(text, "Unknown protocol") || strings.Contains(exit.Stderr, "module block-") {
-		f.Kind, f.Remedy = report.Node, "install qemu-block-extra, which has QEMU's drivers for remote disks"
+		f.Kind, f.Remedy = report.Node, "install qemu-block-extra, unless this QEMU has given the driver up"
 	}
 	return f
 }
@@ -236,10 +238,16 @@ func afterName(text string) string {
 	return strings.TrimPrefix(text, Tool+": ")
 }
 
+// Kill ends the server at once.
+func (s *Server) Kill() {
+	_ = s.socket.Close()
+	s.stop()
+	<-s.done
+}
+
 // Close ends the server. After the last connection, which must have been closed,
 // it is given time to close the disk.
 func (s *Server) Close() error {
-	_ = s.socket.Close()
 	if s.used.Load() { // else it would wait for somebody
 		timer := time.NewTimer(closeLimit)
 		defer timer.Stop()
@@ -248,11 +256,15 @@ func (s *Server) Close() error {
 		case <-timer.C:
 		}
 	}
-	s.stop()
-	<-s.done
+	s.Kill()
 	return nil
 }
 
 func failure(name string, cause error) *report.Failure {
 	return &report.Failure{Kind: report.Disk, What: "opening the disk", On: name, Cause: cause, Remedy: "check that it exists and that this node can reach it"}
+}
+
+// nodeFailure says that this node lacks what it takes to open the disk.
+func nodeFailure(name string, cause error) *report.Failure {
+	return &report.Failure{Kind: report.Node, What: "opening the disk", On: name, Cause: cause, Remedy: "look at the limits of open files, and at /run and /proc"}
 }

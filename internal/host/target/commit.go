@@ -1,6 +1,7 @@
 package target
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -33,8 +34,9 @@ func NewEnd(name string) (*os.File, error) {
 
 // Commit makes the disk whole: it writes the tail, then the head but for
 // sector 0, then sector 0, flushing after each. Before the last one the disk
-// does not boot; after it everything is on the disk.
-func Commit(d *Disk, head, tail *os.File) error {
+// does not boot; after it everything is on the disk. It is too short to be left in
+// the middle when ctx ends, but storage that hangs ends it some seconds later.
+func Commit(ctx context.Context, d *Disk, head, tail *os.File) error {
 	h, err := readEnd(head)
 	if err != nil {
 		return commitFailure(d, err)
@@ -49,17 +51,39 @@ func Commit(d *Disk, head, tail *os.File) error {
 			return err
 		}
 	}
-	to := d.medium()
-	to.setDirect(false)
+	defer d.bound(ctx)()
 	if err := d.syncName(); err != nil {
 		return commitFailure(d, err)
 	}
-	for _, p := range []piece{{d.Size - spec.EndSize, t}, {Sector, h[Sector:]}, {0, h[:Sector]}} {
+	return d.commit(ctx, d.medium(), h, t)
+}
+
+// commit writes the ends. Should sector 0 be on the disk for all the error that came
+// of it, it is taken back.
+func (d *Disk) commit(ctx context.Context, to medium, h, t []byte) error {
+	to.setDirect(false)
+	for _, p := range []piece{{d.Size - spec.EndSize, t}, {Sector, h[Sector:]}} {
 		if err := writeFlushed(to, p); err != nil {
-			return commitFailure(d, err)
+			return commitFailure(d, because(ctx, err))
 		}
 	}
-	return nil
+	err := writeFlushed(to, piece{0, h[:Sector]})
+	if err == nil {
+		return nil
+	}
+	f := commitFailure(d, because(ctx, err))
+	if err := writeFlushed(to, piece{0, make([]byte, Sector)}); err != nil {
+		f.Remedy = "zero its first MiB before it is used: it may boot, and can not be reached now"
+	}
+	return f
+}
+
+// because adds the end of ctx to an error that came after it.
+func because(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return fmt.Errorf("%w, and %w", err, context.Cause(ctx))
 }
 
 func (d *Disk) medium() medium {
@@ -118,7 +142,7 @@ func writeFlushed(to medium, p piece) error {
 	return nil
 }
 
-func commitFailure(d *Disk, err error) error {
+func commitFailure(d *Disk, err error) *report.Failure {
 	return &report.Failure{
 		Kind: report.Disk, What: "committing the disk", On: d.Path, Cause: err,
 		Remedy: "deploy again; the disk does not boot as it is",

@@ -116,11 +116,11 @@ func TestSharedDescription(t *testing.T) {
 		t.Fatalf("qemu-io says %q", said)
 	}
 	head, tail := newEnd(t, nil), newEnd(t, nil)
-	if err := Commit(d, head, tail); report.KindOf(err) != report.Busy {
+	if err := Commit(t.Context(), d, head, tail); report.KindOf(err) != report.Busy {
 		t.Errorf("Commit beside another QEMU = %v, want busy", err)
 	}
 	q.quit()
-	if err := Commit(d, head, tail); err != nil {
+	if err := Commit(t.Context(), d, head, tail); err != nil {
 		t.Error(err)
 	}
 	if _, said := startQEMU(t, "-f", "raw", path); !strings.Contains(said, "lock") {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,11 +25,27 @@ type attachment struct {
 	client *nbd.Client // ours
 	lock   *os.File    // nil for none
 	handed []*os.File  // connections of children
-	stop   func() bool
+
+	ended atomic.Bool // the context of the run
+	stop  func() bool // watching it
 }
 
-// OpenURI opens the disk that a URI names, which has been checked. Nothing of it
-// is of use after ctx ends: what waits for the disk then fails. Of the lock, other
+// commitGrace is how long storage may take for a commit after the run was told to
+// end.
+const commitGrace = 5 * time.Second
+
+// bound ends the commit to a disk by URI some time after ctx has ended.
+func (d *Disk) bound(ctx context.Context) (stop func()) {
+	if d.remote == nil {
+		return func() {}
+	}
+	end := context.AfterFunc(ctx, func() {
+		time.AfterFunc(commitGrace, func() { _ = d.remote.client.Close() })
+	})
+	return func() { end() }
+}
+
+// OpenURI opens the disk that a URI names, which has been checked. Of the lock, other
 // nodes know nothing: that is for the storage.
 func OpenURI(ctx context.Context, uri string, o Options) (*Disk, error) {
 	d := &Disk{Path: spec.MaskDiskURI(uri), Device: true, remote: &attachment{}}
@@ -57,7 +75,7 @@ func (d *Disk) attach(ctx context.Context, uri string, o Options) error {
 		return err
 	}
 	d.remote.client, d.Size = nbd.NewClient(conn, export), export.Size
-	d.remote.stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
+	d.remote.stop = context.AfterFunc(ctx, func() { d.remote.ended.Store(true) })
 	if export.ReadOnly() && !o.ReadOnly && !o.DryRun {
 		return failure(report.Disk, d.Path, errors.New("it is read-only"), "make it writable")
 	}
@@ -91,7 +109,8 @@ func (a *attachment) claim(name, uri string, o Options) error {
 	return nil
 }
 
-// release gives up everything. The server ends with the last connection to it.
+// release gives up everything. The server ends with the last connection to it; when
+// the run was told to end, nobody waits for it.
 func (a *attachment) release() error {
 	if a.stop != nil {
 		a.stop()
@@ -102,7 +121,9 @@ func (a *attachment) release() error {
 	if a.client != nil {
 		_ = a.client.Close() // it may be broken
 	}
-	if a.server != nil {
+	if a.server != nil && a.ended.Load() {
+		a.server.Kill()
+	} else if a.server != nil {
 		_ = a.server.Close()
 	}
 	if a.lock != nil {
@@ -153,7 +174,7 @@ func (d *Disk) Watch(ctx context.Context, lost context.CancelCauseFunc) {
 // that is the reason.
 func (d *Disk) Explain(err error) error {
 	f, ok := errors.AsType[*report.Failure](err)
-	if d.remote == nil || !ok || f.Kind != report.Disk || !strings.Contains(f.Error(), nbd.ErrGone.Error()) {
+	if d.remote == nil || d.remote.ended.Load() || !ok || f.Kind != report.Disk || !strings.Contains(f.Error(), nbd.ErrGone.Error()) {
 		return err
 	}
 	return d.gone(f.What)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -64,7 +65,7 @@ func TestCommit(t *testing.T) {
 	d := open(t, path, Options{})
 	head := newEnd(t, bytes.Repeat([]byte{1}, spec.EndSize))
 	tail := newEnd(t, bytes.Repeat([]byte{2}, spec.EndSize))
-	if err := Commit(d, head, tail); err != nil {
+	if err := Commit(t.Context(), d, head, tail); err != nil {
 		t.Fatal(err)
 	}
 	b := read(t, path)
@@ -95,7 +96,7 @@ func TestCommitOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer short.Close()
-	err = Commit(d, short, newEnd(t, []byte{1}))
+	err = Commit(t.Context(), d, short, newEnd(t, []byte{1}))
 	if report.KindOf(err) != report.Disk {
 		t.Fatalf("Commit with a short head = %v, want a failure of the disk", err)
 	}
@@ -295,5 +296,51 @@ func TestParallelErrors(t *testing.T) {
 	defer f.Close()
 	if err := newParallel(local{f: f}).writeAt(aligned(Align), 0); !errors.Is(err, unix.EBADF) {
 		t.Errorf("writing to a descriptor for reading = %v, want %v", err, unix.EBADF)
+	}
+}
+
+// moody is a disk whose flushes fail from one of them on, to another.
+type moody struct {
+	disk     []byte
+	flushes  int
+	from, to int
+}
+
+func (m *moody) writeAt(p []byte, off int64) error {
+	copy(m.disk[off:], p)
+	return nil
+}
+func (m *moody) makeZero(Method, int64, int64) error { return unix.EOPNOTSUPP }
+func (m *moody) setDirect(bool) bool                 { return false }
+
+func (m *moody) flush() error {
+	if m.flushes++; m.flushes >= m.from && m.flushes < m.to {
+		return unix.EIO
+	}
+	return nil
+}
+
+// TestCommitTakesBack: an error after sector 0 was written may have left it on the
+// disk, which then is zero again, or is said to be dangerous.
+func TestCommitTakesBack(t *testing.T) {
+	t.Parallel()
+	const last = 3 // the flush after sector 0
+	for name, tc := range map[string]struct {
+		to     int
+		remedy string
+	}{
+		"once":    {last + 1, "the disk does not boot as it is"},
+		"for all": {last + 99, "it may boot"},
+	} {
+		m := &moody{disk: make([]byte, testSize), from: last, to: tc.to}
+		d := &Disk{Path: "/dev/x", Size: testSize}
+		one := bytes.Repeat([]byte{1}, spec.EndSize)
+		err := d.commit(t.Context(), m, one, one)
+		if f, ok := errors.AsType[*report.Failure](err); !ok || f.Kind != report.Disk || !errors.Is(err, unix.EIO) || !strings.Contains(f.Remedy, tc.remedy) {
+			t.Errorf("%s: commit = %v, want EIO and %q", name, err, tc.remedy)
+		}
+		if !is(m.disk[:Sector], 0) {
+			t.Errorf("%s: sector 0 stays written", name)
+		}
 	}
 }

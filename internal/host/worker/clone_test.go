@@ -37,7 +37,7 @@ func TestClone(t *testing.T) {
 	if res.Digest != blockDigest(want) || !blank(t, disk) {
 		t.Errorf("digest %s, want %s; ends zero: %v", res.Digest, blockDigest(want), blank(t, disk))
 	}
-	if err := target.Commit(r.disk, r.Head, r.Tail); err != nil {
+	if err := target.Commit(t.Context(), r.disk, r.Head, r.Tail); err != nil {
 		t.Fatal(err)
 	}
 	compare(t, readDisk(t, disk), behind(want, size))

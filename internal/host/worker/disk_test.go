@@ -85,7 +85,7 @@ func TestByURI(t *testing.T) {
 		if !blank(t, path) {
 			t.Error("the worker wrote an end of the disk")
 		}
-		if err := target.Commit(r.disk, r.Head, r.Tail); err != nil {
+		if err := target.Commit(t.Context(), r.disk, r.Head, r.Tail); err != nil {
 			t.Fatal(err)
 		}
 		compare(t, readDisk(t, path), behind(disk, size))

@@ -80,7 +80,7 @@ func testWrite(t *testing.T, image, disk string, want []byte) {
 	if got.Wiped != target.WipedPunched && got.Wiped != target.WipedNothing {
 		t.Errorf("wiped: %q", got.Wiped)
 	}
-	if err := target.Commit(r.disk, r.Head, r.Tail); err != nil {
+	if err := target.Commit(t.Context(), r.disk, r.Head, r.Tail); err != nil {
 		t.Fatal(err)
 	}
 	whole := append(bytes.Clone(want), make([]byte, int(r.DiskSize)-len(want))...)

@@ -107,5 +107,5 @@ func deploy(ctx context.Context, image, disk string) error {
 	if os.Getenv("BENCH_VERBOSE") != "" {
 		fmt.Fprintf(os.Stderr, "%+v\n", r)
 	}
-	return target.Commit(d, head, tail)
+	return target.Commit(ctx, d, head, tail)
 }
