@@ -49,7 +49,7 @@ func CheckDiskURI(text string) error {
 	if rest == "" || rest == "//" {
 		return errors.New("a URI without a disk")
 	}
-	if secretOption.MatchString(text) {
+	if secretOption.MatchString(text) || secretOption.MatchString(unescaped(text)) {
 		return errDiskSecret
 	}
 	if after, ok := strings.CutPrefix(rest, "//"); ok {
@@ -63,6 +63,14 @@ var errDiskSecret = errors.New("a URI with a password or key in it")
 // secretOption is an option of a URI that holds a secret: of Ceph's, behind a
 // colon, or in the query.
 var secretOption = regexp.MustCompile(`(?i)([:?&;,](?:key|secret|token|[a-z_-]*pass(?:word|wd|phrase)?)=)[^:?&;,]*`)
+
+// unescaped is the text as QEMU reads its options; one that is not valid stays.
+func unescaped(text string) string {
+	if plain, err := url.PathUnescape(text); err == nil {
+		return plain
+	}
+	return text
+}
 
 // checkAuthority checks the part of a URI behind the slashes that names user and
 // host (RFC 3986 section 3.2).
@@ -91,6 +99,9 @@ func checkAuthority(scheme, rest string) error {
 // MaskDiskURI returns the URI of a disk fit for logs, whether or not it is valid:
 // what could be a password is left out.
 func MaskDiskURI(text string) string {
+	if query := strings.IndexByte(text, '?'); query >= 0 && unescaped(text) != text && secretOption.MatchString(unescaped(text)) {
+		text = text[:query] + "?***"
+	}
 	text = secretOption.ReplaceAllString(text, "$1***")
 	before, rest, ok := strings.Cut(text, "//")
 	if at := strings.LastIndexByte(rest, '@'); ok && at >= 0 && strings.ContainsAny(rest[:at], ":%") {

@@ -34,6 +34,7 @@ func TestCheckDiskURI(t *testing.T) {
 		{"rbd:" + strings.Repeat("x", maxDiskURI), "more than 4096 bytes"},
 		{"rbd:pool/disk:id=admin:key=AQ==", "password or key"},
 		{"ssh://host/disk?Password=x", "password or key"},
+		{"nfs://host/disk?pass%77ord=pw", "password or key"},
 		{"ssh://host/disk?a=b;auth_token=1&secret=x", "password or key"},
 		{"ssh://user:pw@host/disk", "password or key"},
 		{"ssh://user:p@w@host/disk", "password or key"},
@@ -64,6 +65,7 @@ func TestMaskDiskURI(t *testing.T) {
 		"ssh://root:pw@host/disk":                  "ssh://***@host/disk",
 		"ssh://root:p/w@host/disk":                 "ssh://***@host/disk",
 		"ssh://root:p@/?w@host/disk?Passphrase=pw": "ssh://***@host/disk?Passphrase=***",
+		"nfs://host/disk?x=1&pass%77ord=pw":        "nfs://host/disk?***",
 		"iscsi://u%pw@host/iqn/0":                  "iscsi://***@host/iqn/0",
 	} {
 		if got := MaskDiskURI(uri); got != want {

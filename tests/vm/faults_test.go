@@ -71,7 +71,7 @@ var faults = map[string]fault{
 	"disk full in the helper": {func(t *testing.T, j *job) (*harness.Installation, []string) {
 		onSmall(t, j, "40m")
 		return site, j.args(custom("head -c 60M /dev/urandom > $SNF_IMAGE_TARGET/big && sync -f $SNF_IMAGE_TARGET/big")...)
-	}, 8, "RunCustomTask", true},
+	}, 4, "running task RunCustomTask, on .*disk.raw: No space left on device", true},
 	"helper image missing": {func(t *testing.T, j *job) (*harness.Installation, []string) {
 		in := site.WithHelperCopy(t)
 		if err := os.RemoveAll(in.HelperDir); err != nil {

@@ -112,7 +112,7 @@ func (s *session) work(ctx context.Context) ([]report.TaskResult, error) {
 	}
 	s.plan = plan
 	if plan.Debug {
-		s.log = slog.New(hostLog{s.log.Handler(), s.host.event})
+		s.log = slog.New(newHostLog(s.log.Handler(), s.host.event))
 	}
 	setClock(plan.UnixTime)
 	if unknown := task.Unknown(plan); len(unknown) > 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 
 	"snf-image/internal/report"
 )
@@ -14,6 +15,16 @@ import (
 type hostLog struct {
 	slog.Handler
 	emit func(report.Event)
+	left *atomic.Int32 // events that may still be sent
+}
+
+// maxDebug bounds the events of one run: the host takes only so many messages.
+const maxDebug = 1500
+
+func newHostLog(console slog.Handler, emit func(report.Event)) hostLog {
+	h := hostLog{console, emit, new(atomic.Int32)}
+	h.left.Store(maxDebug)
+	return h
 }
 
 // maxLogged bounds the lines of one record that the host gets: the last ones, which
@@ -22,6 +33,12 @@ const maxLogged = 200
 
 // Enabled says yes: the host decides what it shows.
 func (h hostLog) Enabled(context.Context, slog.Level) bool { return true }
+
+// WithAttrs and WithGroup keep the host's log: nobody here uses them for more.
+func (h hostLog) WithAttrs([]slog.Attr) slog.Handler { return h }
+
+// WithGroup is like WithAttrs.
+func (h hostLog) WithGroup(string) slog.Handler { return h }
 
 // Handle sends one event for each line of the record.
 func (h hostLog) Handle(ctx context.Context, r slog.Record) error {
@@ -32,7 +49,12 @@ func (h hostLog) Handle(ctx context.Context, r slog.Record) error {
 	})
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for _, line := range lines[max(0, len(lines)-maxLogged):] {
-		h.emit(report.Event{Kind: report.Debug, Messages: []string{line}})
+		switch left := h.left.Add(-1); {
+		case left > 0:
+			h.emit(report.Event{Kind: report.Debug, Messages: []string{line}})
+		case left == 0:
+			h.emit(report.Event{Kind: report.Debug, Messages: []string{"more lines are left out"}})
+		}
 	}
 	if !h.Handler.Enabled(ctx, r.Level) {
 		return nil

@@ -91,7 +91,7 @@ func settingRows() (rows []string) {
 func document() string {
 	return "# Reference\n\nWritten from the tables of the code by\n" +
 		"`go test ./internal/host/config -run Reference -update`; a test keeps it in step.\n" +
-		table("OS parameters", "Given as flags, in the JSON object of `--params`, or as upper-case names in a\nconfiguration file. A later source wins, in the order configuration file,\n`--params`, flags.",
+		table("OS parameters", "Given as flags, in the JSON object of `--params`, or as upper-case names in a\nconfiguration file. A later source wins: configuration file, `config_url`,\n`--params`, flags; for Ganeti configuration file, variant, `OSP_*`, `config_url`.",
 			[]string{"name", "value", "meaning", "this version"}, parameterRows()) +
 		table("Image formats", "The values of `img_format` and `--format`.", []string{"name", "meaning", "this version"}, formatRows()) +
 		table("Image properties", "Names in any case. Booleans are yes/true/1/on/set and no/false/0/off/unset; any\nother word means yes, with a warning. Unknown properties are passed on to\nprograms as `PROPERTY_NAME`.",

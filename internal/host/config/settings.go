@@ -83,7 +83,7 @@ func obsolete() []Setting {
 		noArchives = "the helper image is unpacked by snf-image itself"
 	)
 	return []Setting{
-		gone("XEN_CMD", ownVM), gone("XEN_SCRIPTS_DIR", ownVM), gone("QEMU_NBD", ownVM),
+		gone("XEN_CMD", ownVM), gone("XEN_SCRIPTS_DIR", ownVM), gone("QEMU_NBD", "qemu-nbd is found in the usual directories, where a disk has only a URI"),
 		gone("MULTISTRAP_*", ownHelper), gone("HELPER_IMG", ownHelper), gone("HELPER_KERNEL", ownHelper),
 		gone("HELPER_INITRD", ownHelper), gone("HELPER_CACHE_FILE", ownHelper), gone("HELPER_EXTRA_PKGS", ownHelper),
 		gone("HELPER_SIZE", ownHelper), gone("HELPER_URL", "the helper package lies in HELPER_DIR, nothing is downloaded"),

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"snf-image/internal/channel"
+	"snf-image/internal/host/vm"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -146,6 +147,9 @@ func (r *run) helperError(err error, h *helperRun) error {
 		settle(h) // so that its own reason can be told
 	}
 	exit, on := h.machine.Stop(grace), r.object()
+	if exit.Disk != nil && exit.Disk.Disk < len(r.disks) {
+		return r.diskFailure(err, *exit.Disk)
+	}
 	if errors.Is(err, errSoftTimeout) {
 		return &report.Failure{
 			Kind: report.Timeout, What: "customising the machine", On: on,
@@ -158,6 +162,19 @@ func (r *run) helperError(err error, h *helperRun) error {
 		return helperFailure("running the helper", on, err, exit, h.machine, r.Log)
 	}
 	return err
+}
+
+// diskFailure is the failure of a run in which a disk did not do what the helper asked
+// of it: whatever else went wrong came of that.
+func (r *run) diskFailure(err error, e vm.DiskError) error {
+	what := "customising the machine"
+	if f, ok := errors.AsType[*report.Failure](err); ok {
+		what, err = f.What, f.Cause
+	}
+	return &report.Failure{
+		Kind: report.Disk, What: what, On: r.disks[e.Disk].Path, Cause: fmt.Errorf("%s (%w)", e.Reason, err),
+		Remedy: "look at the disk, at what it lies on, and at the room there",
+	}
 }
 
 // object is what the helper works on, for people; the rescue shell may have no

@@ -49,6 +49,9 @@ func accelerator(a Accelerator) []string {
 	return []string{"-accel", "tcg,tb-size=64", "-cpu", "max"}
 }
 
+// nodePrefix and its number are QEMU's name of a disk.
+const nodePrefix = "disk"
+
 // disk attaches file descriptor fd. An fd set keeps QEMU from opening a path,
 // and works for devices only root may open; the description is shared with the
 // host, and so are its locks. QEMU would stop the machine when a disk is full; the
@@ -60,8 +63,8 @@ func disk(i, fd int, d Disk) []string {
 		}
 		return "off"
 	}
-	node := fmt.Sprintf("node-name=disk%d,read-only=%s,", i, onOff(d.ReadOnly))
-	device := fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s,disable-legacy=on,werror=report,rerror=report", i, d.Serial)
+	node := fmt.Sprintf("node-name=%s%d,read-only=%s,", nodePrefix, i, onOff(d.ReadOnly))
+	device := fmt.Sprintf("virtio-blk-pci,drive=%s%d,serial=%s,disable-legacy=on,werror=report,rerror=report", nodePrefix, i, d.Serial)
 	if d.Connect != nil {
 		return []string{"-blockdev", fmt.Sprintf("driver=nbd,%sserver.type=fd,server.str=%d", node, fd), "-device", device}
 	}

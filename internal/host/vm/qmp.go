@@ -4,7 +4,11 @@ import (
 	"bufio"
 	"encoding/json"
 	"net"
+	"strconv"
+	"strings"
 	"time"
+
+	"snf-image/internal/report"
 )
 
 // guestShutdown is QMP's reason for a power-off by the guest (QAPI
@@ -17,6 +21,13 @@ type monitor struct {
 	conn   net.Conn
 	done   chan struct{}
 	reason string
+	failed *DiskError // the first
+}
+
+// DiskError is a request of the guest that a disk failed (QAPI BLOCK_IO_ERROR).
+type DiskError struct {
+	Disk   int    // in the order of Config.Disks
+	Reason string // QEMU's text, escaped and bounded
 }
 
 func watchMonitor(conn net.Conn) *monitor {
@@ -38,10 +49,19 @@ func (m *monitor) listen() {
 			Event string `json:"event"`
 			Data  struct {
 				Reason string `json:"reason"`
+				Node   string `json:"node-name"`
 			} `json:"data"`
 		}
-		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Event == "SHUTDOWN" {
+		if json.Unmarshal(lines.Bytes(), &e) != nil {
+			continue
+		}
+		switch number, isDisk := strings.CutPrefix(e.Data.Node, nodePrefix); {
+		case e.Event == "SHUTDOWN":
 			m.reason = e.Data.Reason
+		case e.Event == "BLOCK_IO_ERROR" && isDisk && m.failed == nil:
+			if n, err := strconv.ParseUint(number, 10, 16); err == nil {
+				m.failed = &DiskError{int(n), report.Clean(e.Data.Reason)}
+			}
 		}
 	}
 }

@@ -86,6 +86,8 @@ type Exit struct {
 	Stderr string
 	// CPU is what QEMU used in all, user and system.
 	CPU time.Duration
+	// Disk is the first error of a disk, nil for none.
+	Disk *DiskError
 }
 
 // Start launches QEMU. The caller must call Wait, and Kill when it wants an end
@@ -164,7 +166,7 @@ func (m *Machine) wait(drained <-chan struct{}) {
 	case <-drained:
 	case <-time.After(drainLimit):
 	}
-	m.exit = Exit{Reason: reason, Stderr: m.stderr.Tail(), CPU: m.cmd.ProcessState.SystemTime() + m.cmd.ProcessState.UserTime()}
+	m.exit = Exit{Reason: reason, Disk: m.qmp.failed, Stderr: m.stderr.Tail(), CPU: m.cmd.ProcessState.SystemTime() + m.cmd.ProcessState.UserTime()}
 	m.exit.Clean = err == nil && reason == guestShutdown
 	if err != nil {
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -262,8 +264,14 @@ func newPlumbing(cfg Config) (*plumbing, error) {
 	if cfg.Shell != nil {
 		p.fd.shell = pass(cfg.Shell)
 	}
-	err = errors.Join(err, pair(&p.channel, &p.fd.channel), pair(&p.console, &p.fd.console),
-		pair(&p.monitor, &p.fd.monitor))
+	for _, e := range []struct {
+		conn *net.Conn
+		fd   *int
+	}{{&p.channel, &p.fd.channel}, {&p.console, &p.fd.console}, {&p.monitor, &p.fd.monitor}} {
+		if err == nil {
+			err = pair(e.conn, e.fd)
+		}
+	}
 	if err != nil {
 		p.closeChild()
 		p.closeHost()

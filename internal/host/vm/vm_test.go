@@ -99,6 +99,15 @@ func TestExit(t *testing.T) {
 		},
 		{"killed", "kill -9 $$", Exit{Reason: "QEMU ended with signal: killed"}},
 		{"not a word", "exit 0", Exit{Reason: "QEMU ended without a word"}},
+		{
+			"a disk fails", `echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"disk1","reason":"No space left on device"}}' >&$monitor
+echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"disk0","reason":"later"}}' >&$monitor
+` + shutdown("guest-shutdown"),
+			Exit{Clean: true, Reason: "guest-shutdown", Disk: &DiskError{1, "No space left on device"}},
+		},
+		{"something else fails", `echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"disk-1","reason":"x"}}' >&$monitor
+echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"floppy","reason":"x"}}' >&$monitor
+` + shutdown("guest-shutdown"), Exit{Clean: true, Reason: "guest-shutdown"}},
 		{"garbage on the monitor", "echo '{{{' >&$monitor", Exit{Reason: "QEMU ended without a word"}},
 		{"control characters on stderr", shutdown("guest-shutdown") + `
 printf 'a\033[2Jb\n' >&2`, Exit{Clean: true, Reason: "guest-shutdown", Stderr: `a\x1b[2Jb`}},
