@@ -67,10 +67,10 @@ func checkImport(f file, p string) string {
 }
 
 // checkOurs applies the ring rules and the leaves. Tests keep to them as well,
-// but may import the package they test.
+// but may import the package they test, and those that serve tests of packages.
 func checkOurs(f file, p string) string {
 	switch {
-	case f.test && p == f.dir:
+	case f.test && (p == f.dir || within(p, forTests)):
 		return ""
 	case slices.Contains(basics, f.dir):
 		return "the basics import only the standard library and golang.org/x/sys"

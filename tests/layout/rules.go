@@ -30,6 +30,9 @@ var allowed = map[string][]string{
 	"tests/bench/":        {"internal/host/"}, // measures the parts by themselves
 }
 
+// forTests are the packages that tests of any package may import.
+var forTests = []string{"tests/storage"}
+
 // basics are the packages everyone may import and that import only the
 // standard library and golang.org/x/sys, never each other.
 var basics = []string{"internal/spec", "internal/report", "internal/channel", "internal/command"}

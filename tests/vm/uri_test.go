@@ -2,9 +2,7 @@ package vm
 
 import (
 	"bytes"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -14,58 +12,25 @@ import (
 	"snf-image/tests/harness"
 	"snf-image/tests/images"
 	"snf-image/tests/oracle"
+	"snf-image/tests/storage"
 )
 
-// storage is the remote storage of a test: another qemu-nbd that serves a disk
-// file.
-type storage struct {
-	uri  string
-	stop func()
-}
-
-// serve serves the disk file of j until stop, or the end of the test.
-func serve(t *testing.T, path string, more ...string) storage {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "uri") // a short name: sockets have 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(dir, "s")
-	cmd := exec.Command("qemu-nbd", append([]string{"--format=raw", "--socket=" + socket, "--persistent", "--shared=0", path}, more...)...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stop := func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait(); _ = os.RemoveAll(dir) }
-	t.Cleanup(stop)
-	up := func() bool {
-		c, err := net.Dial("unix", socket)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	}
-	if !harness.Within(time.Minute, up) {
-		t.Fatal("qemu-nbd does not listen")
-	}
-	return storage{"nbd+unix:///?socket=" + socket, stop}
-}
-
 // ended waits until no process reaches for the storage, and ends it.
-func (s storage) ended(t *testing.T) {
+func ended(t *testing.T, s storage.Server) {
 	t.Helper()
 	gone := harness.Within(5*time.Second, func() bool {
 		files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, f := range files {
-			if text, _ := os.ReadFile(f); bytes.Contains(text, []byte(s.uri)) {
+			if text, _ := os.ReadFile(f); bytes.Contains(text, []byte(s.URI())) {
 				return false
 			}
 		}
 		return true
 	})
 	if !gone {
-		t.Errorf("a process still serves %s", s.uri)
+		t.Errorf("a process still serves %s", s.URI())
 	}
-	s.stop()
+	s.Stop()
 }
 
 // onURI replaces the disk file in args by the URI.
@@ -99,15 +64,15 @@ func TestURIDisk(t *testing.T) {
 	second := filepath.Join(j.dir, "second.raw")
 	stale(t, second, 8)
 	data := oracle.Digest(t, second, 0, -1)
-	s, other := serve(t, j.disk), serve(t, second)
+	s, other := storage.File(t, j.disk), storage.File(t, second)
 	reportFile := filepath.Join(j.dir, "report.json")
-	site.Run(t, append(j.onURI(s.uri, j.args("--report", reportFile)), "--disk", other.uri)...).OK(t)
-	if r := readReport(t, reportFile); r.Disk.Path != s.uri || r.Disk.Size != 256*images.MiB || r.Disk.Wiped != "zeroed without writing" {
+	site.Run(t, append(j.onURI(s.URI(), j.args("--report", reportFile)), "--disk", other.URI())...).OK(t)
+	if r := readReport(t, reportFile); r.Disk.Path != s.URI() || r.Disk.Size != 256*images.MiB || r.Disk.Wiped != "zeroed without writing" {
 		t.Errorf("report: disk %+v", r.Disk)
 	}
-	site.Run(t, j.onURI(s.uri, j.customized("--name", "web2.example.org"))...).OK(t)
-	s.ended(t)
-	other.ended(t)
+	site.Run(t, j.onURI(s.URI(), j.customized("--name", "web2.example.org"))...).OK(t)
+	ended(t, s)
+	ended(t, other)
 	j.done()
 	if got := oracle.ReadFile(t, j.disk, 1, "/etc/hostname"); got != "web2.example.org\n" {
 		t.Errorf("/etc/hostname = %q", got)
@@ -124,8 +89,8 @@ func TestURIDisk(t *testing.T) {
 // export, import.
 func TestURIGaneti(t *testing.T) {
 	j, d := newInstance(t)
-	s := serve(t, j.disk)
-	byURI := map[string]string{"DISK_0_PATH": "", "DISK_0_URI": s.uri}
+	s := storage.File(t, j.disk)
+	byURI := map[string]string{"DISK_0_PATH": "", "DISK_0_URI": s.URI()}
 	d.Call(t, "create", gnt("", osp(byURI))).OK(t)
 	byURI["OLD_INSTANCE_NAME"], byURI["INSTANCE_NAME"] = "inst1.gnt.test", "inst2.gnt.test"
 	byURI["DISK_0_PATH"] = filepath.Join(j.dir, "no-such-path") // neither file nor block device
@@ -137,10 +102,10 @@ func TestURIGaneti(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	cmd := d.Command(t, "export", gnt("", map[string]string{"EXPORT_DISK_URI": s.uri, "EXPORT_INDEX": "0"}))
+	cmd := d.Command(t, "export", gnt("", map[string]string{"EXPORT_DISK_URI": s.URI(), "EXPORT_INDEX": "0"}))
 	cmd.Stdout = out
 	streamed(t, cmd).OK(t)
-	s.ended(t)
+	ended(t, s)
 	j.done()
 	if got := oracle.ReadFile(t, j.disk, 1, "/etc/hostname"); got != "inst2.gnt.test\n" {
 		t.Errorf("/etc/hostname = %q", got)
@@ -148,11 +113,11 @@ func TestURIGaneti(t *testing.T) {
 	reference(t, "cmp", j.disk, dump)
 
 	stale(t, copied, 256)
-	to := serve(t, copied)
-	cmd = d.Command(t, "import", gnt("", map[string]string{"IMPORT_DISK_URI": to.uri, "IMPORT_INDEX": "0"}))
+	to := storage.File(t, copied)
+	cmd = d.Command(t, "import", gnt("", map[string]string{"IMPORT_DISK_URI": to.URI(), "IMPORT_INDEX": "0"}))
 	cmd.Stdin = content(t, dump)
 	streamed(t, cmd).OK(t)
-	to.ended(t)
+	ended(t, to)
 	reference(t, "cmp", copied, dump)
 	if used := blocks(t, copied); used > 128*images.MiB {
 		t.Errorf("the disk takes %d bytes, want the former tenant's freed", used)
@@ -165,7 +130,7 @@ func TestURIRefuses(t *testing.T) {
 	j := newRemote(t)
 	small := filepath.Join(j.dir, "small.raw")
 	stale(t, small, 8)
-	s, readOnly, little := serve(t, j.disk), serve(t, j.disk, "--read-only"), serve(t, small)
+	s, readOnly, little := storage.File(t, j.disk), storage.File(t, j.disk, "--read-only"), storage.File(t, small)
 	before := oracle.Digest(t, j.disk, 0, -1)
 	for _, c := range []struct {
 		uri  string
@@ -174,8 +139,8 @@ func TestURIRefuses(t *testing.T) {
 	}{
 		{"nbd+unix:///?socket=" + filepath.Join(j.dir, "gone"), 4, `No such file or directory; check that it exists and that this node can reach it`},
 		{"ssh://root:canary@host/disk", 2, `on --disk: disk\[0\]: a URI with a password or key in it; let this node's`},
-		{readOnly.uri, 4, `Permission denied|it is read-only|[Rr]ead-only`},
-		{little.uri, 4, `the image needs`},
+		{readOnly.URI(), 4, `Permission denied|it is read-only|[Rr]ead-only`},
+		{little.URI(), 4, `the image needs`},
 		{"sheepdog:disk", 10, `install qemu-block-extra`},
 	} {
 		o := site.Run(t, j.onURI(c.uri, j.args())...).Fails(t, c.code, c.want)
@@ -183,11 +148,11 @@ func TestURIRefuses(t *testing.T) {
 			t.Errorf("the log shows the password\n%s", o)
 		}
 	}
-	site.Run(t, append(j.onURI(s.uri, j.args()), "--size", "1G")...).Fails(t, 2, `a device has the size it has`)
-	site.Run(t, append(j.onURI(s.uri, j.args()), "--dry-run")...).OK(t)
-	site.StartWrapped(t, without("/usr/bin/qemu-nbd"), j.onURI(s.uri, j.args())...).Wait().Fails(t, 10, `install qemu-utils`)
-	for _, st := range []storage{s, readOnly, little} {
-		st.ended(t)
+	site.Run(t, append(j.onURI(s.URI(), j.args()), "--size", "1G")...).Fails(t, 2, `a device has the size it has`)
+	site.Run(t, append(j.onURI(s.URI(), j.args()), "--dry-run")...).OK(t)
+	site.StartWrapped(t, without("/usr/bin/qemu-nbd"), j.onURI(s.URI(), j.args())...).Wait().Fails(t, 10, `install qemu-utils`)
+	for _, st := range []storage.Server{s, readOnly, little} {
+		ended(t, st)
 	}
 	if oracle.Digest(t, j.disk, 0, -1) != before {
 		t.Error("a refused deployment changed the disk")
@@ -223,15 +188,15 @@ func TestURIEnds(t *testing.T) {
 			j := newJob(t, image)
 			stale(t, j.disk, 16)
 			truncate(t, j.disk, 1200*images.MiB)
-			s := serve(t, j.disk)
-			p := site.Start(t, j.onURI(s.uri, c.when.args(j))...)
+			s := storage.File(t, j.disk)
+			p := site.Start(t, j.onURI(s.URI(), c.when.args(j))...)
 			p.Until(2*time.Minute, c.when.name, func() bool { return c.when.come(p, j) })
 			victims := c.find(p)
 			if len(victims) != 1 {
 				t.Fatalf("found %d processes that are the %s\n%s", len(victims), c.who, p.Stderr())
 			}
 			if c.when.name == midTask.name {
-				site.Run(t, j.onURI(s.uri, j.args())...).Fails(t, 5, "another run of snf-image uses it")
+				site.Run(t, j.onURI(s.URI(), j.args())...).Fails(t, 5, "another run of snf-image uses it")
 			}
 			if err := syscall.Kill(victims[0], c.signal); err != nil {
 				t.Fatal(err)
@@ -241,7 +206,7 @@ func TestURIEnds(t *testing.T) {
 			} else if o.Code != c.code {
 				t.Errorf("exit code %d, want %d", o.Code, c.code)
 			}
-			s.ended(t)
+			ended(t, s)
 			j.undone()
 		})
 	}

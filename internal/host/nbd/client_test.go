@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"snf-image/tests/storage"
 )
 
 // connect does the handshake with a server at socket.
@@ -32,7 +34,7 @@ func connect(t *testing.T, socket string) *Client {
 // kit is a memory disk of 8 MiB that nbdkit serves.
 func kit(t *testing.T, args ...string) *Client {
 	t.Helper()
-	return connect(t, tool(t, "nbdkit", append([]string{"--foreground", "--unix=SOCKET"}, args...)...))
+	return connect(t, storage.Start(t, append([]string{"nbdkit", "--foreground", "--unix=SOCKET"}, args...)...).Socket)
 }
 
 // TestServers: whatever a server lacks, what was written is read again.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/report"
+	"snf-image/tests/storage"
 )
 
 func TestMain(m *testing.M) {
@@ -27,42 +27,6 @@ func TestMain(m *testing.M) {
 }
 
 const diskSize = 8 << 20
-
-// tool starts a foreign NBD server, which ends with the test, and returns its
-// socket.
-func tool(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("SNF_STRICT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	dir, err := os.MkdirTemp("", "nbd") // a short name: sockets have 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(dir, "s")
-	for i := range args {
-		args[i] = strings.ReplaceAll(args[i], "SOCKET", socket)
-	}
-	cmd := exec.Command(path, args...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait(); _ = os.RemoveAll(dir) })
-	for start := time.Now(); ; {
-		c, err := net.Dial("unix", socket)
-		if err == nil {
-			_ = c.Close()
-			return socket
-		}
-		if time.Since(start) > 10*time.Second {
-			t.Fatal(err)
-		}
-	}
-}
 
 // disk is a file of diskSize bytes of 0xA5.
 func disk(t *testing.T) string {
@@ -77,7 +41,7 @@ func disk(t *testing.T) string {
 // remote is the URI of a disk another qemu-nbd serves.
 func remote(t *testing.T, path string) string {
 	t.Helper()
-	return "nbd+unix:///?socket=" + tool(t, Tool, "--format=raw", "--socket=SOCKET", "--persistent", "--shared=0", path)
+	return storage.File(t, path).URI()
 }
 
 func serve(t *testing.T, uri string, readOnly bool) *Server {

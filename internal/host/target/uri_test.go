@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"snf-image/internal/host/nbd"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
+	"snf-image/tests/storage"
 )
 
 // TestMain lets the test binary be what becomes qemu-nbd.
@@ -27,48 +27,6 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
-}
-
-// served returns the URI of a disk that a server serves, which ends with the test.
-// argv holds SOCKET.
-func served(t *testing.T, argv ...string) string {
-	t.Helper()
-	program, err := exec.LookPath(argv[0])
-	if err != nil {
-		if os.Getenv("SNF_STRICT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	dir, err := os.MkdirTemp("", "uri") // a short name: sockets have 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(dir, "s")
-	for i, a := range argv {
-		argv[i] = strings.ReplaceAll(a, "SOCKET", socket)
-	}
-	cmd := exec.Command(program, argv[1:]...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait(); _ = os.RemoveAll(dir) })
-	for start := time.Now(); ; {
-		c, err := net.Dial("unix", socket)
-		if err == nil {
-			_ = c.Close()
-			return "nbd+unix:///?socket=" + socket
-		}
-		if time.Since(start) > 10*time.Second {
-			t.Fatal(err)
-		}
-	}
-}
-
-// byURI serves the disk file at path.
-func byURI(t *testing.T, path string, more ...string) string {
-	t.Helper()
-	return served(t, append([]string{"qemu-nbd", "--format=raw", "--socket=SOCKET", "--persistent", "--shared=0", path}, more...)...)
 }
 
 func openURI(t *testing.T, uri string, o Options) *Disk {
@@ -86,12 +44,12 @@ func openURI(t *testing.T, uri string, o Options) *Disk {
 func TestRemoteWriter(t *testing.T) {
 	t.Parallel()
 	for name, serve := range map[string]func(t *testing.T, path string) string{
-		"qemu-nbd": func(t *testing.T, path string) string { return byURI(t, path) },
+		"qemu-nbd": func(t *testing.T, path string) string { return storage.File(t, path).URI() },
 		"no fast zeroes": func(t *testing.T, path string) string {
-			return served(t, "nbdkit", "--foreground", "--unix=SOCKET", "--filter=nozero", "file", path, "fastzeromode=none")
+			return storage.Start(t, "nbdkit", "--foreground", "--unix=SOCKET", "--filter=nozero", "file", path, "fastzeromode=none").URI()
 		},
 		"no zeroes": func(t *testing.T, path string) string {
-			return served(t, "nbdkit", "--foreground", "--unix=SOCKET", "--filter=nozero", "file", path, "zeromode=none")
+			return storage.Start(t, "nbdkit", "--foreground", "--unix=SOCKET", "--filter=nozero", "file", path, "zeromode=none").URI()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -150,7 +108,7 @@ func remoteWriter(t *testing.T, d *Disk) *Writer {
 func TestOpenURIRefuses(t *testing.T) {
 	t.Parallel()
 	path := newDisk(t, testSize)
-	uri := byURI(t, path)
+	uri := storage.File(t, path).URI()
 	for name, tc := range map[string]struct {
 		uri  string
 		o    Options
@@ -159,7 +117,7 @@ func TestOpenURIRefuses(t *testing.T) {
 	}{
 		"too small": {uri, Options{ImageSize: testSize + 512}, report.Disk, "the image needs 8389120"},
 		"size":      {uri, Options{Size: 2 * testSize}, report.Usage, "a device has the size it has"},
-		"read-only": {byURI(t, path, "--read-only"), Options{}, report.Disk, ""},
+		"read-only": {storage.File(t, path, "--read-only").URI(), Options{}, report.Disk, ""},
 		"gone":      {"nbd+unix:///?socket=/nonexistent/s", Options{}, report.Disk, "No such file or directory"},
 	} {
 		d, err := OpenURI(t.Context(), tc.uri, tc.o)
@@ -176,7 +134,7 @@ func TestOpenURIRefuses(t *testing.T) {
 func TestOpenURIBusy(t *testing.T) {
 	t.Parallel()
 	locks := filepath.Join(t.TempDir(), "run")
-	uri, other := byURI(t, newDisk(t, testSize)), byURI(t, newDisk(t, testSize))
+	uri, other := storage.File(t, newDisk(t, testSize)).URI(), storage.File(t, newDisk(t, testSize)).URI()
 	busy := func(uri string, readOnly bool) bool {
 		t.Helper()
 		d, err := OpenURI(t.Context(), uri, Options{ReadOnly: readOnly, LockDir: locks})
@@ -205,7 +163,7 @@ func TestOpenURIBusy(t *testing.T) {
 // TestOpenURIStops: what waits for the disk ends with the context.
 func TestOpenURIStops(t *testing.T) {
 	t.Parallel()
-	uri := served(t, "nbdkit", "--foreground", "--unix=SOCKET", "--filter=delay", "memory", "8M", "delay-write=60")
+	uri := storage.Start(t, "nbdkit", "--foreground", "--unix=SOCKET", "--filter=delay", "memory", "8M", "delay-write=60").URI()
 	ctx, cancel := context.WithCancel(t.Context())
 	d, err := OpenURI(ctx, uri, Options{})
 	if err != nil {
@@ -231,7 +189,7 @@ func TestOpenURIStops(t *testing.T) {
 // TestExplain: a child saw the connection end, the server knows why.
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	uri := byURI(t, newDisk(t, testSize))
+	uri := storage.File(t, newDisk(t, testSize)).URI()
 	d := openURI(t, uri, Options{})
 	said := &report.Failure{Kind: report.Disk, What: "writing the image", On: d.Path, Cause: nbd.ErrGone}
 	killServer(t, uri)

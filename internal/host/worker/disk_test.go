@@ -3,48 +3,13 @@ package worker
 import (
 	"bytes"
 	"io"
-	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
-	"time"
 
 	"snf-image/internal/host/target"
 	"snf-image/internal/spec"
+	"snf-image/tests/storage"
 )
-
-// byURI serves the disk file at path until the end of the test.
-func byURI(t *testing.T, path string) string {
-	t.Helper()
-	program, err := exec.LookPath("qemu-nbd")
-	if err != nil {
-		if os.Getenv("SNF_STRICT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	dir, err := os.MkdirTemp("", "uri") // a short name: sockets have 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(dir, "s")
-	cmd := exec.Command(program, "--format=raw", "--socket="+socket, "--persistent", "--shared=0", path)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait(); _ = os.RemoveAll(dir) })
-	for start := time.Now(); ; {
-		c, err := net.Dial("unix", socket)
-		if err == nil {
-			_ = c.Close()
-			return "nbd+unix:///?socket=" + socket
-		}
-		if time.Since(start) > 10*time.Second {
-			t.Fatal(err)
-		}
-	}
-}
 
 // attach puts the disk at uri in the place of the one of r, and says by what a
 // worker reaches it.
@@ -74,7 +39,7 @@ func TestByURI(t *testing.T) {
 		if action == Import {
 			r = importer(t, feed(t, disk), stale(t, size))
 		}
-		r.Disk = r.attach(t, byURI(t, path), false)
+		r.Disk = r.attach(t, storage.File(t, path).URI(), false)
 		res, err := r.write(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -97,7 +62,7 @@ func TestExportByURI(t *testing.T) {
 	disk := dumped()
 	from, to := pipe(t)
 	r := rig{Job: Job{Action: Export, Disk: to}}
-	r.Image = r.attach(t, byURI(t, writeSparse(t, disk)), true)
+	r.Image = r.attach(t, storage.File(t, writeSparse(t, disk)).URI(), true)
 	var got bytes.Buffer
 	read := make(chan error, 1)
 	go func() {
@@ -123,7 +88,7 @@ func TestByURISizes(t *testing.T) {
 	t.Parallel()
 	path := stale(t, 8<<20)
 	r := open(t, writeSparse(t, noise(1, 5<<20)), stale(t, 8<<20))
-	r.Disk = r.attach(t, byURI(t, path), false)
+	r.Disk = r.attach(t, storage.File(t, path).URI(), false)
 	r.DiskSize += spec.EndSize
 	if _, err := r.write(t.Context()); err == nil {
 		t.Error("a disk of another size was written")
