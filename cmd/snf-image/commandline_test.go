@@ -155,10 +155,36 @@ func TestReportThatIsTheDisk(t *testing.T) {
 	if err := errors.Join(os.WriteFile(image, []byte("image"), 0o600), os.Symlink(image, link)); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{disk, image, link, dir + "/./disk"} {
-		code, _, stderr := commanded(t, t.Context(), nil, "deploy", "--image", image, "--disk", disk, "--size", "1G", "--name", "a", "--report", path)
+	secret := filepath.Join(dir, "pw")
+	if err := os.WriteFile(secret, []byte("pw"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{disk, image, link, dir + "/./disk", secret} {
+		code, _, stderr := commanded(t, t.Context(), nil, "deploy", "--image", image, "--disk", disk, "--size", "1G", "--name", "a",
+			"--password-file", secret, "--report", path)
 		if code != 2 || !strings.Contains(stderr, "error: preparing the report, on "+path+": it would replace ") {
 			t.Errorf("--report %s: exit code %d, %q, want it refused", path, code, stderr)
+		}
+	}
+	if text, err := os.ReadFile(image); err != nil || string(text) != "image" {
+		t.Errorf("the image holds %q, %v", text, err)
+	}
+}
+
+// TestReportThatIsTheNamedImage: the name of the image leads to IMAGE_DIR.
+func TestReportThatIsTheNamedImage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	image, conf := filepath.Join(dir, "debian.diskdump"), filepath.Join(dir, "conf")
+	if err := errors.Join(os.WriteFile(image, []byte("image"), 0o600), os.WriteFile(conf, []byte("IMAGE_DIR="+dir+"\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{image, conf} {
+		err := run(t.Context(), nil, io.Discard, io.Discard, []string{
+			"deploy", "--config", conf, "--image", "debian", "--disk", dir + "/disk", "--size", "1G", "--name", "a", "--report", path,
+		})
+		if report.KindOf(err) != report.Usage || !strings.Contains(err.Error(), "it would replace "+path) {
+			t.Errorf("--report %s: %v, want it refused", path, err)
 		}
 	}
 	if text, err := os.ReadFile(image); err != nil || string(text) != "image" {

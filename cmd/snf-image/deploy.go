@@ -55,7 +55,7 @@ func (a *app) deploy(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) erro
 	if p.dryRun {
 		p.reportFile = ""
 	}
-	if err := checkReport(p); err != nil {
+	if err := a.checkReport(p); err != nil {
 		return err
 	}
 	rep, err := a.deployment(cmd, mode, p)
@@ -81,6 +81,11 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 	if err == nil {
 		s, err = a.spec(cmd.Context(), mode, p, cfg, client)
 	}
+	if err == nil && p.reportFile != "" {
+		if err = notTheImage(p.reportFile, s, cfg); err != nil {
+			p.reportFile = "" // it stays as it is
+		}
+	}
 	if err != nil {
 		show.sink.Send(report.Error("the parameters are invalid"))
 		return nil, err
@@ -93,6 +98,19 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 		return nil, deploy.DryRun(cmd.Context(), req, a.stdout)
 	}
 	return deploy.Run(cmd.Context(), req)
+}
+
+// notTheImage refuses a report file that is the image, wherever its name comes from.
+func notTheImage(path string, s *spec.Spec, cfg *config.Config) error {
+	image := s.Image
+	if st := store(image, cfg); st != nil && image != "" && !fetch.IsURL(image) {
+		found, _, err := st.Resolve(image, string(s.Format))
+		if err != nil {
+			return nil // which the deployment says
+		}
+		image = found
+	}
+	return notAmong(path, image)
 }
 
 // store returns where image is looked for: nil for an ordinary path, which wins

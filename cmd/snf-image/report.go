@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"snf-image/internal/report"
@@ -12,21 +13,37 @@ import (
 
 // checkReport refuses a report file that can not be written, or that is one of
 // the files the deployment is about, before there is anything to report.
-func checkReport(p *parameterFlags) error {
+func (a *app) checkReport(p *parameterFlags) error {
 	path := p.reportFile
 	if path == "" {
 		return nil
 	}
-	f := &report.Failure{Kind: report.Usage, What: "preparing the report", On: path}
-	for _, other := range append([]string{p.image}, p.disks...) {
-		if other != "" && samePath(path, other) {
-			f.Cause, f.Remedy = fmt.Errorf("it would replace %s", other), "name another file"
-			return f
+	inputs := slices.Concat(p.disks, []string{
+		p.image, a.configFile, p.passwordFile, p.hashFile, p.keysFile, p.params, p.personality, p.productKeyFile, p.userDataFile, p.answerFile,
+	})
+	for _, text := range p.files {
+		if f, err := spec.ParseFileFlag(text); err == nil {
+			inputs = append(inputs, f.Source)
 		}
 	}
+	if err := notAmong(path, inputs...); err != nil {
+		return err
+	}
 	if err := report.CheckFile(path); err != nil {
-		f.Cause, f.Remedy = bare(err), "name a file in a directory you may write to"
-		return f
+		return &report.Failure{Kind: report.Usage, What: "preparing the report", On: path, Cause: bare(err), Remedy: "name a file in a directory you may write to"}
+	}
+	return nil
+}
+
+// notAmong refuses a report file that is one of the others.
+func notAmong(path string, others ...string) error {
+	for _, other := range others {
+		if other != "" && samePath(path, other) {
+			return &report.Failure{
+				Kind: report.Usage, What: "preparing the report", On: path,
+				Cause: fmt.Errorf("it would replace %s", other), Remedy: "name another file",
+			}
+		}
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Deployment is the report of one run, for --report. It holds no secret, and
@@ -102,7 +104,7 @@ func (d *Deployment) WriteFile(path string) error {
 	}
 	text = append(text, '\n')
 	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
-		return os.WriteFile(path, text, 0o600)
+		return writeStream(path, text)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), temporary)
 	if err != nil {
@@ -120,6 +122,16 @@ func (d *Deployment) WriteFile(path string) error {
 	return nil
 }
 
+// writeStream writes to a terminal, or to a pipe that somebody reads.
+func writeStream(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return fmt.Errorf("opening the report: %w", err)
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
+}
+
 // temporary is the pattern of a report that is not complete yet.
 const temporary = ".report-*"
 
@@ -135,6 +147,9 @@ func CheckFile(path string) error {
 	}
 	if err == nil && !st.Mode().IsRegular() {
 		return nil // opening a pipe would wait for its reader
+	}
+	if link, err := os.Lstat(path); err == nil && link.Mode()&os.ModeSymlink != 0 {
+		return errors.New("it is a symbolic link, which would be replaced")
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), temporary)
 	if err != nil {

@@ -95,6 +95,33 @@ func TestDeploymentWriteFileToPipe(t *testing.T) {
 	}
 }
 
+// TestDeploymentWriteFileToNobody: a pipe that nobody reads is no reason to wait.
+func TestDeploymentWriteFileToNobody(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := new(Deployment).WriteFile(path); !errors.Is(err, syscall.ENXIO) {
+		t.Errorf("WriteFile = %v, want %v", err, syscall.ENXIO)
+	}
+}
+
+// TestCheckFileLink: a link would be replaced, and what it leads to be left as it is.
+func TestCheckFileLink(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := errors.Join(os.WriteFile(dir+"/file", nil, 0o600), os.Symlink("file", dir+"/link"), os.Symlink("/dev/null", dir+"/null")); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckFile(dir + "/link"); err == nil {
+		t.Error("CheckFile of a link to a file succeeded")
+	}
+	if err := CheckFile(dir + "/null"); err != nil {
+		t.Errorf("CheckFile of a link to a device = %v", err)
+	}
+}
+
 func TestCheckFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

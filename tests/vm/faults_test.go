@@ -72,6 +72,11 @@ var faults = map[string]fault{
 		onSmall(t, j, "40m")
 		return site, j.args(custom("head -c 60M /dev/urandom > $SNF_IMAGE_TARGET/big && sync -f $SNF_IMAGE_TARGET/big")...)
 	}, 4, "running task RunCustomTask, on .*disk.raw: No space left on device", true},
+	"disk full in the helper, unnoticed": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		onSmall(t, j, "12m")
+		payload := j.file("payload", strings.Repeat("payload ", images.MiB)) // 8 MiB
+		return site, j.args("--file", payload+":/root/payload")
+	}, 4, "on .*disk.raw: No space left on device", true},
 	"helper image missing": {func(t *testing.T, j *job) (*harness.Installation, []string) {
 		in := site.WithHelperCopy(t)
 		if err := os.RemoveAll(in.HelperDir); err != nil {

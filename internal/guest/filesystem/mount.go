@@ -122,9 +122,26 @@ func unmount(wanted func(source, point string) bool) error {
 		return fmt.Errorf("listing mounts: %w", err)
 	}
 	for _, point := range points(string(table), wanted) {
+		if err := writeBack(point); err != nil {
+			return err
+		}
 		if err := unix.Unmount(point, unix.UMOUNT_NOFOLLOW); err != nil {
 			return fmt.Errorf("unmounting %s: %w", point, err)
 		}
+	}
+	return nil
+}
+
+// writeBack waits until everything is on the disk. Unmounting does, too, but keeps what
+// went wrong meanwhile to itself (syncfs(2)).
+func writeBack(point string) error {
+	fd, err := unix.Open(point, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", point, err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := unix.Syncfs(fd); err != nil {
+		return fmt.Errorf("writing back what is mounted on %s: %w", point, err)
 	}
 	return nil
 }

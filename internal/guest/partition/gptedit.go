@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -75,6 +76,9 @@ func (g *gpt) write(d Disk) error {
 		return g.mendBackup(d)
 	}
 	g.seal()
+	if g.overBackup() {
+		return fmt.Errorf("a partition lies where the backup of the GPT belongs: %w", ErrDamaged)
+	}
 	if err := g.writeBackup(d); err != nil {
 		return err
 	}
@@ -98,20 +102,31 @@ func (g *gpt) writeBackup(d Disk) error {
 // mendBackup writes the backup of a table that stays as it is anew, unless it is
 // whole or there is no room for it.
 func (g *gpt) mendBackup(d Disk) error {
-	if g.backupWhole(d) || le64(g.header[gptLastUsable:]) >= g.backupEntries() {
+	if g.backupWhole(d) || le64(g.header[gptLastUsable:]) >= g.backupEntries() || g.overBackup() {
 		return nil
 	}
 	return g.writeBackup(d)
 }
 
-// backupWhole says whether the backup says the same as the table.
+// overBackup says that a partition lies where the backup belongs.
+func (g *gpt) overBackup() bool {
+	return slices.ContainsFunc(g.partitions(), func(p Partition) bool { return lba(p.End()) > g.backupEntries() })
+}
+
+// backupWhole says whether the backup says the same as the table, wherever its
+// entries are.
 func (g *gpt) backupWhole(d Disk) bool {
 	h, err := readSector(d, g.sectors-1, g.sectors)
-	if err != nil || !bytes.HasPrefix(h, []byte(gptMagic)) || le32(h[gptHeaderSize:]) != le32(g.header[gptHeaderSize:]) ||
-		headerCRC(h) != le32(h[gptHeaderCRC:]) || le64(h[gptMyLBA:]) != g.sectors-1 || le32(h[gptEntriesCRC:]) != g.entriesCRC() {
+	size := le32(g.header[gptHeaderSize:])
+	if err != nil || le32(h[gptHeaderSize:]) != size || headerCRC(h) != le32(h[gptHeaderCRC:]) {
 		return false
 	}
 	at := le64(h[gptEntriesLBA:])
+	binary.LittleEndian.PutUint64(h[gptEntriesLBA:], g.backupEntries())
+	binary.LittleEndian.PutUint32(h[gptHeaderCRC:], headerCRC(h))
+	if !bytes.Equal(h[:size], g.backupHeader()[:size]) {
+		return false
+	}
 	if at >= g.sectors || g.entrySectors() > g.sectors-at {
 		return false
 	}

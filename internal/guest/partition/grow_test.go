@@ -295,7 +295,7 @@ func (f *failing) WriteAt(b []byte, off int64) (int, error) {
 // as it is, and nothing else is touched.
 func TestDamagedBackup(t *testing.T) {
 	t.Parallel()
-	for name, at := range map[string]int64{"header": 64*mib - 512 + 20, "magic": 64*mib - 512, "entries": 64*mib - 33*512 + 40, "size of the header": 64*mib - 512 + 12} {
+	for name, at := range map[string]int64{"header": 64*mib - 512 + 20, "magic": 64*mib - 512, "entries": 64*mib - 33*512 + 40, "size of the header": 64*mib - 512 + 12, "GUID of the disk": 64*mib - 512 + 56} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := makeDisk(t, gptScript, 32, 64)
@@ -310,5 +310,33 @@ func TestDamagedBackup(t *testing.T) {
 			}
 			verify(t, f, GPT)
 		})
+	}
+}
+
+// TestDamagedBackupUnderAPartition: a partition that lies where the backup belongs is
+// more than a backup.
+func TestDamagedBackupUnderAPartition(t *testing.T) {
+	t.Parallel()
+	f := makeDisk(t, gptScript, 32, 64)
+	grow(t, f, nil)
+	table := read(t, f)
+	g, ok := table.scheme.(*gpt)
+	if !ok {
+		t.Fatal("no GPT")
+	}
+	g.resize(2, 64*mib/512-1)
+	g.seal()
+	if err := errors.Join(writeSynced(f, le64(g.header[gptEntriesLBA:]), g.entries), writeSynced(f, 0, g.mbr, g.header)); err != nil {
+		t.Fatal(err)
+	}
+	before := contents(t, f)
+	if c, err := read(t, f).Grow(nil); err != nil || c.Grown != 0 {
+		t.Fatalf("Grow = %+v, %v", c, err)
+	}
+	if err := read(t, f).Write(f); err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, f); !bytes.Equal(got, before) {
+		t.Errorf("the disk changed, first at byte %d", firstDifference(got, before))
 	}
 }

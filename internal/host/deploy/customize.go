@@ -127,8 +127,14 @@ func (r *run) judge(ctx context.Context, h *helperRun, result *report.Result) er
 	if !exit.Clean {
 		return &protocolError{fmt.Errorf("the helper did not power off cleanly: %s", exit.Reason)}
 	}
+	if exit.Disk != nil && exit.Disk.Write {
+		return errLost
+	}
 	return nil
 }
+
+// errLost is a success of the helper that is none: not all it wrote is on the disk.
+var errLost = errors.New("a write of the helper failed, and the helper does not say so")
 
 // untilPowerOff bounds what follows the result. A helper that stays breaks the
 // protocol.
@@ -147,8 +153,8 @@ func (r *run) helperError(err error, h *helperRun) error {
 		settle(h) // so that its own reason can be told
 	}
 	exit, on := h.machine.Stop(grace), r.object()
-	if exit.Disk != nil && exit.Disk.Disk < len(r.disks) {
-		return r.diskFailure(err, *exit.Disk)
+	if e := exit.Disk; e != nil && e.Disk < len(r.disks) && (e.Write || e.Disk == 0) {
+		return r.diskFailure(err, *e)
 	}
 	if errors.Is(err, errSoftTimeout) {
 		return &report.Failure{

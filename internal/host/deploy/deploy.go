@@ -109,7 +109,7 @@ func (r *run) make(ctx context.Context) error {
 	c, copyErr := written.wait()
 	if c != nil {
 		r.record.copied(c)
-		if c.result.Wiped == target.WipedCostly {
+		if c.result.Wiped == target.WipedCostly && !r.disks[0].Created {
 			r.warn("behind the image the disk keeps what it held before, since it makes ranges zero only by writing; WIPE=zero does that")
 		}
 	}

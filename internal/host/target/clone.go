@@ -12,7 +12,11 @@ import (
 type cloner struct {
 	to   *os.File // nil for a disk that is no file
 	lack atomic.Bool
+	used atomic.Bool
 }
+
+// Shared says whether the disk shares blocks with the image.
+func (w *Writer) Shared() bool { return w.cloner.used.Load() }
 
 // clone makes n bytes at off those of src at off (ioctl_ficlonerange(2)), and says
 // whether it could. Whatever the reason, the caller writes them then.
@@ -24,8 +28,10 @@ func (c *cloner) clone(src *os.File, off, n int64) bool {
 	err := retry(func() error { return unix.IoctlFileCloneRange(int(c.to.Fd()), &r) })
 	if err != nil {
 		c.lack.Store(true)
+		return false
 	}
-	return err == nil
+	c.used.Store(true)
+	return true
 }
 
 // WriteFrom is WriteAt for bytes that the file src, if it is not nil, has at off, too:

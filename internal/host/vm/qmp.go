@@ -21,12 +21,13 @@ type monitor struct {
 	conn   net.Conn
 	done   chan struct{}
 	reason string
-	failed *DiskError // the first
+	failed *DiskError // the first, of those that lost data if there is one
 }
 
 // DiskError is a request of the guest that a disk failed (QAPI BLOCK_IO_ERROR).
 type DiskError struct {
 	Disk   int    // in the order of Config.Disks
+	Write  bool   // or a flush, which is one of many
 	Reason string // QEMU's text, escaped and bounded
 }
 
@@ -50,6 +51,7 @@ func (m *monitor) listen() {
 			Data  struct {
 				Reason string `json:"reason"`
 				Node   string `json:"node-name"`
+				Does   string `json:"operation"`
 			} `json:"data"`
 		}
 		if json.Unmarshal(lines.Bytes(), &e) != nil {
@@ -58,9 +60,11 @@ func (m *monitor) listen() {
 		switch number, isDisk := strings.CutPrefix(e.Data.Node, nodePrefix); {
 		case e.Event == "SHUTDOWN":
 			m.reason = e.Data.Reason
-		case e.Event == "BLOCK_IO_ERROR" && isDisk && m.failed == nil:
-			if n, err := strconv.ParseUint(number, 10, 16); err == nil {
-				m.failed = &DiskError{int(n), report.Clean(e.Data.Reason)}
+		case e.Event == "BLOCK_IO_ERROR" && isDisk:
+			n, err := strconv.ParseUint(number, 10, 16)
+			write := e.Data.Does != "read"
+			if err == nil && (m.failed == nil || write && !m.failed.Write) {
+				m.failed = &DiskError{int(n), write, report.Clean(e.Data.Reason)}
 			}
 		}
 	}

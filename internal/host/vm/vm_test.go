@@ -100,10 +100,11 @@ func TestExit(t *testing.T) {
 		{"killed", "kill -9 $$", Exit{Reason: "QEMU ended with signal: killed"}},
 		{"not a word", "exit 0", Exit{Reason: "QEMU ended without a word"}},
 		{
-			"a disk fails", `echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"disk1","reason":"No space left on device"}}' >&$monitor
-echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"disk0","reason":"later"}}' >&$monitor
+			"a disk fails", `echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"disk0","operation":"read","reason":"Input/output error"}}' >&$monitor
+echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"disk1","operation":"write","reason":"No space left on device"}}' >&$monitor
+echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"disk0","operation":"write","reason":"later"}}' >&$monitor
 ` + shutdown("guest-shutdown"),
-			Exit{Clean: true, Reason: "guest-shutdown", Disk: &DiskError{1, "No space left on device"}},
+			Exit{Clean: true, Reason: "guest-shutdown", Disk: &DiskError{1, true, "No space left on device"}},
 		},
 		{"something else fails", `echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"disk-1","reason":"x"}}' >&$monitor
 echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"floppy","reason":"x"}}' >&$monitor

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -85,7 +86,7 @@ func work(ctx context.Context, j Job, out *speaker) (Result, error) {
 		return Result{}, err
 	}
 	r.Seconds = time.Since(start).Seconds()
-	return r, unchanged(j, before)
+	return r, unchanged(j, before, w.Shared())
 }
 
 // write does everything that changes the disk, in the order that keeps it
@@ -138,16 +139,27 @@ func look(j Job) (os.FileInfo, error) {
 var errChanged = errors.New("the image was changed while it was read")
 
 // unchanged refuses an image that somebody wrote to meanwhile: what is on the
-// disk is neither its old nor its new content.
-func unchanged(j Job, before os.FileInfo) error {
+// disk is neither its old nor its new content. Blocks that are shared with it were not
+// taken at the moment they were hashed, so no trace of a change is too small then.
+func unchanged(j Job, before os.FileInfo, shared bool) error {
 	st, err := j.Image.Stat()
 	if err != nil {
 		return imageError(err)
 	}
-	if st.Mode().IsRegular() && (st.Size() != before.Size() || !st.ModTime().Equal(before.ModTime())) {
+	if st.Mode().IsRegular() && (st.Size() != before.Size() || !st.ModTime().Equal(before.ModTime()) || shared && changeTime(st) != changeTime(before)) {
 		return imageError(errChanged)
 	}
 	return nil
+}
+
+// changeTime is when the file or what is known about it was last changed, which nobody
+// can set.
+func changeTime(st os.FileInfo) syscall.Timespec {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return syscall.Timespec{}
+	}
+	return sys.Ctim
 }
 
 // wire turns an error into what the host is told.

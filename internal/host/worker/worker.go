@@ -10,6 +10,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -199,7 +200,7 @@ func (c *child) converse(ctx context.Context, j Job, text []byte) (Result, error
 	case err != nil && !errors.Is(err, errSilent):
 		return Result{}, err
 	case err != nil || waitErr != nil:
-		return Result{}, c.died(j.Action, errors.Join(waitErr, err, sendErr))
+		return Result{}, c.died(j.Action, cmp.Or(waitErr, err, sendErr))
 	}
 	return result, nil
 }
