@@ -35,13 +35,14 @@ func (a *app) helperCommand() *cobra.Command {
 }
 
 func (a *app) helperBuild() *cobra.Command {
-	var agent string
+	var opts helper.BuildOptions
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build the helper image into HELPER_DIR from Debian packages",
 		Long: `Build the helper image (kernel, initramfs, manifest) from Debian packages, which
-apt downloads. The same packages and the same agent give the same bytes. The
-helper image that was there stays in use until the new one is complete.`,
+apt downloads from the mirror of this node. Kernel and tools come from one suite,
+whatever the node runs. The same packages and the same agent give the same bytes.
+The helper image that was there stays in use until the new one is complete.`,
 		Example: "  snf-image helper build\n  snf-image --config ./snf-image.conf helper build",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,16 +50,19 @@ helper image that was there stays in use until the new one is complete.`,
 			if err != nil {
 				return err
 			}
-			if agent == "" {
-				agent = findAgent()
+			if opts.Agent == "" {
+				opts.Agent = findAgent()
 			}
-			_, err = helper.Build(cmd.Context(), helper.BuildOptions{
-				Dir: cfg.HelperDir, Agent: agent, Release: version, Env: proxies(), Log: a.log,
-			})
+			opts.Dir, opts.Release, opts.Env, opts.Log = cfg.HelperDir, version, proxies(), a.log
+			_, err = helper.Build(cmd.Context(), opts)
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&agent, "agent", "", "agent `program` (default: beside this program, else "+installedAgent+")")
+	flags := cmd.Flags()
+	flags.StringVar(&opts.Agent, "agent", "", "agent `program` (default: beside this program, else "+installedAgent+")")
+	flags.StringVar(&opts.Suite, "suite", helper.DefaultSuite, "Debian `suite` that kernel and tools come from")
+	flags.StringVar(&opts.Mirror, "mirror", "", "`URL` of Debian's archive (default: the mirror in the sources of apt)")
+	flags.StringVar(&opts.SecurityMirror, "security-mirror", "", "`URL` of its security updates (default: likewise)")
 	return cmd
 }
 
@@ -129,13 +133,16 @@ func (a *app) describeHelper() (*helper.Description, error) {
 
 func printHelper(out io.Writer, d *helper.Description) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(w, "Directory\t%s\nFlavour\t%s\nRelease\t%s (protocol %d)\nKernel\t%s\nContents\t%s\n",
-		d.Dir, d.Flavour, d.Release, d.Protocol, d.Kernel, d.Contents)
+	fmt.Fprintf(w, "Directory\t%s\nFlavour\t%s\nRelease\t%s (protocol %d)\nSuite\t%s, newest package of %s\nKernel\t%s\nContents\t%s\n",
+		d.Dir, d.Flavour, d.Release, d.Protocol, d.Suite, d.Newest, d.Kernel, d.Contents)
 	for _, f := range []helper.File{d.Vmlinux, d.Initramfs, d.Copyright} {
 		fmt.Fprintf(w, "%s\t%s, sha256 %s\n", f.Name, size(f.Size), f.Digest)
 	}
 	for _, p := range d.Packages {
 		fmt.Fprintf(w, "Package\t%s %s\n", p.Name, p.Version)
+	}
+	for _, c := range d.Concerns {
+		fmt.Fprintf(w, "Warning\t%s\n", c)
 	}
 	for _, p := range d.Problems {
 		fmt.Fprintf(w, "Problem\t%s\n", p)

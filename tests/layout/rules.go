@@ -48,6 +48,8 @@ var modules = map[string][]string{
 	"github.com/go-crypt/x":                 {"internal/host/credentials"},
 	"golang.org/x/crypto":                   {"internal/host/credentials"},
 	"github.com/u-root/u-root":              {"internal/host/helper"},
+	"github.com/knqyf263/go-deb-version":    {"internal/host/helper"},
+	"github.com/therootcompany/xz":          {"internal/host/helper"},
 	"github.com/klauspost/compress":         {"internal/host/format", "internal/host/helper"},
 	"github.com/cyphar/filepath-securejoin": {"internal/guest/rootfs"},
 	"github.com/google/renameio/v2":         {"internal/guest/rootfs"},

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/command"
+	"snf-image/internal/host/helper"
 	"snf-image/internal/host/nbd"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -139,9 +141,9 @@ func (r *run) helperBoots(ctx context.Context) []Finding {
 	m := r.helper.Manifest
 	findings := []Finding{{
 		Subject: "helper image", Grade: Good,
-		Text: fmt.Sprintf("release %s, %s, kernel %s, intact", m.Release, m.Flavour, m.Kernel),
+		Text: fmt.Sprintf("release %s, %s, kernel %s, %s of %s, intact", m.Release, m.Flavour, m.Kernel, m.Suite, m.Newest),
 	}}
-	for _, w := range r.helper.Warnings {
+	for _, w := range append(r.helper.Warnings, withRemedy(m.Concerns(time.Now()), r.Config.HelperPkg)...) {
 		findings = append(findings, Finding{Subject: "helper image", Grade: Lacking, Text: w})
 	}
 	h, err := r.bootWith(ctx, nil)
@@ -154,4 +156,12 @@ func (r *run) helperBoots(ctx context.Context) []Finding {
 		grade = Lacking
 	}
 	return append(findings, Finding{Subject: "helper", Grade: grade, Text: fmt.Sprintf("boots with %s: %s", h.accelerator, h.why)})
+}
+
+// withRemedy adds to each concern about the helper image how to get a newer one.
+func withRemedy(concerns []string, pkg string) []string {
+	for i := range concerns {
+		concerns[i] += "; get the current helper package or build a new helper image (" + helper.Remedy(pkg) + ")"
+	}
+	return concerns
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"snf-image/internal/channel"
 )
@@ -18,6 +19,10 @@ type BuildOptions struct {
 	Agent   string // path of the static agent
 	Release string // release version of snf-image
 	Flavour string // "" means DebianCloud
+	Suite   string // of Debian; "" means DefaultSuite
+	// Mirror and SecurityMirror are the URIs of Debian's archive and of its
+	// security updates. Without them the mirror that this node uses serves.
+	Mirror, SecurityMirror string
 	// Env is added to the environment of apt: http_proxy and the like.
 	Env []string
 	Log *slog.Logger
@@ -32,6 +37,10 @@ func Build(ctx context.Context, opts BuildOptions) (*Manifest, error) {
 	if opts.Flavour != DebianCloud {
 		return nil, failure("building the helper image", opts.Flavour, errors.New("this flavour is not in this version"), "")
 	}
+	suite, err := findSuite(opts.Suite)
+	if err != nil {
+		return nil, failure("building the helper image", opts.Suite, err, "")
+	}
 	agent, err := readAgent(opts.Agent)
 	if err != nil {
 		return nil, failure("reading the agent", opts.Agent, err, `run "make build"`)
@@ -41,12 +50,12 @@ func Build(ctx context.Context, opts BuildOptions) (*Manifest, error) {
 		return nil, err
 	}
 	defer store.close()
-	b := &build{opts: opts, agent: agent, tree: skeleton(), copyrights: map[string]string{}}
+	b := &build{opts: opts, suite: suite, agent: agent, tree: skeleton(), copyrights: map[string]string{}}
 	m, err := b.run(ctx, store)
 	if err != nil {
 		return nil, failure("building the helper image", opts.Dir, err, "")
 	}
-	opts.Log.Info("built the helper image", "dir", opts.Dir, "kernel", m.Kernel,
+	opts.Log.Info("built the helper image", "dir", opts.Dir, "suite", m.Suite, "kernel", m.Kernel,
 		"vmlinux", m.Vmlinux.Size, "initramfs", m.Initramfs.Size)
 	return m, nil
 }
@@ -54,10 +63,12 @@ func Build(ctx context.Context, opts BuildOptions) (*Manifest, error) {
 // build is one build in progress.
 type build struct {
 	opts       BuildOptions
+	suite      suite
 	agent      []byte
 	tree       tree
 	kernel     *kernelFiles
 	copyrights map[string]string
+	newest     time.Time // of the files of all packages
 }
 
 // run downloads, assembles and publishes.
@@ -67,8 +78,11 @@ func (b *build) run(ctx context.Context, s *store) (*Manifest, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
-	apt := &apt{dir: temp, env: b.opts.Env, log: b.opts.Log}
-	debs, err := apt.fetch(ctx, downloads())
+	apt := &apt{
+		dir: temp, suite: b.suite.name, mirror: mirror{b.opts.Mirror, b.opts.SecurityMirror},
+		env: b.opts.Env, log: b.opts.Log,
+	}
+	debs, err := apt.fetch(ctx, b.suite.downloads())
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +105,7 @@ func (b *build) assemble(ctx context.Context, debs []deb) (map[string][]byte, *M
 	m := &Manifest{
 		Schema: manifestSchema, Release: b.opts.Release, Protocol: channel.Version,
 		Flavour: b.opts.Flavour, Kernel: b.kernel.version,
+		Suite: b.suite.name, Newest: b.newest.UTC().Format(time.DateOnly),
 	}
 	for _, d := range debs {
 		m.Packages = append(m.Packages, d.Package)
@@ -100,7 +115,7 @@ func (b *build) assemble(ctx context.Context, debs []deb) (map[string][]byte, *M
 		return nil, nil, err
 	}
 	m.Contents, err = addContents(b.tree, contents{
-		Release: m.Release, Flavour: m.Flavour, Kernel: m.Kernel, Packages: m.Packages,
+		Release: m.Release, Flavour: m.Flavour, Suite: m.Suite, Kernel: m.Kernel, Packages: m.Packages,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("listing the contents: %w", err)

@@ -17,7 +17,7 @@ func (b *build) collect(ctx context.Context, debs []deb) error {
 	if err := b.each(ctx, debs[0], b.kernel.visit); err != nil {
 		return err
 	}
-	libraries := newPool()
+	libraries, tools := newPool(), b.suite.tools()
 	for _, d := range debs[1:] {
 		i := slices.IndexFunc(tools, func(s source) bool { return s.name == d.Name })
 		if i < 0 {
@@ -59,9 +59,13 @@ func (b *build) takeTools(ctx context.Context, d deb, s source) error {
 	return err
 }
 
-// each visits the entries of d and keeps its licence text.
+// each visits the entries of d, and keeps its licence text and the time of its
+// newest file: Debian sets no file's time later than the package's own.
 func (b *build) each(ctx context.Context, d deb, visit func(*tar.Header, io.Reader) error) error {
 	return d.each(ctx, func(h *tar.Header, r io.Reader) error {
+		if h.ModTime.After(b.newest) {
+			b.newest = h.ModTime
+		}
 		if copyright(h) == "" {
 			return visit(h, r)
 		}

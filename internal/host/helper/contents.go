@@ -13,6 +13,7 @@ type contents struct {
 	Schema   int       `json:"schema"`
 	Release  string    `json:"release"`
 	Flavour  string    `json:"flavour"`
+	Suite    string    `json:"suite"`
 	Kernel   string    `json:"kernel"`
 	Packages []Package `json:"packages"`
 	Files    []entry   `json:"files"`

@@ -3,6 +3,7 @@ package helper
 import (
 	"fmt"
 	"path/filepath"
+	"time"
 )
 
 // Description is what `helper info` shows of a helper image.
@@ -10,6 +11,8 @@ type Description struct {
 	*Manifest
 	Dir    string `json:"dir"`
 	Intact bool   `json:"intact"`
+	// Concerns say what speaks against it although it is intact.
+	Concerns []string `json:"warnings,omitempty"`
 	// Problems say why it is not intact, one sentence for each file.
 	Problems []string `json:"problems,omitempty"`
 }
@@ -22,7 +25,7 @@ func Info(dir, pkg string) (*Description, error) {
 	if err != nil {
 		return nil, failure("reading the helper image", dir, err, Remedy(pkg))
 	}
-	d := &Description{Manifest: m, Dir: dir}
+	d := &Description{Manifest: m, Dir: dir, Concerns: m.Concerns(time.Now())}
 	for _, f := range m.files() {
 		if err := f.verify(dir); err != nil {
 			d.Problems = append(d.Problems, fmt.Sprintf("%s: %v", f.Name, err))

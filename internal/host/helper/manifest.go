@@ -8,11 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"time"
 )
 
 const (
 	manifestName   = "manifest.json"
-	manifestSchema = 1
+	manifestSchema = 2
 	maxManifest    = 1 << 20
 	maxFile        = 1 << 30
 )
@@ -27,6 +28,8 @@ type Manifest struct {
 	Release   string    `json:"release"`  // of snf-image
 	Protocol  int       `json:"protocol"` // channel.Version
 	Flavour   string    `json:"flavour"`
+	Suite     string    `json:"suite"`  // of Debian, where all packages come from
+	Newest    string    `json:"newest"` // date of the newest package, YYYY-MM-DD
 	Kernel    string    `json:"kernel"` // version, as uname -r says
 	Vmlinux   File      `json:"vmlinux"`
 	Initramfs File      `json:"initramfs"`
@@ -91,6 +94,9 @@ func parseManifest(b []byte) (*Manifest, error) {
 	}
 	if !digestForm.MatchString(m.Contents) {
 		return nil, fmt.Errorf("digest of the contents %q is none", m.Contents)
+	}
+	if _, err := time.Parse(time.DateOnly, m.Newest); err != nil {
+		return nil, fmt.Errorf("invalid date %q of the newest package", m.Newest)
 	}
 	return m, nil
 }

@@ -13,6 +13,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/therootcompany/xz"
 )
 
 // kernelFiles is what a kernel package holds for us.
@@ -25,7 +27,9 @@ type kernelFiles struct {
 
 type module struct {
 	path string // in the initramfs, without a leading slash
-	data []byte
+	data []byte // compressed while packed says so
+	// packed says that data is xz, as Debian packages modules since trixie.
+	packed bool
 }
 
 func newKernelFiles() *kernelFiles {
@@ -45,8 +49,8 @@ func (k *kernelFiles) visit(h *tar.Header, r io.Reader) error {
 		k.bzImage, err = io.ReadAll(r)
 	case base == "modules.builtin":
 		err = k.readBuiltin(r)
-	case strings.HasSuffix(base, ".ko"):
-		m := module{path: h.Name}
+	case strings.HasSuffix(base, ".ko"), strings.HasSuffix(base, packedModule):
+		m := module{path: strings.TrimSuffix(h.Name, ".xz"), packed: strings.HasSuffix(base, ".xz")}
 		m.data, err = io.ReadAll(r)
 		k.modules[moduleName(base)] = m
 	}
@@ -61,10 +65,32 @@ func (k *kernelFiles) readBuiltin(r io.Reader) error {
 	return lines.Err()
 }
 
+// packedModule ends the file names of compressed modules.
+const packedModule = ".ko.xz"
+
+// maxModule bounds the size of a decompressed module, in bytes.
+const maxModule = 64 << 20
+
+// unpack returns m decompressed: the helper shall not spend its time on that.
+func (m module) unpack() (module, error) {
+	if !m.packed {
+		return m, nil
+	}
+	r, err := xz.NewReader(bytes.NewReader(m.data), xz.DefaultDictMax)
+	if err != nil {
+		return m, err
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxModule+1))
+	if err == nil && len(data) > maxModule {
+		err = fmt.Errorf("longer than %d bytes", maxModule)
+	}
+	return module{path: m.path, data: data}, err
+}
+
 // moduleName returns the name of a module by its file name; the kernel takes
 // minus and underscore for the same.
 func moduleName(file string) string {
-	return strings.ReplaceAll(strings.TrimSuffix(file, ".ko"), "-", "_")
+	return strings.ReplaceAll(strings.TrimSuffix(strings.TrimSuffix(file, ".xz"), ".ko"), "-", "_")
 }
 
 // moduleLists is modules.json, which the agent reads.
@@ -106,6 +132,10 @@ func (k *kernelFiles) add(t tree, names []string) ([]string, error) {
 		}
 		if !ok {
 			return fmt.Errorf("kernel module %s, needed by %s, is not in the kernel package", name, neededBy)
+		}
+		m, err := m.unpack()
+		if err != nil {
+			return fmt.Errorf("decompressing kernel module %s: %w", name, err)
 		}
 		depends, err := m.depends()
 		if err != nil {

@@ -83,7 +83,7 @@ func TestKernelFilesVisit(t *testing.T) {
 	}
 	want := &kernelFiles{
 		version: "6.1.0-1-cloud-amd64", bzImage: []byte("bz"),
-		modules: map[string]module{"dm_mod": {"usr/lib/modules/6.1.0-1/kernel/md/dm-mod.ko", []byte("dm")}},
+		modules: map[string]module{"dm_mod": {path: "usr/lib/modules/6.1.0-1/kernel/md/dm-mod.ko", data: []byte("dm")}},
 		builtin: map[string]bool{"ext4": true, "crc32c_generic": true},
 	}
 	if diff := cmp.Diff(want, k, cmp.AllowUnexported(kernelFiles{}, module{})); diff != "" {

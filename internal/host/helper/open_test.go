@@ -21,7 +21,7 @@ func putImage(t *testing.T, dir, release, salt string) *Manifest {
 	t.Helper()
 	m := &Manifest{
 		Schema: manifestSchema, Release: release, Protocol: channel.Version,
-		Flavour: DebianCloud, Kernel: "6.1", Contents: digestOf([]byte(salt)),
+		Flavour: DebianCloud, Suite: "trixie", Newest: "2026-01-31", Kernel: "6.1", Contents: digestOf([]byte(salt)),
 	}
 	files := map[string][]byte{}
 	put := func(kind string, size int) File {
@@ -117,6 +117,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"other protocol", func(t *testing.T, dir string, m *Manifest) { m.Protocol++; rewrite(t, dir, m) }, "of the protocol"},
 		{"other release", func(t *testing.T, dir string, m *Manifest) { m.Release = "0.9"; rewrite(t, dir, m) }, "another release: 0.9, snf-image is 1.0"},
 		{"other schema", func(t *testing.T, dir string, m *Manifest) { m.Schema = 9; rewrite(t, dir, m) }, "manifest of schema 9"},
+		{"no date", func(t *testing.T, dir string, m *Manifest) { m.Newest = "soon"; rewrite(t, dir, m) }, `invalid date "soon"`},
 		{"path out of the directory", func(t *testing.T, dir string, m *Manifest) {
 			m.Vmlinux.Name = "../vmlinux-0123456789abcdef"
 			rewrite(t, dir, m)
@@ -185,7 +186,7 @@ func TestInfo(t *testing.T) {
 }
 
 func FuzzParseManifest(f *testing.F) {
-	f.Add([]byte(`{"schema":1}`))
+	f.Add([]byte(`{"schema":2}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := parseManifest(b)
 		if err != nil {

@@ -12,7 +12,7 @@ type source struct {
 }
 
 // tools are the programs of the helper in the order they are collected. Who
-// needs them: the tasks (e2fsprogs, sfdisk, blkid, mkswap), CUSTOM_TASK and
+// needs them: the tasks (e2fsprogs, blkid), CUSTOM_TASK and
 // task overwriting (bash and the small tools), the rescue shell (the rest;
 // busybox for an editor and a pager in a tenth of the room).
 var tools = []source{
@@ -45,10 +45,10 @@ var tools = []source{
 	{"gzip", `/bin/gzip /bin/gunzip /bin/zcat`},
 	{"tar", `/bin/tar`},
 	{"busybox", `/bin/busybox`},
-	{"ncurses-base", `/lib/terminfo/l/linux /lib/terminfo/v/vt100 /lib/terminfo/v/vt220
-		/lib/terminfo/x/xterm /lib/terminfo/x/xterm-256color /lib/terminfo/s/screen
-		/lib/terminfo/s/screen-256color /lib/terminfo/t/tmux-256color /lib/terminfo/d/dumb`},
 }
+
+// terminals are the terminals the rescue shell knows, as paths below terminfo.
+const terminals = "l/linux v/vt100 v/vt220 x/xterm x/xterm-256color s/screen s/screen-256color t/tmux-256color d/dumb"
 
 // links are names a program is known by besides its own.
 var links = []struct{ name, target string }{
@@ -62,11 +62,12 @@ var links = []struct{ name, target string }{
 // applets are the programs busybox stands in for, in /usr/bin.
 const applets = "vi less ps top free hexdump xxd strings patch which clear hostname"
 
-// libraries are the packages searched for the shared libraries the tools name.
+// libraries are the packages with shared libraries that have one name in every
+// suite.
 var libraries = []string{
-	"libc6", "libext2fs2", "libcom-err2", "libss2", "libblkid1", "libuuid1", "libfdisk1",
-	"libsmartcols1", "libmount1", "libselinux1", "libpcre2-8-0", "libtinfo6", "libreadline8",
-	"libudev1", "libacl1", "libattr1", "libgmp10",
+	"libc6", "libcom-err2", "libss2", "libblkid1", "libuuid1", "libfdisk1", "libsmartcols1",
+	"libmount1", "libselinux1", "libpcre2-8-0", "libtinfo6", "libudev1", "libacl1", "libattr1",
+	"libgmp10",
 }
 
 // Kernel modules: those every run needs, in the order they are wanted, and by
@@ -90,15 +91,6 @@ func addLinks(t tree) {
 	for name := range strings.FieldsSeq(applets) {
 		t.link("/usr/bin/"+name, "busybox")
 	}
-}
-
-// downloads returns the packages to fetch beside the kernel's.
-func downloads() []string {
-	var names []string
-	for _, s := range tools {
-		names = append(names, s.name)
-	}
-	return append(names, libraries...)
 }
 
 // wanted returns the set of files of s, as merged paths.
