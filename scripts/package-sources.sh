@@ -22,18 +22,34 @@ manifest=$work/helper/usr/lib/snf-image-helper/manifest.json
 out=dist/snf-image-helper-sources_$VERSION
 [ -e "$manifest" ] || { echo "no helper image to describe: run \"make package\"" >&2; exit 1; }
 
-apt=(-q -o "Dir::State=$work/apt/state" -o "Dir::State::status=/var/lib/dpkg/status"
+apt=(-q -o "Dir::State=$work/apt/state" -o "Dir::State::status=/dev/null"
      -o "Dir::Cache=$work/apt/cache" -o APT::Sandbox::User=root)
 
-# fetch_lists fetches lists of the Debian archive as the system knows it, those
-# of sources included.
+# uri KIND prints where this node has Debian's archive or, with "-security", the
+# security updates.
+uri() {
+    # shellcheck disable=SC2016 # the variables are apt's
+    apt-get indextargets 'Created-By: Packages' 'Origin: Debian' --format '$(RELEASE) $(REPO_URI)' |
+        awk -v kind="$1" '{sub(/^[a-z]+/, "", $1)} $1 == kind {print $2; exit}'
+}
+
+# fetch_lists fetches lists of the suite the helper image comes from, those of
+# sources included.
 fetch_lists() {
+    local suite archive security keyring=/usr/share/keyrings/debian-archive-keyring.gpg type
+    suite=$(sed -n 's/^  "suite": "\(.*\)",$/\1/p' "$manifest")
+    archive=$(uri '') security=$(uri -security)
+    if [ -z "$archive" ] || [ -z "$security" ]; then
+        echo "the sources of apt name no mirror of Debian and its security updates: run apt-get update" >&2
+        exit 1
+    fi
     rm -rf "$work/apt"
     mkdir -p "$work"/apt/{state/lists,cache/archives}/partial
-    apt-get "${apt[@]}" update
-    # shellcheck disable=SC2016 # the variables are apt's
-    apt-get "${apt[@]}" indextargets 'Created-By: Packages' 'Origin: Debian' \
-        --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' | sort -u | sed 'h;s/^/deb /p;x;s/^/deb-src /' > "$work/apt/sources.list"
+    for type in deb deb-src; do
+        echo "$type [signed-by=$keyring] $archive $suite main"
+        echo "$type [signed-by=$keyring] $archive $suite-updates main"
+        echo "$type [signed-by=$keyring] $security $suite-security main"
+    done > "$work/apt/sources.list"
     apt+=(-o "Dir::Etc::sourcelist=$work/apt/sources.list" -o "Dir::Etc::sourceparts=-")
     apt-get "${apt[@]}" update
 }

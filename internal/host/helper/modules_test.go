@@ -2,7 +2,9 @@ package helper
 
 import (
 	"archive/tar"
+	"bytes"
 	"debug/elf"
+	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -88,6 +90,28 @@ func TestKernelFilesVisit(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, k, cmp.AllowUnexported(kernelFiles{}, module{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestPackedModule takes a module compressed by xz(1), as trixie packages them.
+func TestPackedModule(t *testing.T) {
+	t.Parallel()
+	packed, err := base64.StdEncoding.DecodeString("/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQALbW9kdWxlIGJ5dGVzAOaXzfrZ8wJ9AAEkDKYY2NgftvN9AQAAAAAEWVo=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := newKernelFiles()
+	h := &tar.Header{Name: "usr/lib/modules/1/dm-mod.ko.xz", Typeflag: tar.TypeReg}
+	if err := k.visit(h, bytes.NewReader(packed)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := k.modules["dm_mod"].unpack()
+	if err != nil || string(got.data) != "module bytes" || got.path != "usr/lib/modules/1/dm-mod.ko" || got.packed {
+		t.Errorf("unpack() = %+v, %v, want the bytes and the name without .xz", got, err)
+	}
+	cut := module{path: "a.ko", data: packed[:len(packed)/2], packed: true}
+	if got, err := cut.unpack(); err == nil {
+		t.Errorf("unpack() of half a file = %+v, want an error", got)
 	}
 }
 
