@@ -15,6 +15,7 @@ import (
 
 	"snf-image/internal/host/config"
 	"snf-image/internal/report"
+	"snf-image/internal/spec"
 )
 
 // commanded runs a command line with an empty configuration, and returns its
@@ -204,7 +205,7 @@ func TestImageByPathAndByName(t *testing.T) {
 		"local://here": "store/here", "debian": "store/debian.diskdump", "debian.diskdump": "store/debian.diskdump",
 	} {
 		var got string
-		if s := store(image, cfg); s != nil {
+		if s := store(&spec.Spec{Image: image}, cfg); s != nil {
 			var err error
 			if got, _, err = s.Resolve(image, "diskdump"); err != nil {
 				t.Errorf("Resolve(%q) = %v", image, err)

@@ -92,7 +92,7 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 	}
 	req := deploy.Request{
 		Spec: s, Config: cfg, Release: version, Log: show.log, Sink: show.sink, Progress: show.progress,
-		Store: store(s.Image, cfg), Fetch: client,
+		Store: store(s, cfg), Fetch: client,
 	}
 	if p.dryRun {
 		return nil, deploy.DryRun(cmd.Context(), req, a.stdout)
@@ -103,7 +103,7 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 // notTheImage refuses a report file that is the image, wherever its name comes from.
 func notTheImage(path string, s *spec.Spec, cfg *config.Config) error {
 	image := s.Image
-	if st := store(image, cfg); st != nil && image != "" && !fetch.IsURL(image) {
+	if st := store(s, cfg); st != nil && image != "" && !fetch.IsURL(image) {
 		found, _, err := st.Resolve(image, string(s.Format))
 		if err != nil {
 			return nil // which the deployment says
@@ -113,12 +113,13 @@ func notTheImage(path string, s *spec.Spec, cfg *config.Config) error {
 	return notAmong(path, image)
 }
 
-// store returns where image is looked for: nil for an ordinary path, which wins
-// over a name in IMAGE_DIR.
-func store(image string, cfg *config.Config) *source.Store {
+// store returns where the image of s is looked for: nil for an ordinary path, which
+// wins over a name in IMAGE_DIR. A URL must not name a path.
+func store(s *spec.Spec, cfg *config.Config) *source.Store {
+	image := s.Image
 	_, err := os.Lstat(image)
 	isPath := err == nil || strings.HasPrefix(image, "/") || strings.HasPrefix(image, "./") || strings.HasPrefix(image, "../")
-	if isPath && !strings.Contains(image, "://") {
+	if isPath && !strings.Contains(image, "://") && !s.FromURL(spec.ImgID) {
 		return nil
 	}
 	return &source.Store{Dir: cfg.ImageDir, Arch: cfg.Arch, Never: []string{cfg.HelperDir}}

@@ -64,10 +64,10 @@ func urlRemedy(err error) string {
 	return "check the URL, and whether this node reaches the server"
 }
 
-// checkURLs adds what can be said about the URLs among params without opening
-// them.
-func checkURLs(client *fetch.Client, params *spec.Parameters, problems spec.Problems) spec.Problems {
-	for _, name := range []string{spec.ImgID, spec.ConfigURL, spec.OSAnswerFile} {
+// checkURLs adds what can be said about the URLs among the named params without
+// opening them.
+func checkURLs(client *fetch.Client, params *spec.Parameters, problems spec.Problems, names ...string) spec.Problems {
+	for _, name := range names {
 		value, ok := params.Lookup(name)
 		text := strings.TrimSpace(value.Reveal())
 		if !ok || text == "" || name == spec.ImgID && !fetch.IsURL(text) {

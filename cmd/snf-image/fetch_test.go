@@ -65,3 +65,54 @@ func TestConfigURL(t *testing.T) {
 		}
 	}
 }
+
+// TestConfigURLNamesNoPath keeps the files of the node from a server that names
+// one as the image: it would be copied to the machine's disk.
+func TestConfigURLNamesNoPath(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, bytes.Repeat([]byte("secret!\n"), 1<<17), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var answer atomic.Value
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer.Load()) }))
+	t.Cleanup(server.Close)
+	conf := filepath.Join(dir, "conf")
+	if err := os.WriteFile(conf, []byte("IMAGE_DIR="+dir+"/images\nHELPER_DIR="+dir+"/none\nALLOW_URL="+server.URL+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	relative, err := filepath.Rel(here, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		parameters, want string
+		code             int
+	}{
+		{`"img_id": "` + secret + `"`, "img_id: a path of this node", 2},
+		{`"IMG_ID": "file://` + secret + `"`, "img_id: a path of this node", 2},
+		{`"img_id": "` + relative + `"`, "img_id: a path of this node", 2},
+		{`"img_id": "fetch_test.go"`, dir + "/images/fetch_test.go: ", 3}, // there, but not in IMAGE_DIR
+		{`"img_id": "local://` + secret + `"`, "images" + secret + ": ", 3},
+		{`"img_id": "http://127.0.0.1:1/x"`, "ALLOW_URL", 3},
+		{`"img_id": "null", "os_answer_file": "` + secret + `"`, "os_answer_file: a path of this node", 2},
+		{`"img_id": "null", "os_answer_file": "file://` + secret + `"`, "only http, https, ftp and ftps", 2},
+	} {
+		answer.Store(`{` + tc.parameters + `, "img_properties": {"EXCLUDE_ALL_TASKS": "yes"}}`)
+		var out, errs bytes.Buffer
+		args := []string{"deploy", "--config", conf, "--disk", dir + "/disk", "--size", "8M", "--config-url", server.URL}
+		err := run(t.Context(), strings.NewReader(""), &out, &errs, args)
+		lastWord(&errs, err)
+		if code := exitCode(err); code != tc.code || !strings.Contains(errs.String(), tc.want) {
+			t.Errorf("%s: %d, %s, want %d, %q", tc.parameters, code, errs.String(), tc.code, tc.want)
+		}
+		if _, err := os.Stat(dir + "/disk"); err == nil {
+			t.Fatalf("%s: the disk was made", tc.parameters)
+		}
+	}
+}

@@ -114,7 +114,7 @@ func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	built, problems := spec.Build(params, call.Input)
 	problems = s.checkImageName(params, problems)
 	if client != nil && s.name.Takes(spec.ImgID) {
-		problems = checkURLs(client, params, problems)
+		problems = checkURLs(client, params, problems, spec.ImgID, spec.ConfigURL, spec.OSAnswerFile)
 	}
 	for _, w := range problems.Warnings() {
 		s.log.Warn(w.Error())

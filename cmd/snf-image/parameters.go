@@ -70,12 +70,15 @@ func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *
 	}
 	in := spec.Input{
 		Mode: mode, Name: p.name, NameOrigin: "--name", DiskOrigin: "--disk", NICOrigin: "--nic",
-		Size: p.size, NICFlags: p.nics, DefaultFormat: spec.DiskDump,
+		Size: p.size, NICFlags: p.nics, DefaultFormat: spec.DiskDump, ImagePaths: true,
 	}
 	for _, text := range p.disks {
 		in.Disks = append(in.Disks, diskNamed(text))
 	}
 	s, problems := spec.Build(params, in)
+	if params.Fetched(spec.OSAnswerFile) {
+		problems = checkURLs(client, params, problems, spec.OSAnswerFile)
+	}
 	for _, w := range problems.Warnings() {
 		a.log.Warn(w.Error())
 	}

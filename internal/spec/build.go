@@ -22,6 +22,9 @@ type Input struct {
 	// NICs are complete NICs, NICFlags the texts of --nic; they come after NICs.
 	NICs     []NIC
 	NICFlags []string
+	// ImagePaths says that img_id may be a path of the node, as on the plain command
+	// line. Even so, one that a URL delivered may not.
+	ImagePaths bool `json:",omitempty"`
 	// DefaultFormat is used when nothing sets img_format; empty makes img_format
 	// required by ModeDeploy and ModeVerify.
 	DefaultFormat Format
@@ -43,6 +46,11 @@ func Build(p *Parameters, in Input) (*Spec, Problems) {
 	own := *p
 	own.problems = slices.Clone(p.problems)
 	b := &builder{Parameters: &own, in: in, spec: &Spec{Mode: in.Mode, Only: in.Only}}
+	for _, p := range AllParameters() {
+		if own.Fetched(p.Name) {
+			b.spec.Fetched = append(b.spec.Fetched, p.Name)
+		}
+	}
 	b.buildImage()
 	b.buildProperties()
 	b.buildDisks()

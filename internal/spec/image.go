@@ -40,12 +40,22 @@ func (b *builder) image() string {
 		b.report(Error, ErrImage, ImgID, "Pithos image stores are not supported", "export the image to a file in IMAGE_DIR")
 	case strings.ContainsFunc(id, isControl):
 		b.report(Error, ErrImage, ImgID, "control character in the image name", "")
+	case b.Fetched(ImgID) && b.namesPath(id):
+		b.report(Error, ErrOrigin, ImgID, "a path of this node, which parameters from a URL must not name",
+			"name an image in IMAGE_DIR, a URL or null there, or the path with --image")
 	case scheme == "file":
 		b.report(Warning, ErrImage, ImgID, "file:// is an old name of local://", "write local://NAME")
 	case scheme != "" && !slices.Contains([]string{"local", "http", "https", "ftp", "ftps"}, scheme):
 		b.report(Error, ErrImage, ImgID, "unknown scheme "+shown(scheme), "give the name of a file, local://NAME, or a URL of http, https, ftp or ftps")
 	}
 	return id
+}
+
+// namesPath reports whether id can only be meant as a path of the node. Where a
+// bare img_id may be a path, too, it is one only if the command line says it.
+func (b *builder) namesPath(id string) bool {
+	return strings.HasPrefix(strings.ToLower(id), "file:") ||
+		b.in.ImagePaths && (strings.HasPrefix(id, "/") || strings.HasPrefix(id, "./") || strings.HasPrefix(id, "../"))
 }
 
 // format checks img_format.

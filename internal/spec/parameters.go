@@ -57,7 +57,7 @@ func AllParameters() []Parameter {
 		{ImgProperties, ObjectParameter, "image properties, names in any case", ""},
 		{InstProperties, ObjectParameter, "properties of this instance; they override img_properties", ""},
 		{ImgPersonality, ArrayParameter, "files to inject: path, contents (base64), owner, group, mode (decimal)", ""},
-		{ConfigURL, TextParameter, "URL of a JSON object with any of these parameters, fetched exactly once", ""},
+		{ConfigURL, TextParameter, "URL of a JSON object with any of these parameters, fetched exactly once; what it delivers names no path of the node", ""},
 		{OSProductKey, SecretParameter, "Windows product key", "Windows"},
 		{OSAnswerFile, TextParameter, "URL of a Windows answer file; it wins over one inside the image", "Windows"},
 		{CloudUserdata, SecretParameter, "base64 of cloud-init user-data", "cloud-init mode"},
@@ -75,6 +75,8 @@ type value struct {
 	origin Origin
 	// src places the text in its file; nil when the text came by itself.
 	src *source
+	// fetched says that a URL delivered the value.
+	fetched bool
 }
 
 // source returns where the text of v stands.
@@ -108,6 +110,7 @@ type Parameters struct {
 	properties []property
 	files      []injected
 	problems   Problems
+	fetching   bool // what is set now is from a URL
 }
 
 // Format writes a placeholder whatever the verb is: fmt would reach into the
@@ -132,6 +135,7 @@ func (p *Parameters) set(name string, v value) {
 	if p.values == nil {
 		p.values = map[string]value{}
 	}
+	v.fetched = v.fetched || p.fetching
 	p.values[name] = v
 }
 
@@ -174,3 +178,7 @@ func (p *Parameters) Lookup(name string) (Secret, bool) {
 	v, ok := p.values[name]
 	return v.text, ok
 }
+
+// Fetched reports whether the value of a parameter was delivered by a URL. Such a
+// value is trusted less than one of the command line or of Ganeti.
+func (p *Parameters) Fetched(name string) bool { return p.values[name].fetched }

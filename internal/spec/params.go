@@ -41,12 +41,14 @@ func (p *Parameters) AddJSON(data []byte, origin Origin) {
 	}
 }
 
-// AddFetched is AddJSON for what config_url delivered. A config_url in it is not
-// followed.
+// AddFetched is AddJSON for what config_url delivered. Its values keep that
+// origin, whatever they are merged with. A config_url in it is not followed.
 func (p *Parameters) AddFetched(data []byte, origin Origin) {
 	given, ok := p.values[ConfigURL]
 	delete(p.values, ConfigURL)
+	p.fetching = true
 	p.AddJSON(data, origin)
+	p.fetching = false
 	if _, another := p.values[ConfigURL]; another {
 		p.Report(Problem{
 			Severity: Warning, Origin: origin, Path: ConfigURL, Rule: ErrIgnored,

@@ -5,6 +5,7 @@ import "errors"
 // The rules of validation, one sentinel each. A Problem wraps the one it breaks.
 var (
 	ErrURL              = errors.New("URL that may not be opened")
+	ErrOrigin           = errors.New("value that its origin must not give")
 	ErrNotInThisVersion = errors.New("not in this version")
 	ErrSyntax           = errors.New("JSON syntax")
 	ErrTooLarge         = errors.New("larger than the limit")

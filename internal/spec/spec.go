@@ -6,6 +6,8 @@
 // It does no input or output: nothing here opens a file or looks at the node.
 package spec
 
+import "slices"
+
 // Spec is the validated description of one deployment.
 type Spec struct {
 	Mode Mode   `json:"mode"`
@@ -18,6 +20,10 @@ type Spec struct {
 	// "null" as Image means: customise the disk as it is.
 	Image  string `json:"image,omitempty"`
 	Format Format `json:"format,omitempty"`
+
+	// Fetched names the parameters whose values a URL delivered. They must not
+	// name a file of the node (docs/security.md: who may name what).
+	Fetched []string `json:"fetched,omitempty"`
 
 	Disks []Disk `json:"disks"`
 	NICs  []NIC  `json:"nics,omitempty"`
@@ -41,6 +47,9 @@ type Spec struct {
 	AnswerFile string  `json:"answer_file,omitempty"`
 	UserData   *Secret `json:"user_data,omitempty"`
 }
+
+// FromURL reports whether a URL delivered the value of a parameter.
+func (s *Spec) FromURL(parameter string) bool { return slices.Contains(s.Fetched, parameter) }
 
 // Disk is one disk of the instance: a block device or a disk file, or, where Path
 // is empty, what URI names.

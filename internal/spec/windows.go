@@ -21,6 +21,9 @@ func (b *builder) buildWindows() {
 	}
 	if u, err := url.Parse(answer); answer == "" || err != nil || u.Path == "" && u.Host == "" {
 		b.report(Error, ErrAnswerFile, OSAnswerFile, "not a URL or path", "")
+	} else if b.Fetched(OSAnswerFile) && !urlScheme.MatchString(answer) {
+		b.report(Error, ErrOrigin, OSAnswerFile, "a path of this node, which parameters from a URL must not name",
+			"name a URL there, or the path with --answer-file")
 	}
 	b.report(Warning, ErrIgnored, OSAnswerFile, "without effect: Windows is not in this version", "")
 	b.spec.AnswerFile = answer

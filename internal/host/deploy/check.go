@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -134,6 +135,13 @@ func (r *run) openImage() error {
 
 // imagePath is where the image of the Spec is on this node.
 func (r *run) imagePath() (string, error) {
+	if r.Store == nil && r.Spec.FromURL(spec.ImgID) {
+		return "", &report.Failure{
+			Kind: report.Usage, What: "opening the image", On: spec.ImgID,
+			Cause:  errors.New("a URL named a path of this node"),
+			Remedy: "name the image with --image, or have the server name one in IMAGE_DIR",
+		}
+	}
 	if r.Store == nil {
 		return r.Spec.Image, nil
 	}
