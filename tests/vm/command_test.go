@@ -143,6 +143,18 @@ func TestDoctorAndVersion(t *testing.T) {
 			t.Errorf("doctor says nothing of %q:\n%s", word, o.Stdout)
 		}
 	}
+	if strings.Contains(o.Stdout, "did not run the helper") { // so KVM is left out from now on
+		if !strings.Contains(o.Stdout, "; KVM is tried again by") {
+			t.Errorf("doctor does not say what to do about KVM:\n%s", o.Stdout)
+		}
+		j := newJob(t, images.Primary("ext4", images.Debian()))
+		if again := site.Run(t, "inspect", j.image).OK(t); strings.Contains(again.Stderr, "starting the helper again") {
+			t.Errorf("KVM is tried again:\n%s", again)
+		}
+		if third := site.Run(t, "doctor").OK(t); !strings.Contains(third.Stderr, "starting the helper again with tcg") {
+			t.Errorf("doctor does not try KVM again:\n%s", third)
+		}
+	}
 	site.With(t, `HELPER_DIR="/nonexistent"`).Run(t, "doctor").Fails(t, 6, "helper build")
 }
 

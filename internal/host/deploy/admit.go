@@ -3,10 +3,13 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"snf-image/internal/host/admission"
+	"snf-image/internal/host/vm"
 	"snf-image/internal/report"
 )
 
@@ -28,6 +31,30 @@ func thisNode() admission.Node {
 		n.Dir = runtimeDir
 	}
 	return n
+}
+
+// ownRuntimeDir is where deployments of the calling user remember what they found
+// out: root's share theirs, other users have one where systemd made them a runtime
+// directory (pam_systemd(8)), else "".
+func ownRuntimeDir() string {
+	uid := os.Geteuid()
+	if uid == 0 {
+		return runtimeDir
+	}
+	home := fmt.Sprintf("/run/user/%d", uid)
+	if st, err := os.Stat(home); err != nil || !st.IsDir() {
+		return ""
+	}
+	return filepath.Join(home, "snf-image")
+}
+
+// verdicts are what is known about KVM on this node.
+func (r *run) verdicts() vm.Verdicts {
+	v := vm.Verdicts{Dir: ownRuntimeDir(), QEMU: r.qemu}
+	if r.helper != nil {
+		v.Kernel = r.helper.Manifest.Vmlinux.Digest
+	}
+	return v
 }
 
 // admit waits until there is room for one more helper. It comes before anything

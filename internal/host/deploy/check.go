@@ -234,7 +234,7 @@ func (r *run) boot(ctx context.Context) (*helperRun, error) {
 func (r *run) bootWith(ctx context.Context, disks []vm.Disk) (*helperRun, error) {
 	b := &boot{
 		image: r.helper, qemu: r.qemu, memoryMiB: r.Config.HelperMemory, user: r.ids.helper,
-		disks: disks, nonce: r.plan.Nonce, log: r.Log,
+		disks: disks, nonce: r.plan.Nonce, verdicts: r.verdicts(), log: r.Log,
 	}
 	if r.shell != nil {
 		b.shell, b.listens = r.shell.file, r.shell.listens

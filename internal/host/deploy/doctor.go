@@ -146,16 +146,25 @@ func (r *run) helperBoots(ctx context.Context) []Finding {
 	for _, w := range append(r.helper.Warnings, withRemedy(m.Concerns(time.Now()), r.Config.HelperPkg)...) {
 		findings = append(findings, Finding{Subject: "helper image", Grade: Lacking, Text: w})
 	}
+	if err := r.verdicts().Forget(); err != nil {
+		findings = append(findings, Finding{Subject: "helper", Grade: Lacking, Text: err.Error()})
+	}
 	h, err := r.bootWith(ctx, nil)
 	if err != nil {
 		return append(findings, unfit("helper", err))
 	}
 	h.machine.Stop(killGrace)
-	grade := Good
-	if h.accelerator != "kvm" {
-		grade = Lacking
+	return append(findings, accelerated(h))
+}
+
+// accelerated says what the helper ran on and, where that was not KVM, what to do.
+func accelerated(h *helperRun) Finding {
+	f := Finding{Subject: "helper", Grade: Good, Text: fmt.Sprintf("boots with %s: %s", h.accelerator, h.choice.Why)}
+	if h.choice.Remedy != "" {
+		f.Grade = Lacking
+		f.Text += "; deployments take some seconds more. For KVM: " + h.choice.Remedy
 	}
-	return append(findings, Finding{Subject: "helper", Grade: grade, Text: fmt.Sprintf("boots with %s: %s", h.accelerator, h.why)})
+	return f
 }
 
 // withRemedy adds to each concern about the helper image how to get a newer one.

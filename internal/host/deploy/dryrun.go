@@ -29,8 +29,8 @@ func DryRun(ctx context.Context, req Request, out io.Writer) error {
 		fmt.Fprintln(out, "helper    not needed, no task is planned")
 		return nil
 	}
-	accelerators, why := vm.Accelerators(r.ids.helper)
-	fmt.Fprintf(out, "helper    kernel %s, %d MiB, %s first (%s)\n", r.helper.Manifest.Kernel, r.Config.HelperMemory, accelerators[0], why)
+	choice := r.verdicts().Apply(vm.Choose(r.ids.helper))
+	fmt.Fprintf(out, "helper    kernel %s, %d MiB, %s first (%s)\n", r.helper.Manifest.Kernel, r.Config.HelperMemory, choice.Accelerators[0], choice.Why)
 	for _, t := range r.plan.Tasks {
 		if property, ok := r.plan.Exclude[t]; ok {
 			fmt.Fprintf(out, "task      %s, left out by %s\n", t, property)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -31,7 +32,7 @@ type helperRun struct {
 	machine     *vm.Machine
 	talk        *conversation
 	accelerator vm.Accelerator
-	why         string // why this accelerator
+	choice      vm.Choice // that led to it
 }
 
 // boot is everything that is needed to start a helper, twice if need be.
@@ -44,29 +45,50 @@ type boot struct {
 	shell     *os.File
 	listens   bool // shell is a listening socket
 	nonce     string
+	verdicts  vm.Verdicts
 	log       *slog.Logger
 }
 
-// start boots the helper on the first accelerator on which it says hello. On
-// TCG it may try twice: a kernel that calibrates its clocks on a busy node gets
-// stuck once in some hundred boots.
+// start boots the helper on the first accelerator on which it says hello. KVM is
+// left out where it did not run the helper before.
 func (b *boot) start(ctx context.Context) (*helperRun, error) {
-	accelerators, why := vm.Accelerators(b.user)
-	attempts := append(accelerators, vm.TCG)
+	return b.startOn(ctx, vm.Choose(b.user))
+}
+
+func (b *boot) startOn(ctx context.Context, choice vm.Choice) (*helperRun, error) {
+	choice = b.verdicts.Apply(choice)
+	// On TCG it may try twice: a kernel that calibrates its clocks on a busy node gets
+	// stuck once in some hundred boots.
+	attempts := append(slices.Clone(choice.Accelerators), vm.TCG)
+	kvmFailed := ""
 	for i, a := range attempts {
 		h, err := b.try(ctx, a)
 		if err == nil {
-			h.why = why
-			b.log.Info("helper is up", "accelerator", a, "because", why)
+			h.choice = choice
+			b.log.Info("helper is up", "accelerator", a, "because", choice.Why)
+			b.remember(kvmFailed)
 			return h, nil
 		}
 		if i+1 == len(attempts) || ctx.Err() != nil || !worthAnother(err, a, attempts[i+1]) {
 			return nil, err
 		}
-		why = fmt.Sprintf("%s did not run the helper: %v", a, cause(err))
-		b.log.Warn("starting the helper again with " + string(attempts[i+1]) + ": " + why)
+		choice = choice.Failed(fmt.Sprintf("%s did not run the helper: %v", a, cause(err)))
+		if a == vm.KVM {
+			kvmFailed = choice.Why
+		}
+		b.log.Warn("starting the helper again with " + string(attempts[i+1]) + ": " + choice.Why)
 	}
 	return nil, errors.New("no accelerator")
+}
+
+// remember keeps why KVM failed, if it did, once the same helper has run without it.
+func (b *boot) remember(why string) {
+	if why == "" {
+		return
+	}
+	if err := b.verdicts.Remember(why); err != nil {
+		b.log.Warn(err.Error() + "; the next deployment tries KVM again")
+	}
 }
 
 // worthAnother says whether a start that failed with err on one accelerator may

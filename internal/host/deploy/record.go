@@ -69,7 +69,7 @@ func (rec *record) copied(c *copied) {
 
 // started records a helper that said hello.
 func (rec *record) started(h *helperRun) {
-	rec.Helper.Accelerator, rec.Helper.Reason = string(h.accelerator), h.why
+	rec.Helper.Accelerator, rec.Helper.Reason = string(h.accelerator), h.choice.Why
 	rec.confined("helper", h.machine.Layers())
 	rec.used("boot", h.machine.CPU())
 }

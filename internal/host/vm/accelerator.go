@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -14,26 +15,49 @@ const (
 	kvmAPIVersion    = 12     // the only one since Linux 2.6.22
 )
 
-// Accelerators returns what a QEMU that runs as user (nil: as we do) can try,
-// in order, and why in words for the log. KVM may be there and still not run an
-// ordinary kernel, so TCG always follows.
-func Accelerators(user *syscall.Credential) ([]Accelerator, string) {
+// Choice is what a QEMU can try, in order, and why.
+type Choice struct {
+	Accelerators []Accelerator
+	Why          string // for the log
+	Remedy       string // what an administrator can do for KVM, empty with KVM
+}
+
+// Choose returns what a QEMU that runs as user (nil: as we do) can try. KVM may be
+// there and still not run an ordinary kernel, so TCG always follows.
+func Choose(user *syscall.Credential) Choice {
+	without := func(remedy, format string, args ...any) Choice {
+		return Choice{[]Accelerator{TCG}, "no KVM: " + fmt.Sprintf(format, args...), remedy}
+	}
 	if user != nil && !groupMayUseKVM() {
-		return []Accelerator{TCG}, fmt.Sprintf("no KVM: only root may open %s, the helper runs as uid %d", kvmDevice, user.Uid)
+		return without("give the device a group of its own: chgrp kvm "+kvmDevice+" && chmod 0660 "+kvmDevice,
+			"only root may open %s, the helper runs as uid %d", kvmDevice, user.Uid)
 	}
 	f, err := os.OpenFile(kvmDevice, os.O_RDWR|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return []Accelerator{TCG}, fmt.Sprintf("no KVM: %v", err)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return without("load the module kvm_intel or kvm_amd; the firmware, or the host of a virtual machine, must offer virtualization", "%v", err)
+	case errors.Is(err, os.ErrPermission):
+		return without("add the user to the device's group, usually kvm", "%v", err)
+	case err != nil:
+		return without("see what the kernel says: dmesg | grep -i kvm", "%v", err)
 	}
 	defer func() { _ = f.Close() }()
 	v, err := unix.IoctlRetInt(int(f.Fd()), kvmGetAPIVersion)
 	if err != nil {
-		return []Accelerator{TCG}, fmt.Sprintf("no KVM: asking %s for its version: %v", kvmDevice, err)
+		return without("see what the kernel says: dmesg | grep -i kvm", "asking %s for its version: %v", kvmDevice, err)
 	}
 	if v != kvmAPIVersion {
-		return []Accelerator{TCG}, fmt.Sprintf("no KVM: %s has API version %d, not %d", kvmDevice, v, kvmAPIVersion)
+		return without("install a kernel of Linux 2.6.22 or later", "%s has API version %d, not %d", kvmDevice, v, kvmAPIVersion)
 	}
-	return []Accelerator{KVM, TCG}, kvmDevice + " answers"
+	return Choice{Accelerators: []Accelerator{KVM, TCG}, Why: kvmDevice + " answers"}
+}
+
+// Failed returns the choice that is left when KVM did not run the helper.
+func (c Choice) Failed(why string) Choice {
+	return Choice{
+		Accelerators: []Accelerator{TCG}, Why: why,
+		Remedy: `in a virtual machine, see that its host really offers nested virtualization; KVM is tried again by "snf-image doctor" and after a boot of this node`,
+	}
 }
 
 // groupMayUseKVM says whether a QEMU that is not root may open /dev/kvm: because

@@ -1,0 +1,115 @@
+package deploy
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"snf-image/internal/channel"
+	"snf-image/internal/host/helper"
+	"snf-image/internal/host/vm"
+)
+
+// fakeBoot returns a boot whose QEMU says hello on TCG and ends at once on KVM, and
+// the file in which that QEMU notes each start.
+func fakeBoot(t *testing.T, log *slog.Logger) (b *boot, starts string) {
+	t.Helper()
+	dir := t.TempDir()
+	var hello bytes.Buffer
+	if err := channel.Write(&hello, channel.Hello, channel.HelloBody{Version: channel.Version, Nonce: nonce, Digest: digest}, channel.MaxUp); err != nil {
+		t.Fatal(err)
+	}
+	starts = filepath.Join(dir, "starts")
+	script := fmt.Sprintf(`#!/bin/bash
+accel=tcg
+for a; do
+	[[ $a =~ ^socket,id=([a-z]+),fd=([0-9]+) ]] && declare "${BASH_REMATCH[1]}=${BASH_REMATCH[2]}"
+	[ "$a" = kvm ] && accel=kvm
+done
+echo $accel >>%[1]s/starts
+[ $accel = tcg ] || exit 1
+cat %[1]s/hello >&$channel
+read -r line <&$channel
+`, dir)
+	for name, text := range map[string]string{"hello": hello.String(), "qemu": script} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = null.Close() })
+	qemu := filepath.Join(dir, "qemu")
+	return &boot{
+		image: &helper.Image{Kernel: null, Initramfs: null, Manifest: &helper.Manifest{Contents: digest}},
+		qemu:  qemu, memoryMiB: 64, nonce: nonce, log: log,
+		verdicts: vm.Verdicts{Dir: filepath.Join(dir, "run"), QEMU: qemu},
+	}, starts
+}
+
+// TestKVMIsTriedOncePerBootOfTheNode starts a helper that KVM does not run, again, and
+// once more when the verdict is forgotten, as doctor does.
+func TestKVMIsTriedOncePerBootOfTheNode(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	b, starts := fakeBoot(t, slog.New(slog.NewTextHandler(&log, nil)))
+	both := vm.Choice{Accelerators: []vm.Accelerator{vm.KVM, vm.TCG}, Why: "it answers"}
+	for i, want := range []string{"kvm tcg", "kvm tcg tcg", "kvm tcg tcg kvm tcg"} {
+		if i == 2 {
+			if err := b.verdicts.Forget(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h, err := b.startOn(t.Context(), both)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.machine.Stop(0)
+		text, err := os.ReadFile(starts)
+		if got := strings.Join(strings.Fields(string(text)), " "); err != nil || got != want {
+			t.Errorf("start %d: QEMU was started with %s, %v, want %s", i+1, got, err, want)
+		}
+		if f := accelerated(h); f.Grade != Lacking || !strings.Contains(f.Text, "kvm did not run the helper") || !strings.Contains(f.Text, "nested virtualization") {
+			t.Errorf("start %d: doctor says %+v", i+1, f)
+		}
+	}
+	if n := strings.Count(log.String(), "starting the helper again"); n != 2 {
+		t.Errorf("%d warnings, want one for each time KVM was tried:\n%s", n, &log)
+	}
+}
+
+// TestWithoutAPlaceKVMIsTriedAgain: the verdict cannot be kept, and the helper runs.
+func TestWithoutAPlaceKVMIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	b, starts := fakeBoot(t, slog.New(slog.NewTextHandler(&log, nil)))
+	b.verdicts.Dir = filepath.Join(b.verdicts.Dir, "missing")
+	for range 2 {
+		h, err := b.startOn(t.Context(), vm.Choice{Accelerators: []vm.Accelerator{vm.KVM, vm.TCG}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.machine.Stop(0)
+	}
+	text, err := os.ReadFile(starts)
+	if got := strings.Fields(string(text)); err != nil || len(got) != 4 {
+		t.Errorf("QEMU was started with %v, %v, want kvm and tcg twice", got, err)
+	}
+	if !strings.Contains(log.String(), "the next deployment tries KVM again") {
+		t.Errorf("the log does not say that the verdict is not kept:\n%s", &log)
+	}
+}
+
+func TestDoctorIsContentWithKVM(t *testing.T) {
+	t.Parallel()
+	h := &helperRun{accelerator: vm.KVM, choice: vm.Choice{Why: "/dev/kvm answers"}}
+	if got, want := accelerated(h), (Finding{Subject: "helper", Grade: Good, Text: "boots with kvm: /dev/kvm answers"}); got != want {
+		t.Errorf("accelerated() = %+v, want %+v", got, want)
+	}
+}
