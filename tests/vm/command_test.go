@@ -128,8 +128,7 @@ func listing(t *testing.T, dir string) []string {
 
 // TestDoctorAndVersion look at this node.
 func TestDoctorAndVersion(t *testing.T) {
-	harness.Gate(t)
-	t.Parallel()
+	j := newJob(t, images.Primary("ext4", images.Debian()))
 	release, err := os.ReadFile("../../VERSION")
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +146,6 @@ func TestDoctorAndVersion(t *testing.T) {
 		if !strings.Contains(o.Stdout, "; KVM is tried again by") {
 			t.Errorf("doctor does not say what to do about KVM:\n%s", o.Stdout)
 		}
-		j := newJob(t, images.Primary("ext4", images.Debian()))
 		if again := site.Run(t, "inspect", j.image).OK(t); strings.Contains(again.Stderr, "starting the helper again") {
 			t.Errorf("KVM is tried again:\n%s", again)
 		}
