@@ -55,6 +55,7 @@ var modules = map[string][]string{
 	"github.com/google/renameio/v2":         {"internal/guest/rootfs"},
 	"github.com/zeebo/blake3":               {"internal/host/worker"},
 	"github.com/jlaffaye/ftp":               {"internal/host/fetch"},
+	"github.com/mdlayher/netlink":           {"internal/host/fetch"},
 	"golang.org/x/net":                      {"internal/host/fetch"},
 	"github.com/landlock-lsm/go-landlock":   {"internal/host/worker"},
 	"github.com/google/go-cmp":              {onlyTests},

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // pattern is a URL in which an asterisk stands for any characters of its part:
@@ -35,13 +34,19 @@ func parsePattern(text string) (pattern, error) {
 // not count, and a path that climbs is where it leads.
 func (p pattern) matches(u *url.URL) bool {
 	host := strings.ToLower(u.Host)
-	if _, port, err := net.SplitHostPort(p.host); err != nil || port == "" {
+	if !p.hasPort() {
 		host = strings.ToLower(u.Hostname())
 		if strings.HasPrefix(p.host, "[") {
 			host = "[" + host + "]"
 		}
 	}
 	return p.scheme == u.Scheme && glob(p.host, host) && glob(p.path, path.Clean("/"+u.Path))
+}
+
+// hasPort reports whether the pattern names a port.
+func (p pattern) hasPort() bool {
+	_, port, err := net.SplitHostPort(p.host)
+	return err == nil && port != ""
 }
 
 // glob matches text with a pattern whose only special character is the asterisk.
@@ -62,21 +67,18 @@ func glob(pattern, text string) bool {
 	return false
 }
 
-// allowed says whether ALLOW_URL names u.
+// allowed reports whether ALLOW_URL names u.
 func (c *Client) allowed(u *url.URL) bool {
-	for _, p := range c.allow {
-		if p.matches(u) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.allow, func(p pattern) bool { return p.matches(u) })
+}
+
+// anyPort reports whether ALLOW_URL names u without its port.
+func (c *Client) anyPort(u *url.URL) bool {
+	return slices.ContainsFunc(c.allow, func(p pattern) bool { return !p.hasPort() && p.matches(u) })
 }
 
 // ErrForbidden says that a URL leads where none may without ALLOW_URL.
 var ErrForbidden = errors.New("the URL is refused")
-
-// errReach is how addresses are.
-var errReach = fmt.Errorf("%w: it leads to a loopback or link-local address of this node, which ALLOW_URL does not allow", ErrForbidden)
 
 // checkName looks at what the host is called, which is all there is to see before
 // it is resolved, or when a proxy will do that.
@@ -87,9 +89,11 @@ func (c *Client) checkName(u *url.URL) error {
 	name := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 	ip, err := netip.ParseAddr(name)
 	switch {
-	case err == nil && local(ip), slices.Contains(nodeNames, name), strings.HasSuffix(name, ".localhost"):
+	case err == nil:
+		return known(ip)
+	case slices.Contains(nodeNames, name), strings.HasSuffix(name, ".localhost"):
 		return errReach
-	case err != nil && numeric(name):
+	case numeric(name):
 		return errors.New("its address is no IPv4 address in the usual form")
 	}
 	return nil
@@ -104,37 +108,4 @@ func numeric(name string) bool {
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	_, err := strconv.ParseUint(last, 0, 64)
 	return err == nil || strings.HasPrefix(last, "0x") || last != "" && strings.Trim(last, "0123456789") == ""
-}
-
-// checkAddress is a net.Dialer's Control: it sees the address that is really
-// connected to, whatever the name resolved to a moment ago.
-func checkAddress(_, address string, _ syscall.RawConn) error {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return err
-	}
-	if local(to.Addr()) {
-		return errReach
-	}
-	return nil
-}
-
-// local says whether an address is this node's own or on a link alone: loopback,
-// link-local, unspecified (which Linux takes for loopback) and multicast.
-func local(ip netip.Addr) bool {
-	ip = embedded(ip.Unmap())
-	return ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() ||
-		ip.Is4() && ip.As4()[0] == 0
-}
-
-// embedded returns the IPv4 address in an IPv4-compatible (RFC 4291 section
-// 2.5.5.1) or translated (RFC 6052 section 2.1) one, else ip.
-func embedded(ip netip.Addr) netip.Addr {
-	for _, prefix := range []string{"::/96", "64:ff9b::/96"} {
-		if netip.MustParsePrefix(prefix).Contains(ip) && ip.Is6() && ip != netip.IPv6Loopback() && ip != netip.IPv6Unspecified() {
-			b := ip.As16()
-			return netip.AddrFrom4([4]byte(b[12:]))
-		}
-	}
-	return ip
 }

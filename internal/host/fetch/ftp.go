@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/textproto"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/jlaffaye/ftp"
@@ -21,7 +22,7 @@ import (
 func (c *Client) openFTP(ctx context.Context, u *url.URL) (*Stream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	watch := newWatch(cancel, c.options.Idle)
-	d := &ftpDialer{ctx: ctx, dialer: c.dialer(u)}
+	d := &ftpDialer{ctx: ctx, dialer: c.dialer(u), anyPort: c.anyPort(u)}
 	options := []ftp.DialOption{ftp.DialWithDialFunc(d.dial), ftp.DialWithShutTimeout(c.options.Idle)}
 	port := "21"
 	if u.Scheme == "ftps" {
@@ -115,25 +116,25 @@ func tidy(err error) error {
 // ftpDialer makes the control connection, and data connections to nobody but the
 // host that it leads to: a server must not send us elsewhere.
 type ftpDialer struct {
-	ctx    context.Context
-	dialer *net.Dialer
-	tls    *tls.Config // nil for none
-	host   netip.Addr
+	ctx     context.Context
+	dialer  *net.Dialer
+	tls     *tls.Config // nil for none
+	anyPort bool        // ALLOW_URL names the host without a port
+	host    netip.Addr
 }
 
 func (d *ftpDialer) dial(network, address string) (net.Conn, error) {
-	if d.host.IsValid() {
-		_, port, err := net.SplitHostPort(address)
-		if err != nil {
+	control := !d.host.IsValid()
+	if !control {
+		var err error
+		if address, err = d.data(address); err != nil {
 			return nil, err
 		}
-		address = net.JoinHostPort(d.host.String(), port)
 	}
 	conn, err := d.dialer.DialContext(d.ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	control := !d.host.IsValid()
 	if control {
 		d.host = conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
 	}
@@ -147,6 +148,30 @@ func (d *ftpDialer) dial(network, address string) (net.Conn, error) {
 	}
 	return conn, nil
 }
+
+// data returns where a data connection leads that the server offers at address. The
+// server chooses the port: it must not be that of another service, neither by its
+// number, nor on this node, where ALLOW_URL may have named one port.
+func (d *ftpDialer) data(address string) (string, error) {
+	_, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", err
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("the server offers its data at port %.20q", text)
+	case port < firstDataPort:
+		return "", fmt.Errorf("%w: the server offers its data at port %d, which is below %d", ErrForbidden, port, firstDataPort)
+	case !d.anyPort && reach(d.host) != nil:
+		return "", fmt.Errorf("%w: the server offers its data at port %d of this node, and ALLOW_URL names another one", ErrForbidden, port)
+	}
+	return net.JoinHostPort(d.host.String(), text), nil
+}
+
+// firstDataPort is the first port that does not belong to a well-known service
+// (RFC 6335 section 6).
+const firstDataPort = 1024
 
 // maxTalk bounds all that a server may say beside the file, in bytes.
 const maxTalk = 64 << 10

@@ -3,10 +3,12 @@ package fetch
 import (
 	"bufio"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,7 +114,8 @@ func TestFTP(t *testing.T) {
 		{"cut short", ftpServer{content: "hello", size: "213 6", last: "226 done"}, "", 0, "broke off"},
 		{"broken off, of unknown size", ftpServer{content: "hello", size: "550 no", last: "426 broken"}, "", 0, "answered 426"},
 		{"missing", ftpServer{size: "550 no"}, "", 0, `answered 550 "no\x1b[2J such file"`},
-		{"a data connection to elsewhere", ftpServer{content: "x", size: "213 1", passive: "227 ok (127,0,0,2,0,9)"}, "", 0, "127.0.0.1:9"},
+		{"a data connection to elsewhere", ftpServer{content: "x", size: "213 1", passive: "227 ok (127,0,0,2,4,0)"}, "", 0, "127.0.0.1:1024"},
+		{"a data connection to a service", ftpServer{content: "x", size: "213 1", passive: "227 ok (127,0,0,1,3,255)"}, "", 0, "at port 1023, which is below 1024"},
 	} {
 		address := tc.server.start(t)
 		got, length, err := all(t, client(t, "ftp://127.0.0.1"), "ftp://user:canary@"+address+"/dir/image?canary")
@@ -169,6 +172,39 @@ func TestFTPS(t *testing.T) {
 	}
 	if !strings.Contains(strings.Join(said, "\n"), "PROT P") {
 		t.Errorf("private data connections were not asked for: %q", said)
+	}
+}
+
+// TestFTPDataPort keeps a server that ALLOW_URL names with its port from leading to
+// what listens beside it.
+func TestFTPDataPort(t *testing.T) {
+	t.Parallel()
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	reached := make(chan struct{}, 1)
+	go func() {
+		if conn, err := other.Accept(); err == nil {
+			reached <- struct{}{}
+			_, _ = io.WriteString(conn, "secret of another service")
+			_ = conn.Close()
+		}
+	}()
+	port := other.Addr().(*net.TCPAddr).Port
+	s := ftpServer{content: "x", size: "213 1", passive: fmt.Sprintf("227 ok (127,0,0,1,%d,%d)", port>>8, port&255)}
+	address := s.start(t)
+	got, _, err := all(t, client(t, "ftp://"+address+"/*"), "ftp://"+address+"/image")
+	if !errors.Is(err, ErrForbidden) || !strings.Contains(err.Error(), fmt.Sprintf("at port %d of this node", port)) {
+		t.Errorf("%q, %v, want the port refused", got, err)
+	}
+	if len(reached) > 0 {
+		t.Error("the other service was reached")
+	}
+	far := &ftpDialer{host: netip.MustParseAddr("192.0.2.7")}
+	if to, err := far.data("192.0.2.9:40000"); err != nil || to != "192.0.2.7:40000" {
+		t.Errorf("data of another host: %q, %v", to, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -86,6 +87,11 @@ func (c *Client) transport(u *url.URL) (*http.Transport, error) {
 	dialer := c.dialer(u)
 	if proxy != nil {
 		dialer.Control = nil // the proxy is the administrator's choice
+		if ip, err := netip.ParseAddr(u.Hostname()); err == nil && !c.allowed(u) {
+			if err := reach(ip); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return &http.Transport{
 		Proxy: http.ProxyURL(proxy), DialContext: dialer.DialContext, TLSClientConfig: c.tls.Clone(),
