@@ -1,8 +1,8 @@
 #!/bin/bash
 #
 # demo.sh - deploy a real Debian image to a 10 GiB disk file and say how to
-# boot it. Everything lies in build/: the image (build/images, kept), the helper
-# image and the result (build/demo, made anew).
+# boot it. The image (build/images, kept) and the result (build/demo, made anew) lie
+# in build/.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,10 +18,12 @@ echo "$image"
 step "The helper image"
 rm -rf "$demo"
 mkdir -p "$demo"
-cat > "$demo/snf-image.conf" <<END
-HELPER_DIR="$PWD/$demo/helper"
-END
-snf=(bin/snf-image --config "$demo/snf-image.conf")
+# Root takes a helper image and a configuration only from where nobody else may
+# write, which a checkout need not be.
+private=$(mktemp -d /var/tmp/snf-image-demo.XXXXXX)
+trap 'rm -rf "$private"' EXIT
+echo "HELPER_DIR=$private/helper" > "$private/snf-image.conf"
+snf=(bin/snf-image --config "$private/snf-image.conf")
 "${snf[@]}" helper build
 "${snf[@]}" helper info | sed -n 1,7p
 

@@ -28,8 +28,14 @@ lay_out_host() {
 # lay_out_helper fills $work/helper with a new helper image.
 lay_out_helper() {
     local into=usr/lib/snf-image-helper
-    echo "HELPER_DIR=$PWD/$work/helper/$into" > "$work/helper.conf"
-    bin/snf-image --config "$work/helper.conf" helper build --agent bin/snf-image-agent
+    # Root takes neither from where others may write, which a checkout need not be.
+    local private
+    private=$(mktemp -d /var/tmp/snf-image-package.XXXXXX)
+    echo "HELPER_DIR=$private/helper" > "$private/helper.conf"
+    bin/snf-image --config "$private/helper.conf" helper build --agent bin/snf-image-agent
+    mkdir -p "$work/helper/$into"
+    mv "$private"/helper/* "$work/helper/$into"
+    rm -rf "$private"
     {
         echo "The program /init in the initramfs is part of snf-image:"
         echo

@@ -9,10 +9,13 @@
 
 set -euo pipefail
 
-helper=$PWD/build/vm/helper
-mkdir -p "$helper"
-printf 'HELPER_DIR="%s"\n' "$helper" >build/vm/snf-image.conf
-bin/snf-image --config build/vm/snf-image.conf helper build
+# Root takes a helper image and a configuration only from where nobody else may
+# write, which a checkout need not be.
+private=$(mktemp -d /var/tmp/snf-image-helper.XXXXXX)
+trap 'rm -rf "$private"' EXIT
+helper=$private/helper
+printf 'HELPER_DIR="%s"\n' "$helper" >"$private/snf-image.conf"
+bin/snf-image --config "$private/snf-image.conf" helper build
 SNF_TEST_IMAGE=$(tests/images/debian.sh)
 export SNF_HELPER=$helper SNF_TEST_IMAGE
 

@@ -13,6 +13,7 @@ import (
 
 	"snf-image/internal/host/config"
 	"snf-image/internal/host/helper"
+	"snf-image/internal/host/ownership"
 	"snf-image/internal/report"
 )
 
@@ -125,6 +126,11 @@ func (a *app) unpack(ctx context.Context, u unpacking) error {
 	opts.Log = a.log
 	if !u.yes && !a.agreed(opts) {
 		return &report.Failure{Kind: report.Usage, What: "asking whether to go on", Cause: errors.New("the answer was no")}
+	}
+	// What is named with -p is the caller's choice, as with dpkg; HELPER_PKG is taken
+	// unasked.
+	if err := ownership.Check(opts.Package); u.pkg == "" && errors.Is(err, ownership.ErrOthers) {
+		return &report.Failure{Kind: report.HelperImage, What: "reading the helper package", On: opts.Package, Cause: err, Remedy: ownership.Remedy}
 	}
 	_, err = helper.Unpack(ctx, opts)
 	return err

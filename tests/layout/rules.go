@@ -13,9 +13,12 @@ const module = "snf-image"
 // beyond the basics, which ones. A trailing "/" stands for everything below.
 // A package that is not named here may import the basics only.
 var allowed = map[string][]string{
-	"internal/host/target": {"internal/host/format", "internal/host/nbd"},
-	"internal/host/worker": {"internal/host/format", "internal/host/target", "internal/host/nbd"},
-	"internal/host/deploy": {"internal/host/"},
+	"internal/host/target":    {"internal/host/format", "internal/host/nbd", "internal/host/ownership"},
+	"internal/host/config":    {"internal/host/ownership"},
+	"internal/host/helper":    {"internal/host/ownership"},
+	"internal/host/admission": {"internal/host/ownership"},
+	"internal/host/worker":    {"internal/host/format", "internal/host/target", "internal/host/nbd"},
+	"internal/host/deploy":    {"internal/host/"},
 
 	"internal/guest/inspect": {"internal/guest/rootfs"},
 	"internal/guest/task": {

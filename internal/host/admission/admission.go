@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/ownership"
 	"snf-image/internal/report"
 )
 
@@ -135,10 +136,10 @@ func lacking(l Limits, available int, others []holder) (reason string) {
 // lock makes the directory and keeps others from deciding at the same time. It
 // returns when ctx ends, too: somebody may have been stopped while deciding.
 func (n Node) lock(ctx context.Context) (unlock func(), err error) {
-	if err := os.MkdirAll(n.Dir, 0o700); err != nil {
-		return nil, err
+	if err := ownership.MakeDir(n.Dir, 0o700); err != nil {
+		return nil, err // others could keep every deployment waiting, or let all in
 	}
-	f, err := os.OpenFile(filepath.Join(n.Dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(n.Dir, "lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}

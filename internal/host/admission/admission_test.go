@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"snf-image/internal/host/ownership"
 	"snf-image/internal/report"
 )
 
@@ -251,5 +252,19 @@ func TestContention(t *testing.T) {
 	wg.Wait()
 	if most > 2 || entered != 8 {
 		t.Errorf("%d were inside at once, %d in all", most, entered)
+	}
+}
+
+// TestOthers takes no place where others than root could decide who gets one.
+func TestOthers(t *testing.T) {
+	t.Parallel()
+	n := node(t, 4000, 4000)
+	if err := errors.Join(os.MkdirAll(n.Dir, 0o700), os.Chmod(n.Dir, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	place, err := n.Enter(t.Context(), Limits{MiB: 1, Patience: time.Minute}, func(string) {})
+	place.Leave()
+	if refused := errors.Is(err, ownership.ErrOthers); refused != (os.Geteuid() == 0) {
+		t.Errorf("Enter = %v", err)
 	}
 }

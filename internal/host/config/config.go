@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"snf-image/internal/host/ownership"
 	"snf-image/internal/spec"
 )
 
@@ -128,16 +129,30 @@ func (r *reader) load(files []File) {
 			continue
 		}
 		if err != nil {
-			r.problem(spec.Error, assignment{origin: spec.Origin(f.Path)}, "", err.Error(), err)
+			r.problems = append(r.problems, spec.Problem{
+				Severity: spec.Error, Origin: spec.Origin(f.Path), Message: err.Error(), Remedy: remedy(err), Rule: err,
+			})
 			continue
 		}
 		r.read(f.Path, data)
 	}
 }
 
-// readFile reads a little more than a configuration file may have. The path is
-// not part of its errors.
+// remedy says what to do about a file that cannot be used.
+func remedy(err error) string {
+	if errors.Is(err, ownership.ErrOthers) {
+		return ownership.Remedy
+	}
+	return ""
+}
+
+// readFile reads a little more than a configuration file may have. Root takes no
+// settings from a file that others may change: they name programs that run as root.
+// The path is not part of its errors.
 func readFile(path string) ([]byte, error) {
+	if err := ownership.Check(path); err != nil {
+		return nil, bare(err)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, bare(err)

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"snf-image/internal/channel"
+	"snf-image/internal/host/ownership"
 )
 
 // Remedy names the command that mends every damage to a helper image:
@@ -18,6 +19,14 @@ func Remedy(pkg string) string {
 		return `run "snf-image-update-helper"`
 	}
 	return `run "snf-image helper build"`
+}
+
+// remedy is Remedy, unless the directory itself is what has to change.
+func remedy(err error, pkg string) string {
+	if errors.Is(err, ownership.ErrOthers) {
+		return ownership.Remedy
+	}
+	return Remedy(pkg)
 }
 
 // OpenOptions says which helper image will do.
@@ -53,12 +62,19 @@ func Open(dir string, opts OpenOptions) (*Image, error) {
 		image, err = open(dir, opts)
 	}
 	if err != nil {
-		return nil, failure("opening the helper image", dir, err, Remedy(opts.Package))
+		return nil, failure("opening the helper image", dir, err, remedy(err, opts.Package))
 	}
 	return image, nil
 }
 
 func open(dir string, opts OpenOptions) (*Image, error) {
+	// The manifest vouches for the other files, so it has to be root's like the
+	// directory.
+	for _, path := range []string{dir, filepath.Join(dir, manifestName)} {
+		if err := ownership.Check(path); err != nil {
+			return nil, err
+		}
+	}
 	m, err := readManifest(dir)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/channel"
+	"snf-image/internal/host/ownership"
 	"snf-image/internal/report"
 )
 
@@ -143,6 +144,32 @@ func TestOpenRefuses(t *testing.T) {
 				t.Errorf("Open() = %v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// TestOthers takes no helper image that others than root could have made.
+func TestOthers(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		return // a user's files are the user's own business
+	}
+	for name, spoil := range map[string]func(dir string) error{
+		"directory": func(dir string) error { return os.Chmod(dir, 0o777) },
+		"above":     func(dir string) error { return os.Chown(filepath.Dir(dir), 1000, 0) },
+		"manifest":  func(dir string) error { return os.Chmod(filepath.Join(dir, manifestName), 0o666) },
+	} {
+		dir := filepath.Join(t.TempDir(), "helper")
+		putImage(t, dir, "1.0", "a")
+		if err := spoil(dir); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(dir, OpenOptions{Release: "1.0"})
+		if report.KindOf(err) != report.HelperImage || !errors.Is(err, ownership.ErrOthers) || !strings.Contains(err.Error(), ownership.Remedy) {
+			t.Errorf("%s: Open = %v", name, err)
+		}
+		if _, err := openStore(dir); name != "manifest" && !errors.Is(err, ownership.ErrOthers) {
+			t.Errorf("%s: openStore = %v", name, err)
+		}
 	}
 }
 

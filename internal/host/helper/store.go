@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/ownership"
 	"snf-image/internal/report"
 )
 
@@ -23,7 +24,9 @@ const tempPrefix = ".build-"
 // openStore makes dir if it is missing and locks it. Only one build at a time
 // may work there.
 func openStore(dir string) (*store, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := ownership.MakeDir(dir, 0o755); errors.Is(err, ownership.ErrOthers) {
+		return nil, failure("making the directory of the helper image", dir, err, ownership.Remedy)
+	} else if err != nil {
 		return nil, failure("making the directory of the helper image", dir, err, "")
 	}
 	lock, err := os.Open(dir)

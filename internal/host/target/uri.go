@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/host/nbd"
+	"snf-image/internal/host/ownership"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -88,7 +89,7 @@ func (a *attachment) claim(name, uri string, o Options) error {
 	if o.LockDir == "" {
 		return nil
 	}
-	err := os.MkdirAll(o.LockDir, 0o700)
+	err := ownership.MakeDir(o.LockDir, 0o700)
 	if err == nil {
 		a.lock, err = os.OpenFile(filepath.Join(o.LockDir, "uris"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	}
