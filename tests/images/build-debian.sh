@@ -1,12 +1,15 @@
 #!/bin/bash
 #
-# build-debian.sh - build a small, really bootable Debian 12 disk image.
+# build-debian.sh - build a small, really bootable Debian disk image.
 #
 #   build-debian.sh [options] OUTPUT [SIZE]
 #
 #   OUTPUT              file to write (replaced if it exists)
 #   SIZE                virtual size, truncate(1) syntax    [2G]
 #   --fs FS             root filesystem: ext4, xfs, btrfs   [ext4]
+#   --features LIST     features of ext4 for mkfs.ext4 -O, such as those that
+#                       newer versions have by default
+#   --suite SUITE       release of Debian                   [bookworm]
 #   --label LABEL       partition table: gpt, dos           [gpt]
 #   --esp               add an EFI system partition with GRUB (gpt only), so
 #                       that UEFI firmware boots the image as well
@@ -27,16 +30,18 @@
 
 set -euo pipefail
 
-SUITE=bookworm
+suite=bookworm features=''
 fs=ext4 label=gpt esp=no qcow2=no hostname=image password='' include=''
 
-usage() { sed -n '3,15s/^# \{0,1\}//p' "$0"; exit "$1"; }
+usage() { sed -n '3,18s/^# \{0,1\}//p' "$0"; exit "$1"; }
 die()   { echo "${0##*/}: $*" >&2; exit 1; }
 
 args=()
 while [ $# -gt 0 ]; do
     case $1 in
         --fs)            fs=${2:?}; shift 2;;
+        --features)      features=${2:?}; shift 2;;
+        --suite)         suite=${2:?}; shift 2;;
         --label)         label=${2:?}; shift 2;;
         --hostname)      hostname=${2:?}; shift 2;;
         --root-password) password=${2:?}; shift 2;;
@@ -117,7 +122,7 @@ root_sectors=$(sfdisk -l -q -o Sectors "$raw" | tail -n 1 | tr -d ' ')
 loop=$(losetup --show -f -o $((root_lba * 512)) \
     --sizelimit $((root_sectors * 512)) "$raw")
 case $fs in
-    ext4)  mkfs.ext4 -q -L root -U "$uuid" "$loop";;
+    ext4)  mkfs.ext4 -q ${features:+-O "$features"} -L root -U "$uuid" "$loop";;
     xfs)   mkfs.xfs -q -L root -m uuid="$uuid" "$loop";;
     btrfs) mkfs.btrfs -q -L root -U "$uuid" "$loop";;
 esac
@@ -138,7 +143,7 @@ mmdebstrap --quiet --mode=root --variant=minbase --include="$pkgs" \
     --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/info/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
-    "$SUITE" "$root"
+    "$suite" "$root"
 
 kernel=$(basename "$root"/boot/vmlinuz-*)
 version=${kernel#vmlinuz-}

@@ -152,6 +152,42 @@ func checkRemote(t *testing.T, j *job, m *machine.Machine, rep report.Deployment
 	}
 }
 
+// TestDebian13GrowsFar deploys a Debian 13 with the ext4 features its vendor's
+// images have from 1 GiB to 1.5 TiB, and boots it. resize2fs 1.47.0 leaves wrong
+// checksums behind in this case, and ends with success.
+func TestDebian13GrowsFar(t *testing.T) {
+	harness.Gate(t, "qemu-system-x86_64", "mmdebstrap")
+	t.Parallel()
+	image := debian13(t)
+	j := &job{t: t, dir: harness.Dir(t), image: image}
+	j.disk = filepath.Join(j.dir, "web1.raw")
+	site.Run(t, "deploy", "--image", image, "--disk", j.disk, "--size", "1536G", "--name", machineName,
+		"--password-file", j.file("pw", password+"\n"), "--property", "USERS=root").OK(t)
+	oracle.Sound(t, j.disk)
+	oracle.SoundIn(t, "trixie", j.disk)
+	m := machine.Boot(t, machine.Config{Disk: j.disk, Firmware: machine.SeaBIOS})
+	m.Login(t, password)
+	out, status := m.Shell(t, ". /etc/os-release && echo $VERSION_ID $(($(stat -f -c '%S * %b' /) >> 30)) && [ -z \"$(systemctl --failed --plain --no-legend)\" ]")
+	var version, size int
+	if _, err := fmt.Sscan(out, &version, &size); err != nil || status != 0 || version != 13 || size < 1400 {
+		t.Errorf("inside: exit status %d, %q, want version 13, more than 1400 GiB, no failed unit", status, out)
+	}
+	m.Stop()
+	j.done()
+}
+
+// debian13 returns the path of a Debian 13 image of 1 GiB.
+func debian13(t *testing.T) string {
+	t.Helper()
+	cmd := exec.Command("../images/debian.sh", "--suite", "trixie", "--features", "orphan_file,metadata_csum_seed", "1G")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("building the image: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
 // TestUnfinishedDiskBootsNowhere shows a disk that held a bootable system and
 // whose deployment then failed to both firmwares.
 func TestUnfinishedDiskBootsNowhere(t *testing.T) {
