@@ -104,11 +104,11 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 func notTheImage(path string, s *spec.Spec, cfg *config.Config) error {
 	image := s.Image
 	if st := store(s, cfg); st != nil && image != "" && !fetch.IsURL(image) {
-		found, _, err := st.Resolve(image, string(s.Format))
+		where, err := st.Where(image, string(s.Format))
 		if err != nil {
 			return nil // which the deployment says
 		}
-		image = found
+		image = where
 	}
 	return notAmong(path, image)
 }

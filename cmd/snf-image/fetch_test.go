@@ -79,6 +79,9 @@ func TestConfigURLNamesNoPath(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer.Load()) }))
 	t.Cleanup(server.Close)
 	conf := filepath.Join(dir, "conf")
+	if err := os.Mkdir(dir+"/images", 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(conf, []byte("IMAGE_DIR="+dir+"/images\nHELPER_DIR="+dir+"/none\nALLOW_URL="+server.URL+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

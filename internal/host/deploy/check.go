@@ -119,11 +119,7 @@ func (r *run) openImage() error {
 	if fetch.IsURL(r.Spec.Image) {
 		return r.expectRemote()
 	}
-	path, err := r.imagePath()
-	if err != nil {
-		return err
-	}
-	img, err := source.Open(path)
+	img, err := r.localImage()
 	if err != nil {
 		return err
 	}
@@ -133,23 +129,23 @@ func (r *run) openImage() error {
 	return nil
 }
 
-// imagePath is where the image of the Spec is on this node.
-func (r *run) imagePath() (string, error) {
-	if r.Store == nil && r.Spec.FromURL(spec.ImgID) {
-		return "", &report.Failure{
+// localImage opens the image of the Spec on this node.
+func (r *run) localImage() (*source.Image, error) {
+	switch {
+	case r.Store == nil && r.Spec.FromURL(spec.ImgID):
+		return nil, &report.Failure{
 			Kind: report.Usage, What: "opening the image", On: spec.ImgID,
 			Cause:  errors.New("a URL named a path of this node"),
 			Remedy: "name the image with --image, or have the server name one in IMAGE_DIR",
 		}
+	case r.Store == nil:
+		return source.Open(r.Spec.Image)
 	}
-	if r.Store == nil {
-		return r.Spec.Image, nil
-	}
-	path, warnings, err := r.Store.Resolve(r.Spec.Image, string(r.Spec.Format))
+	img, warnings, err := r.Store.Open(r.Spec.Image, string(r.Spec.Format))
 	for _, w := range warnings {
 		r.warn("img_id: " + w)
 	}
-	return path, err
+	return img, err
 }
 
 // openDisks opens the first disk for writing and the others, but for one that

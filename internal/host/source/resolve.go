@@ -7,6 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/report"
 )
 
 // Store is where images named without a path are kept (interface-details
@@ -37,56 +41,136 @@ func Local(id string) (name string, err error) {
 	return name, err
 }
 
-// Resolve returns the real path of the image id and warnings about how it is
-// named: NAME, then NAME.FORMAT, then NAME-ARCH.FORMAT. The path never leads out
-// of the store. "null" is no image and must not get here.
-func (s Store) Resolve(id, format string) (path string, warnings []string, err error) {
+// Open opens the image id and returns warnings about how it is named: NAME, then
+// NAME.FORMAT, then NAME-ARCH.FORMAT. What is opened lies in the store, whoever may
+// write there and whatever they do meanwhile: nothing is looked at by name and opened
+// by name again. "null" is no image and must not get here.
+func (s Store) Open(id, format string) (*Image, []string, error) {
+	f, warnings, err := s.find(id, format)
+	if err != nil {
+		return nil, warnings, err
+	}
+	img, err := inspect(f, f.Name())
+	if err != nil {
+		return nil, warnings, errors.Join(err, f.Close())
+	}
+	return img, warnings, nil
+}
+
+// Where returns where the file that id stands for is, be it an image or not. It may be
+// another one when Open is called.
+func (s Store) Where(id, format string) (string, error) {
+	f, _, err := s.find(id, format)
+	if err != nil {
+		return "", err
+	}
+	return f.Name(), f.Close()
+}
+
+// find opens the file that id stands for. Its name is where it really is.
+func (s Store) find(id, format string) (f *os.File, warnings []string, err error) {
 	name, err := Local(id)
 	if err != nil {
-		return "", nil, refuse(id, err, "set img_id to the name of a file in IMAGE_DIR, local://NAME or null")
+		return nil, nil, refuse(id, err, "set img_id to the name of a file in IMAGE_DIR, local://NAME or null")
 	}
+	fd, err := unix.Open(s.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, refuse(s.Dir, err, "check IMAGE_DIR in the configuration")
+	}
+	dir := os.NewFile(uintptr(fd), s.Dir)
+	defer dir.Close() //nolint:errcheck // only a place
 	for i, candidate := range []string{name, name + "." + format, name + "-" + s.Arch + "." + format} {
-		path, err := s.find(candidate)
+		f, err := s.open(dir, strings.TrimPrefix(filepath.Clean("/"+candidate), "/"))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err == nil && i > 0 {
 			warnings = append(warnings, fmt.Sprintf("there is no file %s, %s is used", name, candidate))
 		}
-		return path, warnings, err
+		return f, warnings, err
 	}
-	return "", nil, refuse(filepath.Join(s.Dir, filepath.Clean("/"+name)), fs.ErrNotExist,
-		"check img_id, and whether the image has been copied to this node")
+	return nil, nil, refuse(s.path(name), fs.ErrNotExist, "check img_id, and whether the image has been copied to this node")
 }
 
-// find returns where a file of the store really is; an error of fs.ErrNotExist
-// when it is not there.
-func (s Store) find(name string) (string, error) {
-	path := filepath.Join(s.Dir, filepath.Clean("/"+name))
-	real, err := filepath.EvalSymlinks(path)
+// path is how a file of the store is named in messages.
+func (s Store) path(name string) string { return filepath.Join(s.Dir, filepath.Clean("/"+name)) }
+
+// open opens a file below dir, which is the store; an error of fs.ErrNotExist when it
+// is not there.
+func (s Store) open(dir *os.File, name string) (*os.File, error) {
+	f, err := beneath(dir, name)
+	if errors.Is(err, unix.EXDEV) { // a link leads out, or is absolute
+		f, err = s.absolute(dir, name)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", s.missing(path, err)
+		return nil, s.missing(s.path(name), err)
+	}
+	if _, ok := errors.AsType[*report.Failure](err); ok {
+		return nil, err
 	}
 	if err != nil {
-		return "", refuse(path, bare(err), "")
-	}
-	dir, err := filepath.EvalSymlinks(s.Dir)
-	if err != nil {
-		return "", refuse(path, bare(err), "")
-	}
-	if !below(dir, real) {
-		return "", refuse(path, fmt.Errorf("it leads out of IMAGE_DIR, to %s", real),
-			"copy the image into IMAGE_DIR, set IMAGE_DIR to where it is, or bind-mount that directory below IMAGE_DIR")
+		return nil, refuse(s.path(name), err, remedyOpen(err))
 	}
 	for _, never := range s.Never {
-		if d, err := filepath.EvalSymlinks(never); err == nil && below(d, real) {
-			return "", refuse(path, fmt.Errorf("%s holds no images", never), "name another file")
+		if d, err := filepath.EvalSymlinks(never); err == nil && below(d, f.Name()) {
+			return nil, errors.Join(refuse(s.path(name), fmt.Errorf("%s holds no images", never), "name another file"), f.Close())
 		}
 	}
-	return real, nil
+	return f, nil
 }
 
-// missing tells a link to nothing, which would be a riddle, from no file at all.
+// absolute opens a file of the store whose name has an absolute link in it. That may
+// lead back into the store. Where it leads is found out by name, but what is opened is
+// beneath dir again.
+func (s Store) absolute(dir *os.File, name string) (*os.File, error) {
+	real, err := filepath.EvalSymlinks(s.path(name))
+	if err != nil {
+		return nil, bare(err)
+	}
+	if top, err := location(int(dir.Fd())); err == nil && below(top, real) {
+		f, err := beneath(dir, strings.TrimPrefix(strings.TrimPrefix(real, top), "/"))
+		if !errors.Is(err, unix.EXDEV) {
+			return f, err
+		}
+	}
+	return nil, refuse(s.path(name), fmt.Errorf("it leads out of IMAGE_DIR, to %s", real),
+		"copy the image into IMAGE_DIR, set IMAGE_DIR to where it is, or bind-mount that directory below IMAGE_DIR")
+}
+
+// beneath opens a file without leaving dir (openat2(2)). Its name is where it really is.
+// Opening never blocks.
+func beneath(dir *os.File, name string) (*os.File, error) {
+	how := unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOCTTY,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
+	}
+	for try := 0; ; try++ {
+		fd, err := unix.Openat2(int(dir.Fd()), name, &how)
+		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) && try < retries { // somebody renames on the way
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		at, err := location(fd)
+		if err != nil {
+			return nil, errors.Join(err, unix.Close(fd))
+		}
+		return os.NewFile(uintptr(fd), at), nil
+	}
+}
+
+// retries bounds how often a name is resolved that somebody changes all the time.
+const retries = 1000
+
+// location returns where an opened file is (proc_pid_fd(5)).
+func location(fd int) (string, error) {
+	at, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	return at, bare(err)
+}
+
+// missing distinguishes a link to nothing from an absent file. It is for the message
+// alone.
 func (s Store) missing(path string, err error) error {
 	target, linkErr := os.Readlink(path)
 	if linkErr != nil {

@@ -1,12 +1,17 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"snf-image/internal/report"
 )
@@ -25,7 +30,7 @@ func store(t *testing.T) (s Store, real string) {
 		"images/sub/nested", "images/helper/vmlinux", "images/null", "outside/image", "images/a:b",
 	} {
 		path := filepath.Join(top, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("x"), 0o600)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, make([]byte, Sector), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -41,7 +46,7 @@ func store(t *testing.T) (s Store, real string) {
 	return Store{Dir: dir, Arch: "x86_64", Never: []string{filepath.Join(dir, "helper"), filepath.Join(dir, "no-cache")}}, real
 }
 
-func TestResolve(t *testing.T) {
+func TestStore(t *testing.T) {
 	t.Parallel()
 	s, real := store(t)
 	for _, tc := range []struct{ id, want, warning string }{
@@ -59,17 +64,19 @@ func TestResolve(t *testing.T) {
 		{"local://a:b", "a:b", ""},
 		{"../images/../debian", "debian", ""},
 	} {
-		got, warnings, err := s.Resolve(tc.id, "diskdump")
-		if err != nil || got != filepath.Join(real, tc.want) {
-			t.Errorf("Resolve(%q) = %q, %v, want %q", tc.id, got, err, tc.want)
+		img, warnings, err := s.Open(tc.id, "diskdump")
+		if err != nil || img.Path != filepath.Join(real, tc.want) || img.Size != Sector {
+			t.Errorf("Open(%q) = %+v, %v, want %q", tc.id, img, err, tc.want)
+			continue
 		}
+		_ = img.Close()
 		if text := strings.Join(warnings, "\n"); !strings.Contains(text, tc.warning) || tc.warning == "" && text != "" {
-			t.Errorf("Resolve(%q) warns %q, want %q", tc.id, text, tc.warning)
+			t.Errorf("Open(%q) warns %q, want %q", tc.id, text, tc.warning)
 		}
 	}
 }
 
-func TestResolveRefuses(t *testing.T) {
+func TestStoreRefuses(t *testing.T) {
 	t.Parallel()
 	s, _ := store(t)
 	for _, tc := range []struct{ name, id, cause, remedy string }{
@@ -90,20 +97,20 @@ func TestResolveRefuses(t *testing.T) {
 		{"NUL", "local://a\x00", "names no file", ""},
 		{"file as directory", "debian/x", "not a directory", ""},
 	} {
-		got, _, err := s.Resolve(tc.id, "diskdump")
+		got, _, err := s.Open(tc.id, "diskdump")
 		f, ok := errors.AsType[*report.Failure](err)
-		if !ok || got != "" || f.Kind != report.Image {
-			t.Errorf("%s: Resolve(%q) = %q, %v, want a failure", tc.name, tc.id, got, err)
+		if !ok || got != nil || f.Kind != report.Image {
+			t.Errorf("%s: Open(%q) = %+v, %v, want a failure", tc.name, tc.id, got, err)
 			continue
 		}
 		if !strings.Contains(f.Cause.Error(), tc.cause) || !strings.Contains(f.Remedy, tc.remedy) {
-			t.Errorf("%s: Resolve(%q) = %v, want %q and %q", tc.name, tc.id, err, tc.cause, tc.remedy)
+			t.Errorf("%s: Open(%q) = %v, want %q and %q", tc.name, tc.id, err, tc.cause, tc.remedy)
 		}
 	}
 }
 
-// FuzzResolve looks for a way out of the store.
-func FuzzResolve(f *testing.F) {
+// FuzzStore looks for a way out of the store.
+func FuzzStore(f *testing.F) {
 	for _, id := range []string{"a", "../a", "local://../../etc/passwd", "sub/../../x", "file:///etc/passwd", "\x00"} {
 		f.Add(id, "diskdump")
 	}
@@ -119,9 +126,62 @@ func FuzzResolve(f *testing.F) {
 	}
 	s := Store{Dir: filepath.Join(dir, "store"), Arch: "x86_64"}
 	f.Fuzz(func(t *testing.T, id, format string) {
-		path, _, err := s.Resolve(id, format)
-		if err == nil && !strings.HasPrefix(path, s.Dir+"/") {
-			t.Errorf("Resolve(%q, %q) = %q", id, format, path)
+		f, _, err := s.find(id, format)
+		if err != nil {
+			return
+		}
+		defer f.Close() //nolint:errcheck // only read
+		if !strings.HasPrefix(f.Name(), s.Dir+"/") {
+			t.Errorf("find(%q, %q) = %q", id, format, f.Name())
 		}
 	})
+}
+
+// TestStoreRace has somebody who may write to the store swap an image for a link to
+// a file elsewhere, and back, all the time.
+func TestStoreRace(t *testing.T) {
+	t.Parallel()
+	s, real := store(t)
+	secret := bytes.Repeat([]byte("secret"), Sector)[:Sector]
+	image, link := filepath.Join(real, "debian"), filepath.Join(real, "link")
+	outside := filepath.Join(filepath.Dir(real), "outside/image")
+	if err := errors.Join(os.WriteFile(outside, secret, 0o600), os.Symlink(outside, link)); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var swaps sync.WaitGroup
+	swaps.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := unix.Renameat2(unix.AT_FDCWD, image, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	defer swaps.Wait()
+	defer close(stop)
+	opened := 0
+	for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); {
+		img, _, err := s.Open("debian", "diskdump")
+		if err != nil {
+			continue // it was the link
+		}
+		opened++
+		b := make([]byte, Sector)
+		if _, err := img.File.ReadAt(b, 0); err != nil {
+			t.Fatal(err)
+		}
+		_ = img.Close()
+		if bytes.Equal(b, secret) {
+			t.Fatalf("after %d images a file from outside of the store was opened", opened)
+		}
+	}
+	if opened == 0 {
+		t.Error("the image was never opened")
+	}
 }
