@@ -55,11 +55,15 @@ func (a *app) deploy(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) erro
 	if p.dryRun {
 		p.reportFile = ""
 	}
-	if err := a.checkReport(p); err != nil {
+	to, err := a.openReport(p)
+	if err != nil {
 		return err
 	}
+	if to != nil {
+		defer func() { _ = to.Close() }()
+	}
 	rep, err := a.deployment(cmd, mode, p)
-	return a.writeReport(p.reportFile, rep, mode, err)
+	return a.writeReport(p.reportFile, to, rep, mode, err)
 }
 
 // deployment returns the report of what was done, nil when nothing was begun.

@@ -11,12 +11,13 @@ import (
 	"snf-image/internal/spec"
 )
 
-// checkReport refuses a report file that can not be written, or that is one of
-// the files the deployment is about, before there is anything to report.
-func (a *app) checkReport(p *parameterFlags) error {
+// openReport opens the place of the report, nil for none, before there is anything to
+// report. It refuses one that can not be written, or that is one of the files the
+// deployment is about.
+func (a *app) openReport(p *parameterFlags) (*report.Destination, error) {
 	path := p.reportFile
 	if path == "" {
-		return nil
+		return nil, nil
 	}
 	inputs := slices.Concat(p.disks, []string{
 		p.image, a.configFile, p.passwordFile, p.hashFile, p.keysFile, p.params, p.personality, p.productKeyFile, p.userDataFile, p.answerFile,
@@ -27,12 +28,13 @@ func (a *app) checkReport(p *parameterFlags) error {
 		}
 	}
 	if err := notAmong(path, inputs...); err != nil {
-		return err
+		return nil, err
 	}
-	if err := report.CheckFile(path); err != nil {
-		return &report.Failure{Kind: report.Usage, What: "preparing the report", On: path, Cause: bare(err), Remedy: "name a file in a directory you may write to"}
+	to, err := report.OpenDestination(path)
+	if err != nil {
+		return nil, &report.Failure{Kind: report.Usage, What: "preparing the report", On: path, Cause: bare(err), Remedy: "name a file in a directory you may write to"}
 	}
-	return nil
+	return to, nil
 }
 
 // notAmong refuses a report file that is one of the others.
@@ -60,9 +62,10 @@ func samePath(a, b string) bool {
 	return errA == nil && errB == nil && absA == absB
 }
 
-// writeReport writes rep, nil when the deployment did not begin, and returns
-// how the command ends: err comes before what is wrong with the report.
-func (a *app) writeReport(path string, rep *report.Deployment, mode spec.Mode, err error) error {
+// writeReport writes rep, nil when the deployment did not begin, to the place that
+// was opened for path, and returns how the command ends: err comes before what is
+// wrong with the report.
+func (a *app) writeReport(path string, to *report.Destination, rep *report.Deployment, mode spec.Mode, err error) error {
 	if path == "" {
 		return err
 	}
@@ -73,7 +76,7 @@ func (a *app) writeReport(path string, rep *report.Deployment, mode spec.Mode, e
 	if rep.Failure != nil {
 		rep.Failure.Exit = exitCode(err)
 	}
-	writeErr := rep.WriteFile(path)
+	writeErr := to.Put(rep)
 	switch {
 	case writeErr == nil:
 		return err

@@ -1,14 +1,8 @@
 package report
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Deployment is the report of one run, for --report. It holds no secret, and
@@ -93,67 +87,4 @@ func (d *Deployment) Fail(err error) {
 	if f, ok := errors.AsType[*Failure](err); ok {
 		d.Failure.Remedy = Clean(f.Remedy)
 	}
-}
-
-// WriteFile puts d as JSON into the file path in one step, readable by its
-// owner alone. An existing file is replaced; a terminal or a pipe is written to.
-func (d *Deployment) WriteFile(path string) error {
-	text, err := json.MarshalIndent(d, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encoding the report: %w", err)
-	}
-	text = append(text, '\n')
-	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
-		return writeStream(path, text)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), temporary)
-	if err != nil {
-		return fmt.Errorf("creating the report: %w", err)
-	}
-	defer os.Remove(f.Name()) //nolint:errcheck // gone after the rename
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	return nil
-}
-
-// writeStream writes to a terminal, or to a pipe that somebody reads.
-func writeStream(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if err != nil {
-		return fmt.Errorf("opening the report: %w", err)
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Close())
-}
-
-// temporary is the pattern of a report that is not complete yet.
-const temporary = ".report-*"
-
-// CheckFile says whether WriteFile could write to path now. It leaves nothing
-// behind.
-func CheckFile(path string) error {
-	st, err := os.Stat(path)
-	if err == nil && st.IsDir() {
-		return errors.New("it is a directory")
-	}
-	if err == nil && st.Mode()&os.ModeType == os.ModeDevice {
-		return errors.New("it is a block device")
-	}
-	if err == nil && !st.Mode().IsRegular() {
-		return nil // opening a pipe would wait for its reader
-	}
-	if link, err := os.Lstat(path); err == nil && link.Mode()&os.ModeSymlink != 0 {
-		return errors.New("it is a symbolic link, which would be replaced")
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), temporary)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
 }

@@ -13,7 +13,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestDeploymentWriteFile(t *testing.T) {
+// writeFile opens a destination and puts a report there.
+func writeFile(path string, d *Deployment) error {
+	to, err := OpenDestination(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(to.Put(d), to.Close())
+}
+
+// checkFile opens a destination.
+func checkFile(path string) error {
+	to, err := OpenDestination(path)
+	if err != nil {
+		return err
+	}
+	return to.Close()
+}
+
+func TestDestination(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "report.json")
@@ -27,7 +45,7 @@ func TestDeploymentWriteFile(t *testing.T) {
 		Tasks:  []TaskResult{{Name: "A", Outcome: Done, Seconds: 0.5}}, HostKeys: []HostKeyPrint{{"rsa", "SHA256:x"}},
 		KnownHosts: []string{"web1 ssh-rsa AAAA"}, Timings: []Timing{{"copy", 1}},
 	}
-	if err := want.WriteFile(path); err != nil {
+	if err := writeFile(path, &want); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
@@ -50,7 +68,7 @@ func TestDeploymentWriteFile(t *testing.T) {
 	}
 }
 
-func TestDeploymentWriteFileErrors(t *testing.T) {
+func TestDestinationErrors(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "directory")
@@ -58,20 +76,20 @@ func TestDeploymentWriteFileErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	var d Deployment
-	if err := d.WriteFile(filepath.Join(dir, "no", "report")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("WriteFile into a missing directory = %v", err)
+	if err := writeFile(filepath.Join(dir, "no", "report"), &d); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Put into a missing directory = %v", err)
 	}
-	if err := d.WriteFile(target); err == nil {
-		t.Error("WriteFile over a directory succeeded")
+	if err := writeFile(target, &d); err == nil {
+		t.Error("Put over a directory succeeded")
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
 	}
 }
 
-// TestDeploymentWriteFileToPipe: what is no file must not be replaced by one;
+// TestDestinationPipe: what is no file must not be replaced by one;
 // for root, that would be the end of /dev/null.
-func TestDeploymentWriteFileToPipe(t *testing.T) {
+func TestDestinationPipe(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
@@ -83,7 +101,7 @@ func TestDeploymentWriteFileToPipe(t *testing.T) {
 	}
 	defer func() { _ = reader.Close() }()
 	d := Deployment{Name: "web1"}
-	if err := errors.Join(CheckFile(path), d.WriteFile(path)); err != nil {
+	if err := writeFile(path, &d); err != nil {
 		t.Fatal(err)
 	}
 	if st, err := os.Lstat(path); err != nil || st.Mode()&os.ModeNamedPipe == 0 {
@@ -95,39 +113,39 @@ func TestDeploymentWriteFileToPipe(t *testing.T) {
 	}
 }
 
-// TestDeploymentWriteFileToNobody: a pipe that nobody reads is no reason to wait.
-func TestDeploymentWriteFileToNobody(t *testing.T) {
+// TestDestinationNobody: a pipe that nobody reads is no reason to wait.
+func TestDestinationNobody(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := new(Deployment).WriteFile(path); !errors.Is(err, syscall.ENXIO) {
-		t.Errorf("WriteFile = %v, want %v", err, syscall.ENXIO)
+	if err := writeFile(path, new(Deployment)); !errors.Is(err, syscall.ENXIO) {
+		t.Errorf("Put = %v, want %v", err, syscall.ENXIO)
 	}
 }
 
-// TestCheckFileLink: a link would be replaced, and what it leads to be left as it is.
-func TestCheckFileLink(t *testing.T) {
+// TestDestinationLink: a link would be replaced, and what it leads to be left as it is.
+func TestDestinationLink(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := errors.Join(os.WriteFile(dir+"/file", nil, 0o600), os.Symlink("file", dir+"/link"), os.Symlink("/dev/null", dir+"/null")); err != nil {
 		t.Fatal(err)
 	}
-	if err := CheckFile(dir + "/link"); err == nil {
-		t.Error("CheckFile of a link to a file succeeded")
+	if err := checkFile(dir + "/link"); err == nil {
+		t.Error("OpenDestination of a link to a file succeeded")
 	}
-	if err := CheckFile(dir + "/null"); err != nil {
-		t.Errorf("CheckFile of a link to a device = %v", err)
+	if err := checkFile(dir + "/null"); err != nil {
+		t.Errorf("OpenDestination of a link to a device = %v", err)
 	}
 }
 
-func TestCheckFile(t *testing.T) {
+func TestDestinationRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for path, ok := range map[string]bool{"report.json": true, "gone/report.json": false, ".": false} {
-		if err := CheckFile(filepath.Join(dir, path)); (err == nil) != ok {
-			t.Errorf("CheckFile(%q) = %v, want success %v", path, err, ok)
+		if err := checkFile(filepath.Join(dir, path)); (err == nil) != ok {
+			t.Errorf("OpenDestination(%q) = %v, want success %v", path, err, ok)
 		}
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
@@ -135,8 +153,8 @@ func TestCheckFile(t *testing.T) {
 	}
 }
 
-// TestCheckFileOnADevice: what is on a disk is not to be overwritten by JSON.
-func TestCheckFileOnADevice(t *testing.T) {
+// TestDestinationDevice: what is on a disk is not to be overwritten by JSON.
+func TestDestinationDevice(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("not root: cannot make a device node")
@@ -145,11 +163,11 @@ func TestCheckFileOnADevice(t *testing.T) {
 	if err := unix.Mknod(path, unix.S_IFBLK|0o600, int(unix.Mkdev(7, 250))); err != nil {
 		t.Fatal(err)
 	}
-	if err := CheckFile(path); err == nil {
-		t.Error("CheckFile of a block device succeeds")
+	if err := checkFile(path); err == nil {
+		t.Error("OpenDestination of a block device succeeds")
 	}
-	if err := CheckFile(os.DevNull); err != nil {
-		t.Errorf("CheckFile(%s) = %v", os.DevNull, err)
+	if err := checkFile(os.DevNull); err != nil {
+		t.Errorf("OpenDestination(%s) = %v", os.DevNull, err)
 	}
 }
 
@@ -181,5 +199,70 @@ func TestFailure(t *testing.T) {
 	}
 	if f := (&Failure{Cause: cause}); !errors.Is(f, cause) {
 		t.Error("the cause is lost")
+	}
+}
+
+// TestDestinationReplaced has somebody who may write to the directory of the report
+// put something else in its place while there is nothing to report yet.
+func TestDestinationReplaced(t *testing.T) {
+	t.Parallel()
+	for name, swap := range map[string]func(dir, victim string) error{
+		"a link":      func(dir, victim string) error { return os.Symlink(victim, dir+"/report") },
+		"a hard link": func(dir, victim string) error { return os.Link(victim, dir+"/report") },
+		"another directory": func(dir, victim string) error {
+			return errors.Join(os.Rename(dir, dir+".old"), os.Symlink(filepath.Dir(victim), dir))
+		},
+	} {
+		top := t.TempDir()
+		dir, victim := filepath.Join(top, "theirs"), filepath.Join(top, "ours/report")
+		err := errors.Join(os.Mkdir(dir, 0o755), os.Mkdir(filepath.Dir(victim), 0o755), os.WriteFile(victim, []byte("precious"), 0o600))
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := OpenDestination(dir + "/report")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := swap(dir, victim); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(to.Put(&Deployment{Name: "web1"}), to.Close()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if text, err := os.ReadFile(victim); err != nil || string(text) != "precious" {
+			t.Errorf("%s: a file elsewhere has become %q, %v", name, text, err)
+		}
+	}
+}
+
+// TestDestinationReplacedStream writes to the pipe that was there, not to what has
+// its name at the end.
+func TestDestinationReplacedStream(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := errors.Join(syscall.Mkfifo(dir+"/pipe", 0o600), os.WriteFile(dir+"/victim", []byte("precious"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.OpenFile(dir+"/pipe", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Close() }()
+	to, err := OpenDestination(dir + "/pipe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(dir+"/pipe"), os.Symlink("victim", dir+"/pipe")); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(to.Put(&Deployment{Name: "web1"}), to.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var got Deployment
+	if err := json.NewDecoder(reader).Decode(&got); err != nil || got.Name != "web1" {
+		t.Errorf("read %+v, %v", got, err)
+	}
+	if text, err := os.ReadFile(dir + "/victim"); err != nil || string(text) != "precious" {
+		t.Errorf("the file a link leads to has become %q, %v", text, err)
 	}
 }

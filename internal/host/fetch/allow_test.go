@@ -125,7 +125,22 @@ func TestFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := client(t, "file://"+dir+"/*", "file:///dev/*")
+	other := t.TempDir()
+	if err := errors.Join(os.WriteFile(other+"/secret", []byte("secret"), 0o600), os.Symlink("answer", dir+"/inside"), os.Symlink(dir, other+"/top"),
+		os.Symlink(other+"/secret", dir+"/out"), os.Symlink(other, dir+"/outdir"), os.Symlink("../"+filepath.Base(other)+"/secret", dir+"/up")); err != nil {
+		t.Fatal(err)
+	}
+	c := client(t, "file://"+dir+"/*", "file:///dev/*", "file://"+other+"/top/*")
+	for _, name := range []string{dir + "/inside", other + "/top/answer"} { // a link of the administrator's leads to the directory
+		if got, _, err := all(t, c, "file://"+name); err != nil || got != "text" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"out", "outdir/secret", "up"} {
+		if got, _, err := all(t, c, "file://"+dir+"/"+name); !errors.Is(err, ErrForbidden) {
+			t.Errorf("a link that leads out, %s: %q, %v", name, got, err)
+		}
+	}
 	if got, length, err := all(t, c, "file://"+path); err != nil || got != "text" || length != 4 {
 		t.Errorf("%q of %d, %v", got, length, err)
 	}

@@ -17,10 +17,8 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
@@ -169,27 +167,9 @@ func (c *Client) Open(ctx context.Context, text string) (*Stream, error) {
 	case "ftp", "ftps":
 		return c.openFTP(ctx, u)
 	case "file":
-		return openFile(u)
+		return c.openFile(u)
 	}
 	return c.openHTTP(ctx, u)
-}
-
-// openFile opens a file that ALLOW_URL names. Nothing but a regular file has an
-// end that can be relied on.
-func openFile(u *url.URL) (*Stream, error) {
-	fd, err := syscall.Open(path.Clean(u.Path), syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), "")
-	st, err := f.Stat()
-	if err == nil && !st.Mode().IsRegular() {
-		err = errors.New("it is no regular file")
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return &Stream{f, st.Size()}, nil
 }
 
 // parse parses a URL and never quotes it.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -182,16 +183,24 @@ func (d *Disk) Undo() error {
 	return nil
 }
 
-// removeSame removes path if it still is the file f.
+// removeSame removes path if it still is the file f. It looks and removes in one
+// directory: another one may get its name at any time.
 func removeSame(f *os.File, path string) error {
-	ours, err := f.Stat()
+	var ours, there unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &ours); err != nil {
+		return err
+	}
+	dir, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	if there, err := os.Lstat(path); err != nil || !os.SameFile(ours, there) {
+	defer unix.Close(dir) //nolint:errcheck // only a place
+	name := filepath.Base(path)
+	err = unix.Fstatat(dir, name, &there, unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil || ours.Dev != there.Dev || ours.Ino != there.Ino {
 		return err
 	}
-	return os.Remove(path)
+	return unix.Unlinkat(dir, name, 0)
 }
 
 func checkSize(size int64) error {
