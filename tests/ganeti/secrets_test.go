@@ -69,8 +69,11 @@ func unseen(c cluster) {
 		c.Errorf("adding %s: %v\n%s", instance, err, added)
 	}
 	failed, err := c.quietly(withSecrets(failing, canaries, decoys[decoyConsole], printsSecrets))
-	if err == nil || !strings.Contains(failed, hiddenSecrets) {
-		c.Errorf("adding %s: %v, want a failure of %q\n%s", failing, err, hiddenSecrets, failed)
+	if err == nil || !strings.Contains(failed, "exit status 3") {
+		c.Errorf("adding %s: %v, want a failure with the status of the program\n%s", failing, err, failed)
+	}
+	if log := osLog(c, failing); !strings.Contains(log, hiddenSecrets) {
+		c.Errorf("the log of %s has no %q:\n%s", failing, hiddenSecrets, log)
 	}
 	end()
 	s.End()
@@ -90,6 +93,21 @@ func unseen(c cluster) {
 	}
 	checkHandedOver(c, c.diskOf(1, instance), instance, canaries)
 	c.remove(instance, failing)
+}
+
+// osLog is what Ganeti kept of the OS scripts of an instance on the first node.
+func osLog(c cluster, instance string) string {
+	c.Helper()
+	files, _ := filepath.Glob(filepath.Join(path(1, "var/log/ganeti/os"), "*"+instance+"*"))
+	var all strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			c.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
 }
 
 // A CUSTOM_TASK that prints its secrets and fails, and what may be seen of that.

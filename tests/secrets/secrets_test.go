@@ -111,12 +111,13 @@ func TestTree(t *testing.T) {
 	want := []Finding{
 		{"logs", "comment of the key", file},
 		{"logs", "key", file},
+		{"report", "user-data in base64 after 0", "report.json"},
 		{"report", "user-data in base64", "report.json"},
 	}
 	if d := cmp.Diff(want, s.Found()); d != "" {
 		t.Errorf("found (-want +got):\n%s", d)
 	}
-	s.Check([]string{"report: user-data in base64", "logs: key", "logs: comment of the key"})
+	s.Check([]string{"report: user-data in base64", "report: user-data in base64 after 0", "logs: key", "logs: comment of the key"})
 }
 
 // TestCanaries decodes what is encoded and has everything differ.
@@ -135,5 +136,33 @@ func TestCanaries(t *testing.T) {
 		if text == c.Texts[name] || len(text) < 20 {
 			t.Errorf("%s is %q again", name, text)
 		}
+	}
+}
+
+// TestForms compares the forms with what real programs print.
+func TestForms(t *testing.T) {
+	t.Parallel()
+	const text = `canary it's "<&>"`
+	forms := Forms(text)
+	for name, script := range map[string]string{
+		"quoted":            `(set -x; : "$1") 2>&1`,
+		"in hexadecimal":    `printf %s "$1" | od -An -v -tx1 -w99 | tr -d ' '`,
+		"in HEXADECIMAL":    `printf %s "$1" | od -An -v -tx1 -w99 | tr -d ' ' | tr a-f A-F`,
+		"in a dump":         `printf %s "$1" | od -An -v -tx1 -w99`,
+		"in base64 after 0": `printf %s "$1" | base64`,
+		"in base64 after 1": `printf 1%s "$1" | base64`,
+		"in base64 after 2": `printf 12%s "$1" | base64`,
+		"in a form":         `echo 'canary+it%27s+%22%3C%26%3E%22'`,
+		"in a path":         `echo 'canary%20it%27s%20%22%3C&%3E%22'`,
+		"in JSON":           `echo 'canary it'"'"'s \"\u003c\u0026\u003e\"'`,
+	} {
+		out, err := exec.Command("bash", "-c", script, "bash", text).Output()
+		if err != nil || len(forms[name]) < len(text) || !strings.Contains(string(out), forms[name]) {
+			t.Errorf("%s: %q is not in %q (%v)", name, forms[name], out, err)
+		}
+		delete(forms, name)
+	}
+	if len(forms) > 0 {
+		t.Errorf("forms without a program: %q", forms)
 	}
 }

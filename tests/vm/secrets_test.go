@@ -83,7 +83,7 @@ func (e *exposure) watch(handover [][]string, start func() *harness.Process) har
 // What the host starts lives for so long that it was looked at.
 func (e *exposure) check(more ...string) {
 	e.t.Helper()
-	want := append(secrets.Planted(e.dirs), "console: "+decoyConsole, "log: "+decoyConsole)
+	want := append(secrets.Planted(e.dirs), "console: "+decoyConsole)
 	want = append(want, more...)
 	e.search.Check(want)
 	for _, program := range []string{"snf-image-worker", "qemu-system-x86_64"} {
@@ -98,22 +98,39 @@ type ending struct {
 	task     string
 	settings []string
 	code     int
-	line     string // what the last line must match
-	shows    string // what the log must have: in place of secrets that were printed, [secret]
+	line     string   // what the last line must match
+	shows    string   // what the log must have: in place of secrets that were printed, [secret]
+	found    []string // what else the search finds: the raw console is the test's alone
 }
 
-// printed is what a task prints of its environment: less than a line of the log
-// takes, so that nothing of it is cut off.
-const printed = `echo pw "$SNF_IMAGE_PASSWD" keys $SNF_IMAGE_AUTH_KEYS files "$SNF_IMAGE_PERSONALITY"`
+// printed is what a task prints of what it knows: first less than a line of the log
+// takes, so that nothing of it is cut off, then in all forms, and what was made for this
+// machine.
+const printed = `echo pw "$SNF_IMAGE_PASSWD" keys $SNF_IMAGE_AUTH_KEYS files "$SNF_IMAGE_PERSONALITY"
+(set -x; : "$SNF_IMAGE_PASSWD" "$(printf %s "$SNF_IMAGE_PASSWD" | base64)") 2>&1
+printf %q "$SNF_IMAGE_PASSWD"; echo "${SNF_IMAGE_PASSWD@Q}"
+for text in "$SNF_IMAGE_PASSWD" "$(printf %s "$SNF_IMAGE_CLOUD_USERDATA" | base64 -d)" "$(cat "$SNF_IMAGE_TARGET/etc/motd")"; do
+	echo "$text"
+	for before in '' x xx; do printf %s "$before$text" | base64; done
+	printf %s "$text" | od -An -v -tx1 -w99
+	printf %s "$text" | od -An -v -tx1 | tr -d ' \n' | tr a-f A-F
+	printf %s "$text" | od -An -v -tx1 | tr -d '\n' | tr ' ' %
+	echo
+done
+grep ^root: "$SNF_IMAGE_TARGET/etc/shadow"
+cat "$SNF_IMAGE_TARGET/etc/ssh/ssh_host_ed25519_key"`
 
 const hidden = "pw [secret] keys [secret] files [secret]"
 
-// endings are the three: with the log of who debugs, with a message about what the
-// program printed, and with the helper's console in a log that shows it only then.
+// endings are the three: with the log of who debugs, with an error of a program that has
+// printed all it knows, and with the helper's console in a log that shows it only then.
 var endings = map[string]ending{
-	"in success": {printed, []string{"IMAGE_DEBUG=yes", "HELPER_DEBUG=yes"}, 0, "", hidden},
-	"in failure": {printed + " >&2; exit 3", []string{"IMAGE_DEBUG=yes"}, 8, "RunCustomTask", hidden},
-	"in death":   {printed + "; echo c >/proc/sysrq-trigger; sleep 9", nil, 7, "helper", "helper console: "},
+	"in success": {printed, []string{"IMAGE_DEBUG=yes", "HELPER_DEBUG=yes"}, 0, "", hidden, []string{"log: " + decoyConsole}},
+	"in failure": {"(" + printed + ") 2>&1; exit 3", nil, 8, "RunCustomTask.*exit status 3; .*set IMAGE_DEBUG=yes", "", nil},
+	"in death": {
+		printed + `; printf 'last %s words\n' "$(printf %s "$SNF_IMAGE_PASSWD" | base64)" >/dev/console; echo c >/proc/sysrq-trigger; sleep 9`, nil, 7,
+		"helper", "helper console: last [secret]", []string{"console: password in base64 after 0", "log: " + decoyConsole},
+	},
 }
 
 // check looks at how a run ended.
@@ -149,7 +166,7 @@ func TestSecretsCreate(t *testing.T) {
 			} else {
 				e.made(o.Stderr + o.Stdout)
 			}
-			e.check("log: " + decoyImage)
+			e.check(append(ending.found, "log: "+decoyImage)...)
 		})
 	}
 }
@@ -188,7 +205,7 @@ func TestSecretsDeploy(t *testing.T) {
 				text, _ := os.ReadFile(reportFile)
 				e.made(o.Stderr + o.Stdout + string(text))
 			}
-			e.check(secrets.Arguments+": "+decoyImage, "report: "+decoyImage)
+			e.check(append(ending.found, secrets.Arguments+": "+decoyImage, "report: "+decoyImage)...)
 		})
 	}
 }

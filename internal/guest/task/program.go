@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,8 +22,11 @@ const maxProgramOutput = 64 << 10
 
 // runProgram runs a program that came with the deployment or the image: in the
 // root of the helper, with the image below SNF_IMAGE_TARGET, in mount, process
-// and network namespaces of its own. All its children end with it. Its output
-// goes to the log at debug level, without the secrets of its environment.
+// and network namespaces of its own. All its children end with it.
+//
+// It knows secrets and may print them in any form. What it prints is therefore never
+// part of an error or a warning. It goes to the log alone, and only where IMAGE_DEBUG
+// asks for it, redacted.
 func runProgram(ctx context.Context, r *Run, c command.Cmd) error {
 	env, dropped := environment(r)
 	if len(dropped) > 0 {
@@ -41,54 +43,33 @@ func runProgram(ctx context.Context, r *Run, c command.Cmd) error {
 		_, err := command.Run(ctx, c)
 		return err
 	})
-	text := redact(r, out.text())
-	if text != "" {
-		r.Log.Debug("output", "program", c.Args[0], "text", text)
+	if text := out.text(); r.Plan.Debug && text != "" {
+		r.Log.Debug("output", "program", c.Args[0], "text", redact(r, text))
 	}
-	return programError(r, err, text)
+	return programError(r, err)
 }
 
-// programError makes the error of a program that failed, with the end of what
-// it printed.
-func programError(r *Run, err error, text string) error {
+// programError makes the error of a program that failed, without what it printed.
+func programError(r *Run, err error) error {
 	exit, ok := errors.AsType[*command.ExitError](err)
 	if !ok {
 		return err
 	}
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	lines = lines[max(0, len(lines)-5):]
-	return &command.ExitError{
-		Args: exit.Args, Code: exit.Code, Err: exit.Err,
-		Stderr: strings.Join(lines, " / "),
+	remedy := "what it printed may hold secrets and is not shown; set IMAGE_DEBUG=yes to have it in the log, redacted"
+	if r.Plan.Debug {
+		remedy = "see what it printed, in the log above"
 	}
+	return &Remedied{Err: &command.ExitError{Args: exit.Args, Code: exit.Code, Err: exit.Err}, Remedy: remedy}
 }
 
-// redact takes the secrets of the environment out of text. Short ones stay:
-// they would make holes everywhere and hide nothing.
+// redact takes the secrets of the deployment out of text.
 func redact(r *Run, text string) string {
 	if r.Credentials == nil {
 		return text
 	}
-	for _, part := range secretLines(r.Credentials.Environment) {
-		text = strings.ReplaceAll(text, part, spec.Secret(part).String())
-	}
-	return text
-}
-
-// secretLines returns the lines of the secrets that are worth hiding, the longest
-// first: with a shorter one taken out of it, a longer one is not found any more, and
-// the rest of it stays.
-func secretLines(secrets map[string]spec.Secret) []string {
-	var parts []string
-	for _, secret := range secrets {
-		for part := range strings.SplitSeq(secret.Reveal(), "\n") {
-			if part = strings.TrimSpace(part); len(part) >= 4 {
-				parts = append(parts, part)
-			}
-		}
-	}
-	slices.SortFunc(parts, func(a, b string) int { return len(b) - len(a) })
-	return parts
+	var secrets spec.Redactor
+	secrets.AddCredentials(*r.Credentials)
+	return secrets.Redact(text)
 }
 
 // interpreter returns the program that runs a script beginning with head, as

@@ -32,7 +32,7 @@ func Settings() []Setting {
 func used() []Setting {
 	return []Setting{
 		{"IMAGE_DIR", "directory", "/var/lib/snf-image", Used, "images named without a scheme lie here", to(path, func(c *Config) *string { return &c.ImageDir })},
-		{"IMAGE_DEBUG", "boolean", "no", Used, "log every step", to(boolean, func(c *Config) *bool { return &c.ImageDebug })},
+		{"IMAGE_DEBUG", "boolean", "no", Used, "log every step, and what programs of CUSTOM_TASK and of the image print, secrets replaced", to(boolean, func(c *Config) *bool { return &c.ImageDebug })},
 		{"VERSION_CHECK", "boolean", "yes", Used, "refuse a helper image of another release; no only warns", to(boolean, func(c *Config) *bool { return &c.VersionCheck })},
 		{"HELPER_DIR", "directory", "/var/lib/snf-image/helper", Used, "the helper image lies here", to(path, func(c *Config) *string { return &c.HelperDir })},
 		{"HELPER_PKG", "file", "${HELPER_DIR}/snf-image-helper.deb", Used, "package the helper image is made from; a bare name is looked for in HELPER_DIR", helperPackage},

@@ -42,6 +42,7 @@ func (r *run) check(ctx context.Context, o target.Options) error {
 		r.warn("auth_keys: " + w)
 	}
 	r.plan = r.Spec.Plan(r.planOptions())
+	r.redactor.AddSpec(r.Spec)
 	if err := r.openHelper(); err != nil {
 		return err
 	}
@@ -230,7 +231,7 @@ func (r *run) boot(ctx context.Context) (*helperRun, error) {
 func (r *run) bootWith(ctx context.Context, disks []vm.Disk) (*helperRun, error) {
 	b := &boot{
 		image: r.helper, qemu: r.qemu, memoryMiB: r.Config.HelperMemory, user: r.ids.helper,
-		disks: disks, nonce: r.plan.Nonce, verdicts: r.verdicts(), log: r.Log,
+		disks: disks, nonce: r.plan.Nonce, verdicts: r.verdicts(), redact: r.redactor.Redact, log: r.Log,
 	}
 	if r.shell != nil {
 		b.shell, b.listens = r.shell.file, r.shell.listens

@@ -57,6 +57,7 @@ type run struct {
 	record *record
 
 	debugged int // the agent's debug messages so far
+	redactor spec.Redactor
 }
 
 // Run carries out req. The report is complete up to the point that was reached,

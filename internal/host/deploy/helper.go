@@ -46,6 +46,7 @@ type boot struct {
 	listens   bool // shell is a listening socket
 	nonce     string
 	verdicts  vm.Verdicts
+	redact    func(string) string
 	log       *slog.Logger
 }
 
@@ -113,7 +114,7 @@ func (b *boot) try(ctx context.Context, a vm.Accelerator) (*helperRun, error) {
 	m, err := vm.Start(vm.Config{
 		QEMU: b.qemu, Accelerator: a, Kernel: b.image.Kernel, Initramfs: b.image.Initramfs,
 		Cmdline:   cmdline + " snf.nonce=" + b.nonce,
-		MemoryMiB: b.memoryMiB, Disks: b.disks, User: b.user, Shell: b.shell, ShellListens: b.listens, Log: b.log,
+		MemoryMiB: b.memoryMiB, Disks: b.disks, User: b.user, Shell: b.shell, ShellListens: b.listens, Log: b.log, Redact: b.redact,
 	})
 	if err != nil {
 		return nil, err

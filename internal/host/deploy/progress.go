@@ -20,7 +20,7 @@ const debugLimit = 2000
 func (r *run) debug(e report.Event) {
 	for _, m := range e.Messages {
 		if r.debugged++; r.debugged <= debugLimit {
-			r.Log.Debug("helper: " + report.Clean(m))
+			r.Log.Debug("helper: " + report.Clean(r.redactor.Redact(m)))
 		}
 	}
 }

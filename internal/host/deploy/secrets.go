@@ -32,6 +32,7 @@ func (r *run) credentials(in *report.Inspection, made []spec.HostKey) (*spec.Cre
 		return nil, err
 	}
 	c := r.Spec.Credentials(hashes, keys)
+	r.redactor.AddCredentials(c)
 	return &c, r.record.installedKeys(keys, r.Spec)
 }
 

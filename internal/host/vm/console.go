@@ -2,6 +2,7 @@ package vm
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"strings"
@@ -17,10 +18,12 @@ const (
 	maxLineBytes = 4096 // a longer one is cut into several
 )
 
-// console keeps the last lines of untrusted output, escaped.
+// console keeps the last lines of untrusted output. It shows them without what redact
+// takes out, escaped and bounded.
 type console struct {
-	log  *slog.Logger
-	name string
+	log    *slog.Logger
+	name   string
+	redact func(string) string // nil takes nothing out
 
 	mu      sync.Mutex
 	partial []byte
@@ -28,8 +31,8 @@ type console struct {
 	logged  int
 }
 
-func newConsole(log *slog.Logger, name string) *console {
-	return &console{log: log, name: name}
+func newConsole(cfg Config, name string) *console {
+	return &console{log: cfg.Log, name: name, redact: cfg.Redact}
 }
 
 // Write takes output in pieces of any size. It never fails.
@@ -51,18 +54,27 @@ func (c *console) Write(p []byte) (int, error) {
 }
 
 func (c *console) add(line []byte) {
-	text := report.Clean(strings.TrimRight(string(line), "\r"))
+	text := strings.TrimRight(string(line), "\r")
 	if text == "" {
 		return
 	}
-	if c.log != nil && c.logged < maxLogged {
+	if c.log != nil && c.logged < maxLogged && c.log.Enabled(context.Background(), slog.LevelDebug) {
 		c.logged++
-		c.log.Debug(c.name, "line", text)
+		c.log.Debug(c.name, "line", c.shown(text))
 	}
 	if len(c.lines) == maxLines {
 		c.lines = append(c.lines[:0], c.lines[1:]...)
 	}
 	c.lines = append(c.lines, text)
+}
+
+// shown returns a line fit for the log. A secret that is cut would not be found any
+// more, so redact comes first.
+func (c *console) shown(line string) string {
+	if c.redact != nil {
+		line = c.redact(line)
+	}
+	return report.Clean(line)
 }
 
 // Tail returns the last lines.
@@ -73,7 +85,11 @@ func (c *console) Tail() string {
 		c.add(c.partial)
 		c.partial = c.partial[:0]
 	}
-	return strings.Join(c.lines, "\n")
+	var lines []string
+	for _, l := range c.lines {
+		lines = append(lines, c.shown(l))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // drain reads r to its end, so that a guest that floods its console never

@@ -49,6 +49,8 @@ type Config struct {
 	Shell        *os.File
 	ShellListens bool
 	Log          *slog.Logger
+	// Redact takes secrets out of a line that the guest or QEMU printed.
+	Redact func(string) string
 }
 
 // Disk is one virtio-blk disk of the helper.
@@ -100,8 +102,8 @@ func Start(cfg Config) (*Machine, error) {
 	defer p.closeChild()
 	m := &Machine{
 		Channel: p.channel,
-		console: newConsole(cfg.Log, "console"),
-		stderr:  newConsole(cfg.Log, "qemu"),
+		console: newConsole(cfg, "console"),
+		stderr:  newConsole(cfg, "qemu"),
 		qmp:     watchMonitor(p.monitor),
 		done:    make(chan struct{}),
 	}

@@ -1,9 +1,11 @@
 package vm
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -325,7 +327,7 @@ printf 'last\a' >&$console
 
 func TestConsoleCutsWhatHasNoLineEnd(t *testing.T) {
 	t.Parallel()
-	c := newConsole(nil, "console")
+	c := newConsole(Config{}, "console")
 	for range 100 {
 		_, _ = c.Write([]byte(strings.Repeat("x", 1000)))
 	}
@@ -334,5 +336,23 @@ func TestConsoleCutsWhatHasNoLineEnd(t *testing.T) {
 	}
 	if got := c.Tail(); !strings.HasPrefix(got, "xxx") {
 		t.Errorf("Tail() = %.20q, want x", got)
+	}
+}
+
+// TestConsoleIsRedacted: what a program of the image prints on the helper's console may
+// be a secret, also the one that is cut off where a line becomes too long.
+func TestConsoleIsRedacted(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	c := newConsole(Config{
+		Log:    slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Redact: func(s string) string { return strings.ReplaceAll(s, "geheim", "[secret]") },
+	}, "console")
+	long := strings.Repeat("x", report.MaxLine-6) + "geheim"
+	_, _ = c.Write([]byte("a geheim b\n" + long + "\nthe geheim end"))
+	for name, got := range map[string]string{"Tail": c.Tail(), "log": log.String()} {
+		if strings.Contains(got, "gehei") || !strings.Contains(got, "a [secret] b") || !strings.Contains(got, "the [secret] end") {
+			t.Errorf("%s is %q", name, got)
+		}
 	}
 }
