@@ -20,8 +20,9 @@ var (
 
 func main() {
 	ctx, stop := withSignals(context.Background())
-	var err error
+	err := guardMemory()
 	switch name := filepath.Base(os.Args[0]); {
+	case err != nil:
 	case os.Args[0] == worker.Name:
 		err = worker.Main(ctx, os.Stdin, os.Stdout)
 	case os.Args[0] == nbd.Name:

@@ -12,7 +12,7 @@ func arguments(cfg Config, p *plumbing) []string {
 		"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
 		"-name", "snf-image-helper",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-		"-machine", "q35,usb=off,vmport=off,sata=off,smbus=off",
+		"-machine", "q35,usb=off,vmport=off,sata=off,smbus=off,dump-guest-core=off",
 		"-m", strconv.Itoa(cfg.MemoryMiB), "-smp", "1",
 		"-kernel", fmt.Sprintf("/proc/self/fd/%d", p.fd.kernel),
 		"-initrd", fmt.Sprintf("/proc/self/fd/%d", p.fd.initramfs),

@@ -67,7 +67,7 @@ func TestArguments(t *testing.T) {
 	p.fd.kernel, p.fd.initramfs, p.fd.channel, p.fd.console, p.fd.monitor = 3, 4, 7, 8, 9
 	want := strings.Fields(`-no-user-config -nodefaults -display none -no-reboot -name snf-image-helper
 		-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
-		-machine q35,usb=off,vmport=off,sata=off,smbus=off -m 512 -smp 1
+		-machine q35,usb=off,vmport=off,sata=off,smbus=off,dump-guest-core=off -m 512 -smp 1
 		-kernel /proc/self/fd/3 -initrd /proc/self/fd/4 -append quiet
 		-chardev socket,id=console,fd=8 -serial chardev:console
 		-chardev socket,id=monitor,fd=9 -mon chardev=monitor,mode=control
