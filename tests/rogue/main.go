@@ -1,6 +1,6 @@
 // Command rogue is an agent that misbehaves: the tests build a helper image
-// with it and show that the host survives and never takes it for success. What
-// it does is chosen by the first label of the instance's name.
+// with it and show that the host survives and never takes it for success. What it
+// does is chosen by the first label of the instance's name.
 package main
 
 import (
@@ -20,6 +20,10 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == oopsArgument {
+		fmt.Fprintln(os.Stderr, loadBroken())
+		os.Exit(1)
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "rogue:", err)
 	}
@@ -31,6 +35,9 @@ func main() {
 func run() error {
 	if err := setUp(); err != nil {
 		return err
+	}
+	if act := early[diskMiB()]; act != nil {
+		return act()
 	}
 	port, err := openPort()
 	if err != nil {

@@ -74,6 +74,12 @@ var mischief = map[string]func(*actor) error{
 		os.Exit(1) // the kernel panics when PID 1 ends
 		return nil
 	},
+	"oops": func(a *actor) error {
+		if err := a.begin(); err != nil {
+			return err
+		}
+		return oops()
+	},
 	"garbage": func(a *actor) error {
 		if err := a.begin(); err != nil {
 			return err

@@ -106,8 +106,8 @@ var faults = map[string]fault{
 	"not there yet":     {deploying("--property", "CLOUD_INIT=yes"), 2, "not in this version", false},
 	"unknown owner":     {deploying("--file", "/etc/hostname:/etc/motd:0644:nobody-has-this-name"), 8, "nobody-has-this-name", true},
 	"custom task fails": {deploying(custom("echo one reason >&2; exit 3")...), 8, "RunCustomTask.*one reason", true},
-	"kernel panic":      {deploying(custom("echo c > /proc/sysrq-trigger")...), 7, "helper", true},
-	"sudden reset":      {deploying(custom("echo b > /proc/sysrq-trigger")...), 7, "helper", true},
+	"kernel panic":      {deploying(custom("echo c > /proc/sysrq-trigger")...), 7, "the kernel of the helper panicked: sysrq triggered crash", true},
+	"sudden reset":      {deploying(custom("echo b > /proc/sysrq-trigger")...), 7, "before it sent a result .guest-reset", true},
 	"helper hangs": {func(t *testing.T, j *job) (*harness.Installation, []string) {
 		return site.With(t, `HELPER_SOFT_TIMEOUT="8s"`), j.args(custom("sleep 1000")...)
 	}, 9, "HELPER_SOFT_TIMEOUT", true},

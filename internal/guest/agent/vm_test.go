@@ -54,7 +54,7 @@ func boot(t *testing.T, disks ...string) *helper {
 	args := []string{
 		"-nodefaults", "-no-user-config", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "256",
 		"-display", "none", "-no-reboot", "-kernel", one(t, "vmlinux-*"), "-initrd", initramfs(t, h.dir),
-		"-append", "console=ttyS0 quiet panic=-1 cryptomgr.notests snf.nonce=" + testNonce,
+		"-append", "console=ttyS0 quiet oops=panic panic=-1 cryptomgr.notests snf.nonce=" + testNonce,
 		"-serial", "file:" + h.console, "-device", "virtio-serial-pci",
 		"-chardev", "socket,id=c,path=" + filepath.Join(h.dir, "port"),
 		"-device", "virtserialport,chardev=c,name=" + hostPort,

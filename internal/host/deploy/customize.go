@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -149,11 +150,19 @@ func (r *run) helperError(err error, h *helperRun) error {
 	if errors.Is(err, errSoftTimeout) {
 		grace = r.Config.HelperHardTimeout
 	}
-	if errors.Is(err, errSilent) {
+	_, broken := errors.AsType[*protocolError](err)
+	silent := errors.Is(err, errSilent)
+	if silent || errors.Is(err, io.ErrUnexpectedEOF) {
 		settle(h) // so that its own reason can be told
 	}
 	exit, on := h.machine.Stop(grace), r.object()
+	if broken || silent {
+		err = panicked(err, exit)
+	}
 	if e := exit.Disk; e != nil && e.Disk < len(r.disks) && (e.Write || e.Disk == 0) {
+		if exit.Panic != "" {
+			logConsole(exit, h.machine, r.Log)
+		}
 		return r.diskFailure(err, *e)
 	}
 	if errors.Is(err, errSoftTimeout) {
@@ -163,8 +172,7 @@ func (r *run) helperError(err error, h *helperRun) error {
 			Remedy: "raise HELPER_SOFT_TIMEOUT, or see what the last task was waiting for",
 		}
 	}
-	_, broken := errors.AsType[*protocolError](err)
-	if broken || errors.Is(err, errSilent) {
+	if broken || silent {
 		return helperFailure("running the helper", on, err, exit, h.machine, r.Log)
 	}
 	return err

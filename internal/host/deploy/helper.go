@@ -93,8 +93,12 @@ func (b *boot) remember(why string) {
 }
 
 // worthAnother says whether a start that failed with err on one accelerator may
-// succeed on next: when it was mute, and when another accelerator ended it.
+// succeed on next: when it was mute, and when another accelerator ended it. A kernel
+// that panicked would on the same one again.
 func worthAnother(err error, a, next vm.Accelerator) bool {
+	if _, ok := errors.AsType[*kernelPanic](err); ok {
+		return a != next
+	}
 	return errors.Is(err, errMute) || errors.Is(err, errSilent) && a != next
 }
 
@@ -136,24 +140,45 @@ func (b *boot) try(ctx context.Context, a vm.Accelerator) (*helperRun, error) {
 	return &helperRun{machine: m, talk: talk, accelerator: a}, nil
 }
 
+// kernelPanic says that the helper's kernel panicked: whatever the conversation broke
+// off with came of that.
+type kernelPanic struct {
+	words string // the kernel's, escaped
+	err   error
+}
+
+func (e *kernelPanic) Error() string { return "the kernel of the helper panicked: " + e.words }
+func (e *kernelPanic) Unwrap() error { return e.err }
+
+// panicked returns err, or that the kernel panicked if it did.
+func panicked(err error, exit vm.Exit) error {
+	if _, named := errors.AsType[*kernelPanic](err); named || exit.Panic == "" {
+		return err
+	}
+	return &kernelPanic{exit.Panic, err}
+}
+
 // helperFailure explains a helper that died or broke the protocol. The console
 // goes to the log, not into the last line.
 func helperFailure(what, on string, err error, exit vm.Exit, m *vm.Machine, log *slog.Logger) error {
-	for line := range strings.SplitSeq(m.Console(), "\n") {
-		if line != "" {
-			log.Info("helper console: " + line)
-		}
-	}
-	for line := range strings.SplitSeq(exit.Stderr, "\n") {
-		if line != "" {
-			log.Info("qemu: " + line)
-		}
-	}
-	if errors.Is(err, errSilent) {
+	logConsole(exit, m, log)
+	err = panicked(err, exit)
+	if _, named := errors.AsType[*kernelPanic](err); !named && errors.Is(err, errSilent) {
 		err = fmt.Errorf("%w (%s)", err, exit.Reason)
 	}
 	return &report.Failure{
 		Kind: report.Helper, What: what, On: on, Cause: err,
 		Remedy: `see the helper's console above, and "snf-image doctor"`,
+	}
+}
+
+// logConsole tells the last words of a helper and of its QEMU.
+func logConsole(exit vm.Exit, m *vm.Machine, log *slog.Logger) {
+	for _, source := range []struct{ name, text string }{{"helper console: ", m.Console()}, {"qemu: ", exit.Stderr}} {
+		for line := range strings.SplitSeq(source.text, "\n") {
+			if line != "" {
+				log.Info(source.name + line)
+			}
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"snf-image/internal/channel"
 	"snf-image/internal/host/helper"
 	"snf-image/internal/host/vm"
+	"snf-image/internal/report"
 )
 
 // fakeBoot returns a boot whose QEMU says hello on TCG and ends at once on KVM, and
@@ -111,5 +112,40 @@ func TestDoctorIsContentWithKVM(t *testing.T) {
 	h := &helperRun{accelerator: vm.KVM, choice: vm.Choice{Why: "/dev/kvm answers"}}
 	if got, want := accelerated(h), (Finding{Subject: "helper", Grade: Good, Text: "boots with kvm: /dev/kvm answers"}); got != want {
 		t.Errorf("accelerated() = %+v, want %+v", got, want)
+	}
+}
+
+// TestPanicIsNotTriedAgain starts a helper whose kernel panics with and without KVM,
+// and ends by itself or not: each accelerator is tried once, and the panic is named.
+func TestPanicIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	for end, rest := range map[string]string{"resets": "", "stays": "read -r -t 60 line <&$channel"} {
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			b, starts := fakeBoot(t, slog.New(slog.NewTextHandler(&log, nil)))
+			script, err := os.ReadFile(b.qemu)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head, _, _ := strings.Cut(string(script), "[ $accel = tcg ]")
+			text := head + "echo '[    0.5] Kernel panic - not syncing: VFS: no root' >&$console\n" + rest + "\n"
+			if err := os.WriteFile(b.qemu, []byte(text), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			_, err = b.startOn(t.Context(), vm.Choice{Accelerators: []vm.Accelerator{vm.KVM, vm.TCG}, Why: "it answers"})
+			if report.KindOf(err) != report.Helper || !strings.Contains(err.Error(), "on tcg: the kernel of the helper panicked: VFS: no root") {
+				t.Errorf("startOn() = %v of kind %s", err, report.KindOf(err))
+			}
+			tried, err := os.ReadFile(starts)
+			if got := strings.Join(strings.Fields(string(tried)), " "); err != nil || got != "kvm tcg" {
+				t.Errorf("QEMU was started with %q, %v, want each accelerator once", got, err)
+			}
+			for _, want := range []string{"helper console: [    0.5] Kernel panic", "kvm did not run the helper: the kernel of the helper panicked"} {
+				if !strings.Contains(log.String(), want) {
+					t.Errorf("the log has no %q:\n%s", want, &log)
+				}
+			}
+		})
 	}
 }

@@ -2,10 +2,14 @@ package helper
 
 import "strings"
 
-// Cmdline is the kernel command line every helper boots with: the console, no
-// reboot loop after a panic (QEMU runs with -no-reboot and ends), and no
-// self-tests of the crypto algorithms (0.5 CPU s on TCG).
-const Cmdline = "console=ttyS0 quiet panic=-1 cryptomgr.notests"
+// Cmdline is the kernel command line every helper boots with: the console, an end at
+// once after an oops or a panic, and no self-tests of the crypto algorithms (0.5 CPU s
+// on TCG).
+//
+// A kernel that has oopsed ends what was running and goes on, without the locks that
+// holds: the helper would wait for nothing until a time limit. So an oops is a panic,
+// and a panic resets the machine, which ends QEMU (-no-reboot).
+const Cmdline = "console=ttyS0 quiet oops=panic panic=-1 cryptomgr.notests"
 
 // CmdlineTCG returns what to add to Cmdline where the helper runs on TCG. On KVM
 // it would save some milliseconds; there the kernel boots as its makers meant.

@@ -24,6 +24,7 @@ type console struct {
 	log    *slog.Logger
 	name   string
 	redact func(string) string // nil takes nothing out
+	crash  *crash
 
 	mu      sync.Mutex
 	partial []byte
@@ -32,7 +33,7 @@ type console struct {
 }
 
 func newConsole(cfg Config, name string) *console {
-	return &console{log: cfg.Log, name: name, redact: cfg.Redact}
+	return &console{log: cfg.Log, name: name, redact: cfg.Redact, crash: newCrash()}
 }
 
 // Write takes output in pieces of any size. It never fails.
@@ -58,6 +59,7 @@ func (c *console) add(line []byte) {
 	if text == "" {
 		return
 	}
+	c.crash.line(text)
 	if c.log != nil && c.logged < maxLogged && c.log.Enabled(context.Background(), slog.LevelDebug) {
 		c.logged++
 		c.log.Debug(c.name, "line", c.shown(text))

@@ -59,6 +59,11 @@ echo '{"QMP":{}}' >&$monitor
 echo '{"event":"SHUTDOWN","data":{"guest":true,"reason":"` + reason + `"}}' >&$monitor`
 }
 
+// says writes lines to the console.
+func says(lines ...string) string {
+	return "printf '" + strings.ReplaceAll(strings.Join(lines, `\n`), "'", "") + `\n' >&$console` + "\n"
+}
+
 func TestArguments(t *testing.T) {
 	t.Parallel()
 	cfg := config(t, "qemu")
@@ -94,7 +99,25 @@ func TestExit(t *testing.T) {
 		want         Exit
 	}{
 		{"power-off by the guest", shutdown("guest-shutdown"), Exit{Clean: true, Reason: "guest-shutdown"}},
-		{"reset, as after a panic", shutdown("guest-reset"), Exit{Reason: "guest-reset"}},
+		{"reset", shutdown("guest-reset"), Exit{Reason: "guest-reset"}},
+		{
+			"panic", says("[    1.234567] sysrq: Trigger a crash", "[    1.234569] Kernel panic - not syncing: sysrq triggered crash", "[    1.234590] Call Trace:") +
+				shutdown("guest-reset"),
+			Exit{Reason: "guest-reset", Panic: "sysrq triggered crash"},
+		},
+		{
+			"oops", says("[    2.000001][   T17] BUG: kernel NULL pointer dereference, address: 0000000000000008", "[    2.000002][   T17] Oops: Oops: 0002 [#1] SMP",
+				"[    2.100000][   T17] Kernel panic - not syncing: Fatal exception", "Kernel panic - not syncing: again") + shutdown("guest-reset"),
+			Exit{Reason: "guest-reset", Panic: "Fatal exception (BUG: kernel NULL pointer dereference, address: 0000000000000008)"},
+		},
+		{
+			"a panic whose reset does not work", says("Kernel panic - not syncing: \x1b[2Jbad") + "read -r -t 60 more <&$channel",
+			Exit{Reason: "QEMU ended with signal: killed", Panic: `\x1b[2Jbad`},
+		},
+		{
+			"talk of a panic", says("[    1.0] snf: Kernel panic - not syncing: talk", "[    1.1] Kernel panic - not syncing: ", "[    1.2] BUG: talk") + shutdown("guest-reset"),
+			Exit{Reason: "guest-reset"},
+		},
 		{
 			"status of an error", shutdown("guest-shutdown") + "\necho oops >&2; exit 3",
 			Exit{Reason: "QEMU ended with exit status 3", Stderr: "oops"},

@@ -1,0 +1,94 @@
+package vm
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+)
+
+// plumbing holds the descriptors between the host and QEMU. files[i] is
+// descriptor 3+i in QEMU.
+type plumbing struct {
+	channel          net.Conn
+	console, monitor net.Conn
+	files            []*os.File
+	own              []*os.File // QEMU's ends of the socket pairs, closed after the start
+	fd               struct{ kernel, initramfs, channel, console, monitor, shell int }
+	disks            []int
+}
+
+func newPlumbing(cfg Config) (*plumbing, error) {
+	p := &plumbing{}
+	pass := func(f *os.File) int {
+		p.files = append(p.files, f)
+		return len(p.files) + 2
+	}
+	pair := func(conn *net.Conn, fd *int) error {
+		mine, theirs, err := socketPair()
+		if err != nil {
+			return err
+		}
+		*conn, *fd = mine, pass(theirs)
+		p.own = append(p.own, theirs)
+		return nil
+	}
+	p.fd.kernel, p.fd.initramfs = pass(cfg.Kernel), pass(cfg.Initramfs)
+	var err error
+	for _, d := range cfg.Disks {
+		f := d.File
+		if d.Connect != nil && err == nil {
+			f, err = d.Connect()
+			p.own = append(p.own, f)
+		}
+		p.disks = append(p.disks, pass(f))
+	}
+	if cfg.Shell != nil {
+		p.fd.shell = pass(cfg.Shell)
+	}
+	for _, e := range []struct {
+		conn *net.Conn
+		fd   *int
+	}{{&p.channel, &p.fd.channel}, {&p.console, &p.fd.console}, {&p.monitor, &p.fd.monitor}} {
+		if err == nil {
+			err = pair(e.conn, e.fd)
+		}
+	}
+	if err != nil {
+		p.closeChild()
+		p.closeHost()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *plumbing) closeChild() {
+	for _, f := range p.own {
+		_ = f.Close()
+	}
+}
+
+func (p *plumbing) closeHost() {
+	for _, c := range []net.Conn{p.channel, p.console, p.monitor} {
+		if c != nil {
+			_ = c.Close()
+		}
+	}
+}
+
+// socketPair returns two connected stream sockets, ours as a net.Conn so that
+// deadlines work.
+func socketPair() (net.Conn, *os.File, error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a socket pair: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "helper"), os.NewFile(uintptr(fds[1]), "helper")
+	defer func() { _ = ours.Close() }()
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		_ = theirs.Close()
+		return nil, nil, fmt.Errorf("making a socket pair: %w", err)
+	}
+	return conn, theirs, nil
+}
