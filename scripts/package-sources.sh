@@ -88,7 +88,7 @@ describe() {
     echo
     echo "The helper image was made by \"snf-image helper build\" of snf-image $VERSION,"
     echo "commit $(git rev-parse HEAD), which is published with it: the list of what is"
-    echo "taken from which package is internal/host/helper/packages.go. The kernel is"
+    echo "taken from which package is internal/host/helper/build/packages.go. The kernel is"
     echo "Debian's, taken out of its bzImage without sections that are not loaded; its"
     echo "configuration and build scripts are in its source package. Nothing was changed."
     echo

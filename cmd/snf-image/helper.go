@@ -13,6 +13,7 @@ import (
 
 	"snf-image/internal/host/deploy"
 	"snf-image/internal/host/helper"
+	"snf-image/internal/host/helper/build"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -35,7 +36,7 @@ func (a *app) helperCommand() *cobra.Command {
 }
 
 func (a *app) helperBuild() *cobra.Command {
-	var opts helper.BuildOptions
+	var opts build.Options
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build the helper image into HELPER_DIR from Debian packages",
@@ -54,13 +55,13 @@ The helper image that was there stays in use until the new one is complete.`,
 				opts.Agent = findAgent()
 			}
 			opts.Dir, opts.Release, opts.Env, opts.Log = cfg.HelperDir, version, proxies(), a.log
-			_, err = helper.Build(cmd.Context(), opts)
+			_, err = build.Build(cmd.Context(), opts)
 			return err
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&opts.Agent, "agent", "", "agent `program` (default: beside this program, else "+installedAgent+")")
-	flags.StringVar(&opts.Suite, "suite", helper.DefaultSuite, "Debian `suite` that kernel and tools come from")
+	flags.StringVar(&opts.Suite, "suite", build.DefaultSuite, "Debian `suite` that kernel and tools come from")
 	flags.StringVar(&opts.Mirror, "mirror", "", "`URL` of Debian's archive (default: the mirror in the sources of apt)")
 	flags.StringVar(&opts.SecurityMirror, "security-mirror", "", "`URL` of its security updates (default: likewise)")
 	return cmd

@@ -13,12 +13,13 @@ const module = "snf-image"
 // beyond the basics, which ones. A trailing "/" stands for everything below.
 // A package that is not named here may import the basics only.
 var allowed = map[string][]string{
-	"internal/host/target":    {"internal/host/format", "internal/host/nbd", "internal/host/ownership"},
-	"internal/host/config":    {"internal/host/ownership"},
-	"internal/host/helper":    {"internal/host/ownership"},
-	"internal/host/admission": {"internal/host/ownership"},
-	"internal/host/worker":    {"internal/host/format", "internal/host/target", "internal/host/nbd"},
-	"internal/host/deploy":    {"internal/host/"},
+	"internal/host/target":       {"internal/host/format", "internal/host/nbd", "internal/host/ownership"},
+	"internal/host/config":       {"internal/host/ownership"},
+	"internal/host/helper":       {"internal/host/deb", "internal/host/ownership"},
+	"internal/host/helper/build": {"internal/host/deb", "internal/host/helper"},
+	"internal/host/admission":    {"internal/host/ownership"},
+	"internal/host/worker":       {"internal/host/format", "internal/host/target", "internal/host/nbd"},
+	"internal/host/deploy":       {"internal/host/"},
 
 	"internal/guest/inspect": {"internal/guest/rootfs"},
 	"internal/guest/task": {
@@ -50,10 +51,10 @@ var modules = map[string][]string{
 	"github.com/go-crypt/crypt":             {"internal/host/credentials"},
 	"github.com/go-crypt/x":                 {"internal/host/credentials"},
 	"golang.org/x/crypto":                   {"internal/host/credentials"},
-	"github.com/u-root/u-root":              {"internal/host/helper"},
+	"github.com/u-root/u-root":              {"internal/host/helper/build"},
 	"github.com/knqyf263/go-deb-version":    {"internal/host/helper"},
-	"github.com/therootcompany/xz":          {"internal/host/helper"},
-	"github.com/klauspost/compress":         {"internal/host/format", "internal/host/helper"},
+	"github.com/therootcompany/xz":          {"internal/host/helper/build"},
+	"github.com/klauspost/compress":         {"internal/host/format"},
 	"github.com/cyphar/filepath-securejoin": {"internal/guest/rootfs"},
 	"github.com/google/renameio/v2":         {"internal/guest/rootfs"},
 	"github.com/zeebo/blake3":               {"internal/host/worker"},

@@ -1,5 +1,6 @@
-// Package helper builds, verifies and describes the helper image: the kernel
-// and the initramfs the helper VM boots, and the manifest that vouches for them.
+// Package helper unpacks, verifies and describes the helper image: the kernel and
+// the initramfs the helper VM boots, and the manifest that vouches for them. Its
+// package build makes one.
 //
 // HELPER_DIR holds manifest.json and the files it names:
 //

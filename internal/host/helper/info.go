@@ -23,7 +23,7 @@ type Description struct {
 func Info(dir, pkg string) (*Description, error) {
 	m, err := readManifest(dir)
 	if err != nil {
-		return nil, failure("reading the helper image", dir, err, Remedy(pkg))
+		return nil, Failure("reading the helper image", dir, err, Remedy(pkg))
 	}
 	d := &Description{Manifest: m, Dir: dir, Concerns: m.Concerns(time.Now())}
 	for _, f := range m.files() {
@@ -37,7 +37,7 @@ func Info(dir, pkg string) (*Description, error) {
 
 // verify compares the file in dir with what f says about it.
 func (f File) verify(dir string) error {
-	digest, err := digestFile(filepath.Join(dir, f.Name))
+	digest, err := DigestFile(filepath.Join(dir, f.Name))
 	if err != nil {
 		return err
 	}

@@ -11,11 +11,13 @@ import (
 	"time"
 )
 
+// ManifestSchema is the version of the manifest's own form.
+const ManifestSchema = 2
+
 const (
-	manifestName   = "manifest.json"
-	manifestSchema = 2
-	maxManifest    = 1 << 20
-	maxFile        = 1 << 30
+	manifestName = "manifest.json"
+	maxManifest  = 1 << 20
+	maxFile      = 1 << 30
 )
 
 // DebianCloud is the flavour with the kernel of linux-image-cloud-amd64.
@@ -45,12 +47,19 @@ type File struct {
 	Digest string `json:"sha256"`
 }
 
+// Package is one Debian package the helper image was made of.
+type Package struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Digest  string `json:"sha256"` // of the package file
+}
+
 // files returns the files of m.
 func (m *Manifest) files() []File { return []File{m.Vmlinux, m.Initramfs, m.Copyright} }
 
-// newFile names content after its kind and digest.
-func newFile(kind string, content []byte) File {
-	digest := digestOf(content)
+// NewFile names content after its kind and digest.
+func NewFile(kind string, content []byte) File {
+	digest := DigestOf(content)
 	return File{Name: kind + "-" + digest[:16], Size: int64(len(content)), Digest: digest}
 }
 
@@ -84,8 +93,8 @@ func parseManifest(b []byte) (*Manifest, error) {
 	if err := d.Decode(m); err != nil {
 		return nil, fmt.Errorf("parsing the manifest: %w", err)
 	}
-	if m.Schema != manifestSchema {
-		return nil, fmt.Errorf("manifest of schema %d, this version reads %d", m.Schema, manifestSchema)
+	if m.Schema != ManifestSchema {
+		return nil, fmt.Errorf("manifest of schema %d, this version reads %d", m.Schema, ManifestSchema)
 	}
 	for _, f := range m.files() {
 		if err := f.check(); err != nil {

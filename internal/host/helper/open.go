@@ -62,7 +62,7 @@ func Open(dir string, opts OpenOptions) (*Image, error) {
 		image, err = open(dir, opts)
 	}
 	if err != nil {
-		return nil, failure("opening the helper image", dir, err, remedy(err, opts.Package))
+		return nil, Failure("opening the helper image", dir, err, remedy(err, opts.Package))
 	}
 	return image, nil
 }

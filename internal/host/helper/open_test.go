@@ -21,28 +21,28 @@ import (
 func putImage(t *testing.T, dir, release, salt string) *Manifest {
 	t.Helper()
 	m := &Manifest{
-		Schema: manifestSchema, Release: release, Protocol: channel.Version,
-		Flavour: DebianCloud, Suite: "trixie", Newest: "2026-01-31", Kernel: "6.1", Contents: digestOf([]byte(salt)),
+		Schema: ManifestSchema, Release: release, Protocol: channel.Version,
+		Flavour: DebianCloud, Suite: "trixie", Newest: "2026-01-31", Kernel: "6.1", Contents: DigestOf([]byte(salt)),
 	}
 	files := map[string][]byte{}
 	put := func(kind string, size int) File {
 		content := bytes.Repeat([]byte(kind+salt), size)
-		f := newFile(kind, content)
+		f := NewFile(kind, content)
 		files[f.Name] = content
 		return f
 	}
 	m.Vmlinux, m.Initramfs, m.Copyright = put("vmlinux", 400_000), put("initramfs", 1000), put("copyright", 1)
-	s, err := openStore(dir)
+	s, err := OpenStore(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
-	temp, err := s.temp()
+	defer s.Close()
+	temp, err := s.Temp()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(temp)
-	if err := s.publish(temp, m, files); err != nil {
+	if err := s.Publish(temp, m, files); err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -62,7 +62,7 @@ func TestOpenSealsWhatItVerified(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if digestOf(got) != want.Digest {
+		if DigestOf(got) != want.Digest {
 			t.Errorf("%s: memory does not hold the file", want.Name)
 		}
 		if _, err := f.WriteAt([]byte("x"), 0); !errors.Is(err, unix.EPERM) {
@@ -167,7 +167,7 @@ func TestOthers(t *testing.T) {
 		if report.KindOf(err) != report.HelperImage || !errors.Is(err, ownership.ErrOthers) || !strings.Contains(err.Error(), ownership.Remedy) {
 			t.Errorf("%s: Open = %v", name, err)
 		}
-		if _, err := openStore(dir); name != "manifest" && !errors.Is(err, ownership.ErrOthers) {
+		if _, err := OpenStore(dir); name != "manifest" && !errors.Is(err, ownership.ErrOthers) {
 			t.Errorf("%s: openStore = %v", name, err)
 		}
 	}

@@ -13,46 +13,46 @@ import (
 	"snf-image/internal/report"
 )
 
-// store is HELPER_DIR while a build holds its lock.
-type store struct {
+// Store is HELPER_DIR while a build holds its lock.
+type Store struct {
 	dir  string
 	lock *os.File
 }
 
 const tempPrefix = ".build-"
 
-// openStore makes dir if it is missing and locks it. Only one build at a time
+// OpenStore makes dir if it is missing and locks it. Only one build at a time
 // may work there.
-func openStore(dir string) (*store, error) {
+func OpenStore(dir string) (*Store, error) {
 	if err := ownership.MakeDir(dir, 0o755); errors.Is(err, ownership.ErrOthers) {
-		return nil, failure("making the directory of the helper image", dir, err, ownership.Remedy)
+		return nil, Failure("making the directory of the helper image", dir, err, ownership.Remedy)
 	} else if err != nil {
-		return nil, failure("making the directory of the helper image", dir, err, "")
+		return nil, Failure("making the directory of the helper image", dir, err, "")
 	}
 	lock, err := os.Open(dir)
 	if err != nil {
-		return nil, failure("opening the directory of the helper image", dir, err, "")
+		return nil, Failure("opening the directory of the helper image", dir, err, "")
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		lock.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			err = errors.New("another build is at work there")
 		}
-		return nil, failure("locking the directory of the helper image", dir, err, "wait for the other build to end")
+		return nil, Failure("locking the directory of the helper image", dir, err, "wait for the other build to end")
 	}
-	return &store{dir: dir, lock: lock}, nil
+	return &Store{dir: dir, lock: lock}, nil
 }
 
-// close gives up the lock, also that of a child which is being started at this
+// Close gives up the lock, also that of a child which is being started at this
 // moment and still has the descriptor.
-func (s *store) close() {
+func (s *Store) Close() {
 	_ = unix.Flock(int(s.lock.Fd()), unix.LOCK_UN)
 	s.lock.Close()
 }
 
-// temp returns a new private directory on the same file system, and removes
+// Temp returns a new private directory on the same file system, and removes
 // what builds that were killed left behind.
-func (s *store) temp() (string, error) {
+func (s *Store) Temp() (string, error) {
 	s.remove(func(name string) bool { return strings.HasPrefix(name, tempPrefix) })
 	temp, err := os.MkdirTemp(s.dir, tempPrefix)
 	if err != nil {
@@ -61,9 +61,9 @@ func (s *store) temp() (string, error) {
 	return filepath.Abs(temp)
 }
 
-// publish writes files and the manifest below temp, moves them into place, the
+// Publish writes files and the manifest below temp, moves them into place, the
 // manifest last, and removes the files of the manifest before.
-func (s *store) publish(temp string, m *Manifest, files map[string][]byte) error {
+func (s *Store) Publish(temp string, m *Manifest, files map[string][]byte) error {
 	text, err := m.encode()
 	if err != nil {
 		return fmt.Errorf("encoding the manifest: %w", err)
@@ -81,7 +81,7 @@ func (s *store) publish(temp string, m *Manifest, files map[string][]byte) error
 }
 
 // put writes one file durably and atomically.
-func (s *store) put(temp, name string, content []byte) error {
+func (s *Store) put(temp, name string, content []byte) error {
 	f, err := os.OpenFile(filepath.Join(temp, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (s *store) put(temp, name string, content []byte) error {
 
 // remove removes the entries of the directory that match, as far as it can:
 // what stays takes room, but no one looks at it.
-func (s *store) remove(match func(name string) bool) {
+func (s *Store) remove(match func(name string) bool) {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return
@@ -110,8 +110,8 @@ func (s *store) remove(match func(name string) bool) {
 	}
 }
 
-// failure returns a report.Failure about the helper image.
-func failure(what, on string, cause error, remedy string) error {
+// Failure returns a report.Failure about the helper image.
+func Failure(what, on string, cause error, remedy string) error {
 	if _, ok := errors.AsType[*report.Failure](cause); ok {
 		return cause
 	}

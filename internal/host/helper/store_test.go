@@ -12,20 +12,20 @@ import (
 func TestOneBuildAtATime(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "new", "helper")
-	first, err := openStore(dir)
+	first, err := OpenStore(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = openStore(dir)
+	_, err = OpenStore(dir)
 	if report.KindOf(err) != report.HelperImage || !strings.Contains(err.Error(), "another build is at work") {
-		t.Errorf("openStore() = %v", err)
+		t.Errorf("OpenStore() = %v", err)
 	}
-	first.close()
-	second, err := openStore(dir)
+	first.Close()
+	second, err := OpenStore(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second.close()
+	second.Close()
 }
 
 func TestPublishReplacesEverything(t *testing.T) {
@@ -65,12 +65,12 @@ func TestFailedPublishKeepsTheOldImage(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			putImage(t, dir, "1.0", "a")
-			s, err := openStore(dir)
+			s, err := OpenStore(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer s.close()
-			temp, err := s.temp()
+			defer s.Close()
+			temp, err := s.Temp()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +83,7 @@ func TestFailedPublishKeepsTheOldImage(t *testing.T) {
 			if kind == "manifest" {
 				occupy(t, filepath.Join(temp, manifestName))
 			}
-			if err := s.publish(temp, &Manifest{}, files); err == nil {
+			if err := s.Publish(temp, &Manifest{}, files); err == nil {
 				t.Fatal("publish() = nil")
 			}
 			image, err := Open(dir, OpenOptions{Release: "1.0"})

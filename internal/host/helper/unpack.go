@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"snf-image/internal/command"
+	"snf-image/internal/host/deb"
 )
 
 const (
@@ -40,16 +41,16 @@ type UnpackOptions struct {
 func Unpack(ctx context.Context, opts UnpackOptions) (*Manifest, error) {
 	version, err := packageVersion(ctx, opts)
 	if err != nil {
-		return nil, failure("reading the helper package", opts.Package, err, opts.packageRemedy())
+		return nil, Failure("reading the helper package", opts.Package, err, opts.packageRemedy())
 	}
-	store, err := openStore(opts.Dir)
+	store, err := OpenStore(opts.Dir)
 	if err != nil {
 		return nil, err
 	}
-	defer store.close()
+	defer store.Close()
 	m, err := unpack(ctx, store, opts)
 	if err != nil {
-		return nil, failure("unpacking the helper package", opts.Package, err, opts.packageRemedy())
+		return nil, Failure("unpacking the helper package", opts.Package, err, opts.packageRemedy())
 	}
 	opts.Log.Info("made the helper image", "dir", opts.Dir, "package", version, "kernel", m.Kernel)
 	return m, nil
@@ -81,7 +82,7 @@ func packageVersion(ctx context.Context, opts UnpackOptions) (string, error) {
 }
 
 // unpack reads the package, checks what it holds, and publishes it.
-func unpack(ctx context.Context, s *store, opts UnpackOptions) (*Manifest, error) {
+func unpack(ctx context.Context, s *Store, opts UnpackOptions) (*Manifest, error) {
 	carried, err := readPackage(ctx, opts.Package)
 	if err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func unpack(ctx context.Context, s *store, opts UnpackOptions) (*Manifest, error
 			return nil, err
 		}
 	}
-	temp, err := s.temp()
+	temp, err := s.Temp()
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +105,7 @@ func unpack(ctx context.Context, s *store, opts UnpackOptions) (*Manifest, error
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	return m, s.publish(temp, m, files)
+	return m, s.Publish(temp, m, files)
 }
 
 // carried is what a package has in packageDir, by name.
@@ -112,7 +113,7 @@ type carried map[string][]byte
 
 func readPackage(ctx context.Context, file string) (carried, error) {
 	c, room := carried{}, int64(maxUnpacked)
-	err := deb{path: file}.each(ctx, func(h *tar.Header, r io.Reader) error {
+	err := deb.Walk(ctx, file, func(h *tar.Header, r io.Reader) error {
 		dir, name := path.Split(h.Name)
 		if path.Clean(dir) != packageDir {
 			return nil
@@ -156,7 +157,7 @@ func (c carried) file(want File) ([]byte, error) {
 		return nil, fmt.Errorf("the package has no %s", want.Name)
 	case int64(len(data)) != want.Size:
 		return nil, fmt.Errorf("%s: %w", want.Name, errSize)
-	case digestOf(data) != want.Digest:
+	case DigestOf(data) != want.Digest:
 		return nil, fmt.Errorf("%s: %w", want.Name, errDigest)
 	}
 	return data, nil

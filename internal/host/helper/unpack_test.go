@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -273,4 +274,16 @@ func TestRemedyNamesThePackageThatLiesThere(t *testing.T) {
 			t.Errorf("Open() with the package %q = %v, want %q", pkg, err, want)
 		}
 	}
+}
+
+// requireTool returns the path of a tool, or skips the test without it.
+func requireTool(t *testing.T, name string) string {
+	t.Helper()
+	p, err := exec.LookPath(name)
+	if err != nil && os.Getenv("SNF_STRICT") == "1" {
+		t.Fatal(err)
+	} else if err != nil {
+		t.Skip(err)
+	}
+	return p
 }

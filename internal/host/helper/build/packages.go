@@ -1,6 +1,10 @@
-package helper
+package build
 
-import "strings"
+import (
+	"strings"
+
+	"snf-image/internal/host/deb"
+)
 
 // kernelPackage depends on the kernel package of the day.
 const kernelPackage = "linux-image-cloud-amd64"
@@ -97,7 +101,7 @@ func addLinks(t tree) {
 func (s source) wanted() map[string]bool {
 	set := map[string]bool{}
 	for name := range strings.FieldsSeq(s.files) {
-		set[merged(name)] = true
+		set[deb.Merged(name)] = true
 	}
 	return set
 }

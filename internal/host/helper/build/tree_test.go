@@ -1,4 +1,4 @@
-package helper
+package build
 
 import (
 	"bytes"
@@ -9,26 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/u-root/u-root/pkg/cpio"
 )
-
-func TestMerged(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"./bin/cat":                   "usr/bin/cat",
-		"/sbin/e2fsck":                "usr/sbin/e2fsck",
-		"./lib/x86_64-linux-gnu/a.so": "usr/lib/x86_64-linux-gnu/a.so",
-		"./usr/bin/[":                 "usr/bin/[",
-		"bin":                         "bin",
-		"./../../lib/modules/x":       "usr/lib/modules/x",
-		"libexec/x":                   "libexec/x",
-		"lib64/ld-linux-x86-64.so.2":  "usr/lib64/ld-linux-x86-64.so.2",
-		"./":                          "",
-		"./usr/share/doc/x/copyright": "usr/share/doc/x/copyright",
-	} {
-		if got := merged(in); got != want {
-			t.Errorf("merged(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
 
 func testTree() tree {
 	t := skeleton()

@@ -1,6 +1,10 @@
-package helper
+package build
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"snf-image/internal/host/helper"
+)
 
 // Files in the initramfs for the agent.
 const (
@@ -15,7 +19,7 @@ type contents struct {
 	Flavour  string    `json:"flavour"`
 	Suite    string    `json:"suite"`
 	Kernel   string    `json:"kernel"`
-	Packages []Package `json:"packages"`
+	Packages []helper.Package `json:"packages"`
 	Files    []entry   `json:"files"`
 }
 
@@ -28,10 +32,10 @@ type entry struct {
 // addContents lists the files of t in a file of its own and returns the digest
 // of that.
 func addContents(t tree, c contents) (string, error) {
-	c.Schema = manifestSchema
+	c.Schema = helper.ManifestSchema
 	for _, name := range t.paths() {
 		if n := t[name]; n.isFile() {
-			c.Files = append(c.Files, entry{Path: "/" + name, Size: len(n.data), Digest: digestOf(n.data)})
+			c.Files = append(c.Files, entry{Path: "/" + name, Size: len(n.data), Digest: helper.DigestOf(n.data)})
 		}
 	}
 	b, err := json.MarshalIndent(c, "", " ")
@@ -40,5 +44,5 @@ func addContents(t tree, c contents) (string, error) {
 	}
 	b = append(b, '\n')
 	t.file(contentsPath, 0o644, b)
-	return digestOf(b), nil
+	return helper.DigestOf(b), nil
 }

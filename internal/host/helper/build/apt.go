@@ -1,4 +1,4 @@
-package helper
+package build
 
 import (
 	"context"
@@ -28,7 +28,7 @@ type apt struct {
 
 // fetch downloads the kernel package and the packages named, and returns their
 // files. apt checks what it downloads against the signed lists.
-func (a *apt) fetch(ctx context.Context, names []string) ([]deb, error) {
+func (a *apt) fetch(ctx context.Context, names []string) ([]packageFile, error) {
 	for _, tool := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := command.Find(tool); err != nil {
 			return nil, aptFailure(tool, err, "build on Debian with apt installed, and copy HELPER_DIR from there")
@@ -50,7 +50,7 @@ func (a *apt) fetch(ctx context.Context, names []string) ([]deb, error) {
 	if _, err := a.run(ctx, into, "apt-get", append([]string{"download", "-q"}, names...)...); err != nil {
 		return nil, fmt.Errorf("downloading packages of %s: %w", a.suite, err)
 	}
-	return findDebs(into, names)
+	return findPackages(into, names)
 }
 
 func aptFailure(on string, cause error, remedy string) error {

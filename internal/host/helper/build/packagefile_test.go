@@ -1,9 +1,7 @@
-package helper
+package build
 
 import (
 	"archive/tar"
-	"context"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -37,70 +35,32 @@ func makeDeb(t *testing.T, dir, name string, files map[string]string) string {
 	return deb
 }
 
-func TestDebEach(t *testing.T) {
+func TestFindPackages(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	makeDeb(t, dir, "tool", map[string]string{"bin/tool": "x", "usr/share/doc/tool/copyright": "free"})
-	debs, err := findDebs(dir, []string{"tool"})
-	if err != nil {
+	file := makeDeb(t, dir, "tool", map[string]string{"usr/share/doc/tool/copyright": "free"})
+	got, err := findPackages(dir, []string{"tool"})
+	if err != nil || len(got) != 1 || got[0].Name != "tool" || got[0].Version != "1:2-3" || got[0].path != file {
+		t.Fatalf("findPackages() = %+v, %v", got, err)
+	}
+	b := &build{copyrights: map[string]string{}}
+	if err := b.each(t.Context(), got[0], func(*tar.Header, io.Reader) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if debs[0].Name != "tool" || debs[0].Version != "1:2-3" {
-		t.Errorf("package = %+v", debs[0].Package)
-	}
-	got := map[string]string{}
-	licence := ""
-	err = debs[0].each(t.Context(), func(h *tar.Header, r io.Reader) error {
-		licence += copyright(h)
-		if h.Typeflag == tar.TypeReg {
-			b, err := io.ReadAll(r)
-			got[h.Name] = string(b)
-			return err
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]string{"usr/bin/tool": "x", "usr/share/doc/tool/copyright": "free"}
-	if diff := cmp.Diff(want, got); diff != "" || licence != "tool" {
-		t.Errorf("copyright of %q, files (-want +got):\n%s", licence, diff)
+	if b.copyrights["tool"] != "free" || b.newest.IsZero() {
+		t.Errorf("licence %q, newest file of %s, want free and a date", b.copyrights["tool"], b.newest)
 	}
 }
 
-func TestDebEachEnds(t *testing.T) {
-	t.Parallel()
-	requireTool(t, "dpkg-deb")
-	dir := t.TempDir()
-	file := makeDeb(t, dir, "big", map[string]string{"bin/big": strings.Repeat("x", 1<<20)})
-	whole, err := newDeb(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop := errors.New("enough")
-	if err := whole.each(t.Context(), func(*tar.Header, io.Reader) error { return stop }); !errors.Is(err, stop) {
-		t.Errorf("each() with a visitor that fails = %v", err)
-	}
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := whole.each(cancelled, func(*tar.Header, io.Reader) error { return nil }); err == nil {
-		t.Error("each() with a cancelled context = nil")
-	}
-	if err := os.Truncate(file, 500); err != nil {
-		t.Fatal(err)
-	}
-	if err := whole.each(t.Context(), func(*tar.Header, io.Reader) error { return nil }); err == nil || !strings.Contains(err.Error(), "unpacking big_") {
-		t.Errorf("each() of half a package = %v", err)
-	}
-}
-
-func TestFindDebsRefuses(t *testing.T) {
+func TestFindPackagesRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "odd_name.deb"), nil)
+	if err := os.WriteFile(filepath.Join(dir, "odd_name.deb"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range map[string]string{"absent": "apt left 0 files", "odd": "not named"} {
-		if _, err := findDebs(dir, []string{name}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("findDebs(%s) = %v, want %q", name, err, want)
+		if _, err := findPackages(dir, []string{name}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("findPackages(%s) = %v, want %q", name, err, want)
 		}
 	}
 }
@@ -108,7 +68,7 @@ func TestFindDebsRefuses(t *testing.T) {
 func TestTakeToolsWantsEveryFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	d, err := newDeb(makeDeb(t, dir, "tool", map[string]string{"sbin/one": "1", "bin/other": "o"}))
+	d, err := newPackage(makeDeb(t, dir, "tool", map[string]string{"sbin/one": "1", "bin/other": "o"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +89,9 @@ func TestReadAgentRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	text := filepath.Join(dir, "text")
-	write(t, text, []byte("#!/bin/sh\n"))
+	if err := os.WriteFile(text, []byte("#!/bin/sh\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, file := range map[string]string{"missing": dir + "/none", "script": text, "dynamic": requireTool(t, "sh")} {
 		if _, err := readAgent(file); err == nil {
 			t.Errorf("readAgent(%s) = nil", name)
@@ -139,11 +101,11 @@ func TestReadAgentRefuses(t *testing.T) {
 
 func TestBuildRefuses(t *testing.T) {
 	t.Parallel()
-	_, err := Build(t.Context(), BuildOptions{Dir: t.TempDir(), Flavour: "snf"})
+	_, err := Build(t.Context(), Options{Dir: t.TempDir(), Flavour: "snf"})
 	if err == nil || !strings.Contains(err.Error(), "not in this version") {
 		t.Errorf("Build(snf) = %v", err)
 	}
-	_, err = Build(t.Context(), BuildOptions{Dir: t.TempDir(), Agent: "/nonexistent"})
+	_, err = Build(t.Context(), Options{Dir: t.TempDir(), Agent: "/nonexistent"})
 	if err == nil || !strings.Contains(err.Error(), "reading the agent") {
 		t.Errorf("Build() without an agent = %v", err)
 	}

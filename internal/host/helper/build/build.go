@@ -1,4 +1,4 @@
-package helper
+package build
 
 import (
 	"bytes"
@@ -11,14 +11,15 @@ import (
 	"time"
 
 	"snf-image/internal/channel"
+	"snf-image/internal/host/helper"
 )
 
-// BuildOptions says what to build and where.
-type BuildOptions struct {
+// Options say what to build and where.
+type Options struct {
 	Dir     string // HELPER_DIR, made if it is missing
 	Agent   string // path of the static agent
 	Release string // release version of snf-image
-	Flavour string // "" means DebianCloud
+	Flavour string // "" means helper.DebianCloud
 	Suite   string // of Debian; "" means DefaultSuite
 	// Mirror and SecurityMirror are the URIs of Debian's archive and of its
 	// security updates. Without them the mirror that this node uses serves.
@@ -30,30 +31,30 @@ type BuildOptions struct {
 
 // Build makes the helper image from Debian packages and puts it into opts.Dir.
 // Whatever was there stays in force until the new one is complete.
-func Build(ctx context.Context, opts BuildOptions) (*Manifest, error) {
+func Build(ctx context.Context, opts Options) (*helper.Manifest, error) {
 	if opts.Flavour == "" {
-		opts.Flavour = DebianCloud
+		opts.Flavour = helper.DebianCloud
 	}
-	if opts.Flavour != DebianCloud {
-		return nil, failure("building the helper image", opts.Flavour, errors.New("this flavour is not in this version"), "")
+	if opts.Flavour != helper.DebianCloud {
+		return nil, helper.Failure("building the helper image", opts.Flavour, errors.New("this flavour is not in this version"), "")
 	}
 	suite, err := findSuite(opts.Suite)
 	if err != nil {
-		return nil, failure("building the helper image", opts.Suite, err, "")
+		return nil, helper.Failure("building the helper image", opts.Suite, err, "")
 	}
 	agent, err := readAgent(opts.Agent)
 	if err != nil {
-		return nil, failure("reading the agent", opts.Agent, err, `run "make build"`)
+		return nil, helper.Failure("reading the agent", opts.Agent, err, `run "make build"`)
 	}
-	store, err := openStore(opts.Dir)
+	store, err := helper.OpenStore(opts.Dir)
 	if err != nil {
 		return nil, err
 	}
-	defer store.close()
+	defer store.Close()
 	b := &build{opts: opts, suite: suite, agent: agent, tree: skeleton(), copyrights: map[string]string{}}
 	m, err := b.run(ctx, store)
 	if err != nil {
-		return nil, failure("building the helper image", opts.Dir, err, "")
+		return nil, helper.Failure("building the helper image", opts.Dir, err, "")
 	}
 	opts.Log.Info("built the helper image", "dir", opts.Dir, "suite", m.Suite, "kernel", m.Kernel,
 		"vmlinux", m.Vmlinux.Size, "initramfs", m.Initramfs.Size)
@@ -62,7 +63,7 @@ func Build(ctx context.Context, opts BuildOptions) (*Manifest, error) {
 
 // build is one build in progress.
 type build struct {
-	opts       BuildOptions
+	opts       Options
 	suite      suite
 	agent      []byte
 	tree       tree
@@ -72,8 +73,8 @@ type build struct {
 }
 
 // run downloads, assembles and publishes.
-func (b *build) run(ctx context.Context, s *store) (*Manifest, error) {
-	temp, err := s.temp()
+func (b *build) run(ctx context.Context, s *helper.Store) (*helper.Manifest, error) {
+	temp, err := s.Temp()
 	if err != nil {
 		return nil, err
 	}
@@ -93,17 +94,17 @@ func (b *build) run(ctx context.Context, s *store) (*Manifest, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	return m, s.publish(temp, m, files)
+	return m, s.Publish(temp, m, files)
 }
 
 // assemble makes the files of the helper image from packages, the kernel's
 // first. It depends on nothing but its arguments, the agent and the release.
-func (b *build) assemble(ctx context.Context, debs []deb) (map[string][]byte, *Manifest, error) {
+func (b *build) assemble(ctx context.Context, debs []packageFile) (map[string][]byte, *helper.Manifest, error) {
 	if err := b.collect(ctx, debs); err != nil {
 		return nil, nil, err
 	}
-	m := &Manifest{
-		Schema: manifestSchema, Release: b.opts.Release, Protocol: channel.Version,
+	m := &helper.Manifest{
+		Schema: helper.ManifestSchema, Release: b.opts.Release, Protocol: channel.Version,
 		Flavour: b.opts.Flavour, Kernel: b.kernel.version,
 		Suite: b.suite.name, Newest: b.newest.UTC().Format(time.DateOnly),
 	}
@@ -125,7 +126,7 @@ func (b *build) assemble(ctx context.Context, debs []deb) (map[string][]byte, *M
 		return nil, nil, err
 	}
 	texts := b.copyrightFile()
-	m.Vmlinux, m.Initramfs, m.Copyright = newFile("vmlinux", kernel), newFile("initramfs", initramfs), newFile("copyright", texts)
+	m.Vmlinux, m.Initramfs, m.Copyright = helper.NewFile("vmlinux", kernel), helper.NewFile("initramfs", initramfs), helper.NewFile("copyright", texts)
 	return map[string][]byte{m.Vmlinux.Name: kernel, m.Initramfs.Name: initramfs, m.Copyright.Name: texts}, m, nil
 }
 

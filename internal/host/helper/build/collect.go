@@ -1,4 +1,4 @@
-package helper
+package build
 
 import (
 	"archive/tar"
@@ -8,10 +8,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"snf-image/internal/host/deb"
 )
 
 // collect fills the tree from the packages.
-func (b *build) collect(ctx context.Context, debs []deb) error {
+func (b *build) collect(ctx context.Context, debs []packageFile) error {
 	b.opts.Log.Info("unpacking packages", "count", len(debs))
 	b.kernel = newKernelFiles()
 	if err := b.each(ctx, debs[0], b.kernel.visit); err != nil {
@@ -37,7 +39,7 @@ func (b *build) collect(ctx context.Context, debs []deb) error {
 }
 
 // takeTools adds the files s names to the tree; each must be there.
-func (b *build) takeTools(ctx context.Context, d deb, s source) error {
+func (b *build) takeTools(ctx context.Context, d packageFile, s source) error {
 	wanted := s.wanted()
 	err := b.each(ctx, d, func(h *tar.Header, r io.Reader) error {
 		if !wanted[h.Name] {
@@ -61,8 +63,8 @@ func (b *build) takeTools(ctx context.Context, d deb, s source) error {
 
 // each visits the entries of d, and keeps its licence text and the time of its
 // newest file: Debian sets no file's time later than the package's own.
-func (b *build) each(ctx context.Context, d deb, visit func(*tar.Header, io.Reader) error) error {
-	return d.each(ctx, func(h *tar.Header, r io.Reader) error {
+func (b *build) each(ctx context.Context, d packageFile, visit func(*tar.Header, io.Reader) error) error {
+	return deb.Walk(ctx, d.path, func(h *tar.Header, r io.Reader) error {
 		if h.ModTime.After(b.newest) {
 			b.newest = h.ModTime
 		}

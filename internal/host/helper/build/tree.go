@@ -1,12 +1,13 @@
-package helper
+package build
 
 import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/u-root/u-root/pkg/cpio"
+
+	"snf-image/internal/host/deb"
 )
 
 // node is one entry of the initramfs.
@@ -24,19 +25,19 @@ func (n node) isFile() bool { return n.mode&cpio.S_IFMT == cpio.S_IFREG }
 type tree map[string]node
 
 func (t tree) file(name string, perm uint64, data []byte) {
-	t[merged(name)] = node{mode: cpio.S_IFREG | perm, data: data}
+	t[deb.Merged(name)] = node{mode: cpio.S_IFREG | perm, data: data}
 }
 
 func (t tree) link(name, target string) {
-	t[merged(name)] = node{mode: cpio.S_IFLNK | 0o777, data: []byte(target)}
+	t[deb.Merged(name)] = node{mode: cpio.S_IFLNK | 0o777, data: []byte(target)}
 }
 
 func (t tree) directory(name string, perm uint64) {
-	t[merged(name)] = node{mode: cpio.S_IFDIR | perm}
+	t[deb.Merged(name)] = node{mode: cpio.S_IFDIR | perm}
 }
 
 func (t tree) device(name string, perm, major, minor uint64) {
-	t[merged(name)] = node{mode: cpio.S_IFCHR | perm, major: major, minor: minor}
+	t[deb.Merged(name)] = node{mode: cpio.S_IFCHR | perm, major: major, minor: minor}
 }
 
 // paths returns the paths of t in order, a directory before its content.
@@ -62,7 +63,7 @@ func skeleton() tree {
 		t.directory(dir, 0o755)
 	}
 	t.directory("tmp", 0o1777)
-	for _, dir := range mergedDirs {
+	for _, dir := range deb.MergedDirs {
 		t["usr/"+dir] = node{mode: cpio.S_IFDIR | 0o755}
 		t[dir] = node{mode: cpio.S_IFLNK | 0o777, data: []byte("usr/" + dir)}
 	}
@@ -73,17 +74,4 @@ func skeleton() tree {
 	t.file("etc/nsswitch.conf", 0o644, []byte("passwd: files\ngroup: files\n"))
 	t.link("etc/mtab", "../proc/self/mounts")
 	return t
-}
-
-// mergedDirs are the directories that are links into /usr.
-var mergedDirs = []string{"bin", "sbin", "lib", "lib64"}
-
-// merged returns the place of name, as a package has it, with a merged /usr.
-func merged(name string) string {
-	name = strings.TrimPrefix(path.Clean("/"+name), "/")
-	first, _, below := strings.Cut(name, "/")
-	if below && slices.Contains(mergedDirs, first) {
-		return "usr/" + name
-	}
-	return name
 }

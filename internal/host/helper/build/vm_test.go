@@ -1,4 +1,4 @@
-package helper
+package build
 
 import (
 	"log/slog"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"snf-image/internal/host/helper"
 )
 
 // TestHelperImageBoots builds the helper image from Debian's packages, twice,
@@ -26,7 +28,7 @@ func TestHelperImageBoots(t *testing.T) {
 	if out, err := compile.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	opts := BuildOptions{Dir: filepath.Join(dir, "a"), Agent: agent, Release: "1", Log: slog.New(slog.DiscardHandler)}
+	opts := Options{Dir: filepath.Join(dir, "a"), Agent: agent, Release: "1", Log: slog.New(slog.DiscardHandler)}
 	first, err := Build(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +41,7 @@ func TestHelperImageBoots(t *testing.T) {
 	if diff := cmp.Diff(first, second); diff != "" {
 		t.Errorf("the second build differs (-first +second):\n%s", diff)
 	}
-	image, err := Open(opts.Dir, OpenOptions{Release: "1"})
+	image, err := helper.Open(opts.Dir, helper.OpenOptions{Release: "1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,11 +53,11 @@ func TestHelperImageBoots(t *testing.T) {
 }
 
 // boot boots image and expects the smoke agent to pass everything.
-func boot(t *testing.T, qemu string, image *Image) {
+func boot(t *testing.T, qemu string, image *helper.Image) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), qemu, "-no-user-config", "-nodefaults", "-nographic", "-no-reboot",
 		"-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "256",
-		"-kernel", "/proc/self/fd/3", "-initrd", "/proc/self/fd/4", "-append", Cmdline+" "+CmdlineTCG(),
+		"-kernel", "/proc/self/fd/3", "-initrd", "/proc/self/fd/4", "-append", helper.Cmdline+" "+helper.CmdlineTCG(),
 		"-serial", "stdio", "-device", "virtio-serial-pci",
 		"-drive", "if=none,id=d,driver=null-co,size=1M", "-device", "virtio-blk-pci,drive=d")
 	cmd.ExtraFiles = []*os.File{image.Kernel, image.Initramfs}

@@ -1,4 +1,4 @@
-package helper
+package build
 
 import (
 	"archive/tar"
