@@ -14,13 +14,13 @@ const (
 
 // contents is contents.json: what the initramfs holds beside it.
 type contents struct {
-	Schema   int       `json:"schema"`
-	Release  string    `json:"release"`
-	Flavour  string    `json:"flavour"`
-	Suite    string    `json:"suite"`
-	Kernel   string    `json:"kernel"`
+	Schema   int              `json:"schema"`
+	Release  string           `json:"release"`
+	Flavour  string           `json:"flavour"`
+	Suite    string           `json:"suite"`
+	Kernel   string           `json:"kernel"`
 	Packages []helper.Package `json:"packages"`
-	Files    []entry   `json:"files"`
+	Files    []entry          `json:"files"`
 }
 
 type entry struct {
