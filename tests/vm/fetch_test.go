@@ -54,6 +54,10 @@ func serveImage(t *testing.T, j *job) *imageServer {
 		w.Header().Set("Content-Length", fmt.Sprint(size))
 		send(w, size/2+512)
 	})
+	mux.HandleFunc("/cut", func(w http.ResponseWriter, _ *http.Request) { // as HTTP/1.0 does, which a broken connection looks like
+		w.Header().Set("Transfer-Encoding", "identity")
+		send(w, size/2)
+	})
 	mux.HandleFunc("/long", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", fmt.Sprint(int64(300*images.MiB)))
 	})
@@ -139,6 +143,7 @@ func TestGanetiFetchFails(t *testing.T) {
 		want string
 	}{
 		"/broken":  {3, `fetching the image, on ` + s.URL + `/broken: the transfer broke off before its end`},
+		"/cut":     {3, `it broke off: \d+ bytes came, and by its partition table it has at least \d+; look at what the server sends`},
 		"/endless": {4, `the disk is too small: it has 268435456 bytes and the image goes on; use a larger disk`},
 	} {
 		checkLog(t, d.Call(t, "create", gnt(j.disk, osp(map[string]string{"OSP_IMG_ID": s.URL + path}))).Fails(t, tc.code, tc.want))

@@ -179,6 +179,11 @@ func TestGanetiDumpRefuses(t *testing.T) {
 	stale(t, j.disk, 64)
 	imported(t, d, j.disk, strings.NewReader("")).Fails(t, 3, `it is empty`)
 	j.undone()
+	// A sender that dies in the middle just ends.
+	stale(t, j.disk, int(oracle.Size(t, j.image)/images.MiB)+64)
+	half := io.LimitReader(content(t, j.image), 24<<20)
+	imported(t, d, j.disk, half).Fails(t, 3, `it broke off: 25165824 bytes came, and by its partition table it has at least \d+; look at what sends the dump`)
+	j.undone()
 	imported(t, d, filepath.Join(j.dir, "gone"), strings.NewReader("x")).Fails(t, 4, `gone: no such file`)
 
 	r, w, err := os.Pipe()

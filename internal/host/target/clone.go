@@ -12,11 +12,7 @@ import (
 type cloner struct {
 	to   *os.File // nil for a disk that is no file
 	lack atomic.Bool
-	used atomic.Bool
 }
-
-// Shared says whether the disk shares blocks with the image.
-func (w *Writer) Shared() bool { return w.cloner.used.Load() }
 
 // clone makes n bytes at off those of src at off (ioctl_ficlonerange(2)), and says
 // whether it could. Whatever the reason, the caller writes them then.
@@ -30,7 +26,6 @@ func (c *cloner) clone(src *os.File, off, n int64) bool {
 		c.lack.Store(true)
 		return false
 	}
-	c.used.Store(true)
 	return true
 }
 

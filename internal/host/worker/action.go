@@ -73,7 +73,7 @@ func (a Action) remedy(err error) string {
 	switch {
 	case errors.Is(err, errTooLong):
 		return "import it to a disk as large as the one it was made of"
-	case errors.Is(err, errEmpty):
+	case errors.Is(err, errEmpty), errors.Is(err, errOdd), errors.Is(err, errCut):
 		return "look at what sends the dump, and at its log"
 	case errors.Is(err, errDiskChanged), errors.Is(err, format.ErrTruncated):
 		return "stop what uses the disk, or export a snapshot"

@@ -39,7 +39,7 @@ func exportDump(ctx context.Context, j Job) (Result, error) {
 	if err != nil {
 		return Result{}, &blame{false, bare(err)}
 	}
-	if before.Mode().IsRegular() && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
+	if touched(before, after) {
 		return Result{}, &blame{false, errDiskChanged}
 	}
 	return Result{ImageBytes: n, DataBytes: out.data, ZeroedBytes: n - out.data, Wiped: target.WipedNothing}, nil

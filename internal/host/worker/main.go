@@ -86,7 +86,7 @@ func work(ctx context.Context, j Job, out *speaker) (Result, error) {
 		return Result{}, err
 	}
 	r.Seconds = time.Since(start).Seconds()
-	return r, unchanged(j, before, w.Shared())
+	return r, unchanged(j, before)
 }
 
 // write does everything that changes the disk, in the order that keeps it
@@ -139,17 +139,23 @@ func look(j Job) (os.FileInfo, error) {
 var errChanged = errors.New("the image was changed while it was read")
 
 // unchanged refuses an image that somebody wrote to meanwhile: what is on the
-// disk is neither its old nor its new content. Blocks that are shared with it were not
-// taken at the moment they were hashed, so no trace of a change is too small then.
-func unchanged(j Job, before os.FileInfo, shared bool) error {
+// disk is neither its old nor its new content.
+func unchanged(j Job, before os.FileInfo) error {
 	st, err := j.Image.Stat()
 	if err != nil {
 		return imageError(err)
 	}
-	if st.Mode().IsRegular() && (st.Size() != before.Size() || !st.ModTime().Equal(before.ModTime()) || shared && changeTime(st) != changeTime(before)) {
+	if touched(before, st) {
 		return imageError(errChanged)
 	}
 	return nil
+}
+
+// touched reports whether a regular file was changed between two looks at it. The time
+// of the last change of its inode counts: a writer can put back the time of the last
+// write. A device has neither.
+func touched(before, after os.FileInfo) bool {
+	return after.Mode().IsRegular() && (after.Size() != before.Size() || changeTime(after) != changeTime(before))
 }
 
 // changeTime is when the file or what is known about it was last changed, which nobody
@@ -177,11 +183,11 @@ func wire(err error) *failure {
 		}
 	case ok:
 		f.Kind, f.What = report.Image, "reading the image"
-		if errors.Is(err, errEmpty) || errors.Is(err, errOdd) {
+		if errors.Is(err, errEmpty) || errors.Is(err, errOdd) || errors.Is(err, errCut) {
 			f.Remedy = "look at what the server sends"
 		}
 		if errors.Is(err, format.ErrTruncated) || errors.Is(err, errChanged) {
-			f.Remedy = "fetch or make the image again, and leave it alone while it is deployed"
+			f.Remedy = "fetch or make the image again, and leave it and its name alone while it is deployed"
 		}
 	}
 	return f

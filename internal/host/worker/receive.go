@@ -40,6 +40,9 @@ func receive(ctx context.Context, j Job, out *speaker) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := complete(j, n); err != nil {
+		return Result{}, err
+	}
 	wiped, behind, err := w.Wipe(ctx, n, j.Wipe)
 	if err != nil {
 		return Result{}, diskError(err)
@@ -51,6 +54,18 @@ func receive(ctx context.Context, j Job, out *speaker) (Result, error) {
 		ImageBytes: n, DataBytes: w.DataBytes(), ZeroedBytes: n - w.DataBytes(), Zeroing: w.Zeroing(),
 		Wiped: wiped, WipedBytes: behind, Direct: w.Direct(), Digest: sum, Seconds: time.Since(start).Seconds(),
 	}, nil
+}
+
+// complete refuses a stream of n bytes that shows that there was more to come.
+func complete(j Job, n int64) error {
+	if n%target.Sector != 0 {
+		return &blame{false, fmt.Errorf("%w: %d bytes came", errOdd, n)}
+	}
+	head := make([]byte, tableBytes)
+	if _, err := j.Head.ReadAt(head, 0); err != nil {
+		return fmt.Errorf("reading the head of the disk kept in memory: %w", bare(err))
+	}
+	return whole(head, n, j.DiskSize, j.Action == Import)
 }
 
 // drain writes what the stream delivers and returns its length and, of an image,
@@ -78,9 +93,6 @@ func (c *copier) drain(ctx context.Context, j Job) (n int64, sum string, err err
 	})
 	if err != nil || !image {
 		return n, "", err
-	}
-	if n%target.Sector != 0 {
-		return n, "", imageError(fmt.Errorf("%w: %d bytes came", errOdd, n))
 	}
 	return n, d.sum(n), nil
 }
