@@ -1,20 +1,29 @@
 package deploy
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
 	"strconv"
 	"syscall"
+	"time"
 
+	"snf-image/internal/command"
 	"snf-image/internal/host/vm"
 	"snf-image/internal/report"
 )
 
-// firstUID is where the uids of single runs begin: above systemd's container
-// range, below the end of signed 32-bit numbers, with room for two uids for
-// every process id Linux has (PID_MAX_LIMIT, 4 Mi).
-const firstUID = 1_900_000_000
+// The uids of single runs lie above systemd's container range (to 1 879 048 191), above
+// the ranges that SSSD and FreeIPA give to accounts by default (to 2 000 200 000), and
+// below what systemd keeps for foreign images (from 2 147 352 576). stride has room for
+// two uids for every process id Linux has (PID_MAX_LIMIT, 4 Mi).
+const (
+	firstUID  = 2_100_000_000
+	stride    = 2 * 4 << 20
+	maxRanges = 4
+)
 
 // identities are who the children of one run are.
 type identities struct {
@@ -23,15 +32,16 @@ type identities struct {
 }
 
 // identify chooses them. Uids made from our process id are this run's alone as
-// long as we live, and no file on the node belongs to them.
+// long as we live, and no account and no file on the node belongs to them.
 func identify(helperUser string) (identities, error) {
 	if os.Geteuid() != 0 {
 		return identities{warning: "not root: image worker and helper run as the calling user and are not separated from its files"}, nil
 	}
-	own := func(n int) *syscall.Credential {
-		id := uint32(firstUID + 2*os.Getpid() + n)
-		return &syscall.Credential{Uid: id, Gid: id}
+	first, err := freeIDs(2*os.Getpid(), known)
+	if err != nil {
+		return identities{}, err
 	}
+	own := func(n uint32) *syscall.Credential { return &syscall.Credential{Uid: first + n, Gid: first + n} }
 	ids := identities{worker: own(0), helper: own(1)}
 	if helperUser != "" && helperUser != "nobody" {
 		c, err := lookUp(helperUser)
@@ -45,6 +55,42 @@ func identify(helperUser string) (identities, error) {
 		ids.helper.Groups = []uint32{gid}
 	}
 	return ids, nil
+}
+
+// freeIDs returns the first of two ids, at offset in one of the ranges, that belong to
+// nobody.
+func freeIDs(offset int, known func(ids ...uint32) bool) (uint32, error) {
+	for i := range maxRanges {
+		first := uint32(firstUID + i*stride + offset)
+		if !known(first, first+1) {
+			return first, nil
+		}
+	}
+	return 0, &report.Failure{
+		Kind: report.Node, What: "choosing the uids of worker and helper", On: fmt.Sprintf("%d and so on", firstUID+offset),
+		Cause: errors.New("accounts or groups of this node have them"), Remedy: "run it again, or keep accounts out of the ids from 2 100 000 000 on",
+	}
+}
+
+// lookupLimit bounds what a directory service may take to say whom an id belongs to.
+const lookupLimit = 5 * time.Second
+
+// known reports whether one of ids is that of an account or a group of this node, as all
+// its name services know them. Where none answers, ids count as free: the ranges are
+// nobody's by default.
+func known(ids ...uint32) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupLimit)
+	defer cancel()
+	for _, database := range []string{"passwd", "group"} {
+		args := []string{"getent", database}
+		for _, id := range ids {
+			args = append(args, strconv.FormatUint(uint64(id), 10))
+		}
+		if out, _ := command.Run(ctx, command.Cmd{Args: args}); len(out) > 0 { // getent ends with 2 when it knows none
+			return true
+		}
+	}
+	return false
 }
 
 func lookUp(name string) (*syscall.Credential, error) {
