@@ -173,7 +173,7 @@ Leave the shell with "exit".`,
 				if err := spec.CheckDiskURI(d.URI); d.Path == "" && err != nil {
 					return flagFailure("--disk", err)
 				}
-				d.ReadOnly = readOnly
+				d.ReadOnly, d.Raw = readOnly, true
 				s.Disks = append(s.Disks, d)
 			}
 			restore := a.rawTerminal()

@@ -107,6 +107,9 @@ func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	}
 	s.watch(cfg, call)
 	call.Input.Disks = byURI(call.Input.Disks)
+	for i := range call.Input.Disks { // Ganeti knows no other files
+		call.Input.Disks[i].Raw = true
+	}
 	client, err := s.fetch(ctx, cfg, params, call.Input.Disks, slices.Concat(problems, more))
 	if err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ const (
 // section 10).
 type parameterFlags struct {
 	image, format, name, size string
+	diskFormat                string
 	disks, nics               []string
 	passwordFile, hashFile    string
 	keysFile, params          string
@@ -45,6 +46,7 @@ func (p *parameterFlags) add(cmd *cobra.Command) {
 	f.StringVar(&p.name, "name", "", "instance `name`, written as the host name")
 	f.StringArrayVar(&p.disks, "disk", nil, "block device or disk file at `path`, or the URI of a disk QEMU reaches, such as rbd:pool/disk (repeatable; the first one holds the system)")
 	f.StringVar(&p.size, "size", "", "create the first disk's file with, or extend it to, this `size` (10G)")
+	f.StringVar(&p.diskFormat, "disk-format", "", "`format` of the disk files: raw also takes one that begins with the header of another format")
 	f.StringArrayVar(&p.nics, "nic", nil, "network interface: `mac=…,ip=…,subnet=…,gateway=…,subnet6=…,gateway6=…,network=…,mode=…,link=…,tags=a b` (repeatable)")
 	f.StringVar(&p.passwordFile, "password-file", "", "`file` with the password on its first line (- is standard input)")
 	f.StringVar(&p.hashFile, "password-hash-file", "", "`file` with the crypt(3) hash of the password")
@@ -70,7 +72,7 @@ func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *
 	}
 	in := spec.Input{
 		Mode: mode, Name: p.name, NameOrigin: "--name", DiskOrigin: "--disk", NICOrigin: "--nic",
-		Size: p.size, NICFlags: p.nics, DefaultFormat: spec.DiskDump, ImagePaths: true,
+		Size: p.size, DiskFormat: p.diskFormat, NICFlags: p.nics, DefaultFormat: spec.DiskDump, ImagePaths: true,
 	}
 	for _, text := range p.disks {
 		in.Disks = append(in.Disks, diskNamed(text))

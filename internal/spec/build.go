@@ -19,6 +19,8 @@ type Input struct {
 	Disks []Disk
 	// Size is the text of --size, for the first disk; empty when not given.
 	Size string
+	// DiskFormat is the text of --disk-format, for the disk files; empty when not given.
+	DiskFormat string `json:",omitempty"`
 	// NICs are complete NICs, NICFlags the texts of --nic; they come after NICs.
 	NICs     []NIC
 	NICFlags []string

@@ -35,6 +35,7 @@ func (b *builder) buildDisks() {
 			b.checkURI(i, path)
 		}
 	}
+	b.buildDiskFormat()
 	if b.in.Size == "" {
 		return
 	}
@@ -43,6 +44,24 @@ func (b *builder) buildDisks() {
 		b.Report(Problem{Severity: Error, Origin: "--size", Message: err.Error(), Rule: ErrSize})
 	}
 	b.spec.Disks[0].Size = size
+}
+
+// buildDiskFormat sets the format of the disk files.
+func (b *builder) buildDiskFormat() {
+	p := Problem{Severity: Error, Origin: "--disk-format", Remedy: "leave it out, or give raw", Rule: ErrDisk}
+	switch f := strings.ToLower(b.in.DiskFormat); f {
+	case "":
+	case "raw":
+		for i := range b.spec.Disks {
+			b.spec.Disks[i].Raw = true
+		}
+	case "qcow2":
+		p.Message, p.Rule = "disk files in qcow2: not in this version", ErrNotInThisVersion
+		b.Report(p)
+	default:
+		p.Message = "the format " + shown(f) + " is unknown"
+		b.Report(p)
+	}
 }
 
 // checkURI checks the URI of a disk that has nothing else.

@@ -59,6 +59,9 @@ type Disk struct {
 	ReadOnly bool   `json:"read_only,omitempty"`
 	// Size creates or extends a disk file to this many bytes; 0 leaves it.
 	Size int64 `json:"size,omitempty"`
+	// Raw says that the bytes of a disk file are those of the disk, whatever they look
+	// like.
+	Raw bool `json:"raw,omitempty"`
 }
 
 // Shown is what names the disk in messages.

@@ -87,6 +87,10 @@ func TestDryRun(t *testing.T) {
 	if oracle.Digest(t, j.disk, 0, -1) != before {
 		t.Error("a dry run changed the disk")
 	}
+	qemuImg(t, "create", "-q", "-f", "vdi", "-o", "static", j.disk, "256M")
+	site.Run(t, "deploy", "--image", j.image, "--disk", j.disk, "--name", "web1", "--dry-run").Fails(t, 4, "it is a VDI image")
+	truncate(t, j.disk, 256*images.MiB)
+	site.Run(t, "deploy", "--image", j.image, "--disk", j.disk, "--name", "web1", "--dry-run", "--disk-format", "raw").OK(t)
 }
 
 // TestHelperImageIsReproducible builds it again: same bytes.

@@ -62,6 +62,17 @@ var faults = map[string]fault{
 	"disk missing": {func(t *testing.T, j *job) (*harness.Installation, []string) {
 		return site, []string{"deploy", "--image", j.image, "--disk", j.disk, "--name", "web1"}
 	}, 4, "disk.raw", false},
+	"disk in another format":            {qcow2Disk(), 4, "disk.raw: it is a qcow2 image, not a raw disk file; .*--disk-format raw", false},
+	"disk in another format, a dry run": {qcow2Disk("--dry-run"), 4, "it is a qcow2 image, .*--disk-format raw", false},
+	"image in another format": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		qemuImg(t, "convert", "-f", "raw", "-O", "vmdk", j.image, j.image+".vmdk")
+		j.image += ".vmdk"
+		return site, j.args()
+	}, 3, "it is a VMDK image, not a dump of a disk; convert it", false},
+	"image compressed": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		j.image = j.file("image.gz", "\x1f\x8b\x08\x00 and more")
+		return site, j.args()
+	}, 3, "it is a gzip file, not a dump of a disk; decompress it", false},
 	"disk read-only": {readOnlyDisk, 4, "/dev/loop", false},
 	"disk full": {func(t *testing.T, j *job) (*harness.Installation, []string) {
 		onSmall(t, j, "3m")
@@ -105,7 +116,7 @@ var faults = map[string]fault{
 	"relative path":     {deploying("--file", "/etc/hostname:etc/motd"), 2, "etc/motd", false},
 	"not there yet":     {deploying("--property", "CLOUD_INIT=yes"), 2, "not in this version", false},
 	"unknown owner":     {deploying("--file", "/etc/hostname:/etc/motd:0644:nobody-has-this-name"), 8, "nobody-has-this-name", true},
-	"custom task fails": {deploying(custom("echo one reason >&2; exit 3")...), 8, "RunCustomTask.*one reason", true},
+	"custom task fails": {deploying(custom("echo one reason >&2; exit 3")...), 8, "RunCustomTask.*: CUSTOM_TASK: exit status 3; .*set IMAGE_DEBUG=yes", true},
 	"kernel panic":      {deploying(custom("echo c > /proc/sysrq-trigger")...), 7, "the kernel of the helper panicked: sysrq triggered crash", true},
 	"sudden reset":      {deploying(custom("echo b > /proc/sysrq-trigger")...), 7, "before it sent a result .guest-reset", true},
 	"helper hangs": {func(t *testing.T, j *job) (*harness.Installation, []string) {
@@ -188,6 +199,27 @@ func damaged(pattern string) func(*testing.T, *job) (*harness.Installation, []st
 			t.Fatal(err)
 		}
 		return in, j.args()
+	}
+}
+
+// qcow2Disk makes the disk a qcow2 image, which is not to be overwritten.
+func qcow2Disk(more ...string) func(*testing.T, *job) (*harness.Installation, []string) {
+	return func(t *testing.T, j *job) (*harness.Installation, []string) {
+		qemuImg(t, "create", "-q", "-f", "qcow2", j.disk, "256M")
+		before := oracle.Digest(t, j.disk, 0, -1)
+		t.Cleanup(func() {
+			if oracle.Digest(t, j.disk, 0, -1) != before {
+				t.Error("the disk changed")
+			}
+		})
+		return site, j.args(more...)
+	}
+}
+
+func qemuImg(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("qemu-img", args...).CombinedOutput(); err != nil {
+		t.Fatalf("qemu-img %v: %v\n%s", args, err, out)
 	}
 }
 

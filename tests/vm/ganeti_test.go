@@ -66,6 +66,11 @@ func newInstance(t *testing.T, settings ...string) (*job, *harness.Definition) {
 // environments that Ganeti sets.
 func TestGanetiCreateRename(t *testing.T) {
 	j, d := newInstance(t)
+	// What the owner left on a disk keeps nobody from reinstalling it: Ganeti's files are raw.
+	if err := os.WriteFile(j.disk, []byte("QFI\xfb\x00\x00\x00\x03"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	truncate(t, j.disk, 256*images.MiB)
 	out := d.Call(t, "create", gnt(j.disk, osp(nil))).OK(t)
 	j.done()
 	checkLog(t, out)

@@ -154,7 +154,7 @@ func (r *run) localImage() (*source.Image, error) {
 func (r *run) openDisks(ctx context.Context, o target.Options) error {
 	for i, d := range r.Spec.Disks {
 		opts := o
-		opts.Size, opts.Existing = d.Size, r.image == nil
+		opts.Size, opts.Existing, opts.Raw = d.Size, r.image == nil, d.Raw
 		opts.ReadOnly = d.ReadOnly || i > 0 && !r.swapDisk(i) || r.plan.Mode == spec.ModeInspect
 		if r.image != nil && !opts.ReadOnly {
 			opts.Image = r.image.File // neither the copy nor swap space may hit the image

@@ -46,7 +46,7 @@ func Export(ctx context.Context, d Dump, tell func(bytes int64)) error {
 // Import writes the dump from the stream to the disk. The disk does not boot
 // before all of it is there; what an import that failed leaves never does.
 func Import(ctx context.Context, d Dump) error {
-	disk, err := openDisk(ctx, d.Disk, target.Options{Existing: true, Image: d.Stream})
+	disk, err := openDisk(ctx, d.Disk, target.Options{Existing: true, Image: d.Stream, Raw: true})
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,9 @@
 // Package source opens the stored image and vouches for what it is: a regular
 // file or a block device, not empty, a whole number of sectors long.
 //
-// It never reads the image. What the bytes mean is decided in the image worker,
-// which gets the descriptor and no path.
+// It reads no more of the image than its first sector, to refuse other formats by their
+// name. What the bytes mean is decided in the image worker, which gets the descriptor and
+// no path.
 package source
 
 import (
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/report"
+	"snf-image/internal/spec"
 )
 
 // Sector is the unit in which every disk is counted.
@@ -66,10 +68,26 @@ func inspect(f *os.File, path string) (*Image, error) {
 	if err != nil {
 		return nil, refuse(path, bare(err), "")
 	}
+	if err := notForeign(f, path); err != nil {
+		return nil, err
+	}
 	if err := CheckSize(path, size); err != nil {
 		return nil, err
 	}
 	return &Image{File: f, Path: path, Size: size, Device: device}, nil
+}
+
+// notForeign refuses what is recognisably not the dump of a disk.
+func notForeign(f *os.File, path string) error {
+	header := make([]byte, spec.HeaderSize)
+	n, err := f.ReadAt(header, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return refuse(path, fmt.Errorf("reading its first sector: %w", bare(err)), "")
+	}
+	if foreign := spec.Recognize(header[:n]); foreign != nil {
+		return refuse(path, foreign, foreign.Remedy)
+	}
+	return nil
 }
 
 // CheckSize refuses lengths in bytes that no dump of a disk has.

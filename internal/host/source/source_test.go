@@ -47,6 +47,25 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// TestOpenForeign calls what is in another format by its name, also when its length alone
+// would do.
+func TestOpenForeign(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{
+		"QFI\xfb":      "opening the image, on PATH: it is a qcow2 image, not a dump of a disk; convert it: qemu-img convert -O raw",
+		"\x1f\x8b\x08": "opening the image, on PATH: it is a gzip file, not a dump of a disk; decompress it first",
+	} {
+		path := file(t, 3*Sector+1)
+		if err := os.WriteFile(path, []byte(header+strings.Repeat("x", 1000)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(path)
+		if report.KindOf(err) != report.Image || strings.ReplaceAll(err.Error(), path, "PATH") != want {
+			t.Errorf("Open = %v, want %s", err, want)
+		}
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

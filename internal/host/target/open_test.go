@@ -96,6 +96,27 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestOpenForeign: a disk file in another format is overwritten only when its bytes are
+// said to be those of a disk; what only reads, and a device, may be anything.
+func TestOpenForeign(t *testing.T) {
+	t.Parallel()
+	path := newDisk(t, testSize)
+	if out, err := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", path, "64M").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := os.Truncate(path, testSize); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []Options{{}, {Size: 2 * testSize}, {Existing: true}, {DryRun: true}} {
+		refused(t, path, o, report.Disk, "it is a qcow2 image, not a raw disk file; name another file, or")
+	}
+	for _, o := range []Options{{Raw: true}, {ReadOnly: true}} {
+		if err := open(t, path, o).Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // refused opens a disk that must be refused without being changed.
 func refused(t *testing.T, path string, o Options, kind report.Kind, want string) {
 	t.Helper()

@@ -10,6 +10,7 @@ package target
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/report"
+	"snf-image/internal/spec"
 )
 
 // Sizes a disk must respect.
@@ -38,6 +40,9 @@ type Options struct {
 	Image *os.File
 	// ImageSize is the length of the disk in the image; the disk must hold it.
 	ImageSize int64
+	// Raw says that the bytes of a disk file are those of the disk. Else a file that
+	// begins with the header of another format is not opened for writing.
+	Raw bool
 	// DryRun checks everything and creates or extends nothing.
 	DryRun bool
 	// LockDir is where runs on this node know of each other's disks by URI; empty
@@ -106,6 +111,9 @@ func (d *Disk) prepare(before fs.FileInfo, o Options) error {
 	if err := d.claim(o.ReadOnly); err != nil {
 		return err
 	}
+	if err := d.notForeign(o); err != nil {
+		return err
+	}
 	if err := d.plan(o); err != nil {
 		return err
 	}
@@ -114,6 +122,24 @@ func (d *Disk) prepare(before fs.FileInfo, o Options) error {
 	}
 	if err := d.File.Truncate(d.Size); err != nil {
 		return failure(report.Disk, d.Path, fmt.Errorf("extending to %d bytes: %w", d.Size, bare(err)), remedySpace(err))
+	}
+	return nil
+}
+
+// notForeign refuses a disk file in another format: its bytes are not those of the disk
+// in it, and writing over them destroys it.
+func (d *Disk) notForeign(o Options) error {
+	if d.Device || o.ReadOnly || o.Raw {
+		return nil
+	}
+	header := make([]byte, spec.HeaderSize)
+	n, err := d.File.ReadAt(header, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return failure(report.Disk, d.Path, fmt.Errorf("reading its first sector: %w", bare(err)), "")
+	}
+	if foreign := spec.Recognize(header[:n]); foreign != nil {
+		return failure(report.Disk, d.Path, fmt.Errorf("it is %s, not a raw disk file", foreign.Name),
+			"name another file, or take its bytes as those of the disk with --disk-format raw")
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"snf-image/internal/host/format"
 	"snf-image/internal/host/target"
 	"snf-image/internal/report"
+	"snf-image/internal/spec"
 )
 
 // Limits of the worker process.
@@ -183,6 +184,9 @@ func wire(err error) *failure {
 		}
 	case ok:
 		f.Kind, f.What = report.Image, "reading the image"
+		if foreign, ok := errors.AsType[*spec.Foreign](err); ok {
+			f.Remedy = foreign.Remedy
+		}
 		if errors.Is(err, errEmpty) || errors.Is(err, errOdd) || errors.Is(err, errCut) {
 			f.Remedy = "look at what the server sends"
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"snf-image/internal/host/target"
+	"snf-image/internal/spec"
 )
 
 // Refusals of a stream.
@@ -79,6 +80,9 @@ func (c *copier) drain(ctx context.Context, j Job) (n int64, sum string, err err
 	d := newDigest()
 	n, err = pump(ctx, in.get, func(p []byte, off int64) error {
 		if image {
+			if foreign := spec.Recognize(p); off == 0 && foreign != nil {
+				return imageError(foreign)
+			}
 			for _, b := range hashBlocks(nil, off, p) {
 				d.add(b.off, b.sum)
 			}

@@ -61,6 +61,7 @@ func TestStreamRefuses(t *testing.T) {
 		want string
 	}{
 		{"empty", nil, report.Image, "it is empty; look at what the server sends"},
+		{"gzip", append([]byte("\x1f\x8b\x08"), noise(1, 512*9)...), report.Image, "it is a gzip file, not a dump of a disk; decompress it first"},
 		{"no whole sectors", noise(1, 512*9+1), report.Image, "no whole number of 512-byte sectors: 4609 bytes came"},
 		{"endless", noise(1, 8<<20+512), report.Disk, "the disk is too small: it has 8388608 bytes and the image goes on; use a larger disk"},
 	} {
