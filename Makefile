@@ -18,6 +18,9 @@ NODES    ?= 1
 # Tests of single packages that need a helper: test-vm runs them, not test-unit.
 IN_VM = InVM$$|^TestHelperImageBoots$$
 
+# Packages of tests that need more than a unit test may: a verb of their own runs them.
+WHOLE = vm|ganeti|package
+
 export CGO_ENABLED := 0
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 GOBUILD = go build -trimpath -ldflags "-X main.version=$(VERSION) -X main.commit=$(COMMIT) $(1)"
@@ -44,8 +47,8 @@ install: build ## lay out what a package holds below $(DESTDIR)
 test: deps-test test-unit test-vm test-ganeti test-package ## everything that gates a change; a skipped test fails
 
 test-unit: deps-test ## unit tests with the race detector
-	CGO_ENABLED=1 SNF_STRICT=1 scripts/go-test.sh unit -race -skip '$(IN_VM)' ./cmd/... ./internal/... ./tests/layout/... ./tests/images/... \
-	    ./tests/harness/... ./tests/machine/... ./tests/oracle/... ./tests/secrets/...
+	CGO_ENABLED=1 SNF_STRICT=1 scripts/go-test.sh unit -race -skip '$(IN_VM)' \
+	    $$(go list ./... | grep -vE '/tests/($(WHOLE))$$')
 
 test-vm: deps-test build ## blackbox tests: shipped binaries, real helper, disks in and out
 	SNF_STRICT=1 SNF_VM=1 scripts/vm-test.sh '$(IN_VM)'

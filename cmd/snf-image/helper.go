@@ -137,7 +137,7 @@ func printHelper(out io.Writer, d *helper.Description) error {
 	fmt.Fprintf(w, "Directory\t%s\nFlavour\t%s\nRelease\t%s (protocol %d)\nSuite\t%s, newest package of %s\nKernel\t%s\nContents\t%s\n",
 		d.Dir, d.Flavour, d.Release, d.Protocol, d.Suite, d.Newest, d.Kernel, d.Contents)
 	for _, f := range []helper.File{d.Vmlinux, d.Initramfs, d.Copyright} {
-		fmt.Fprintf(w, "%s\t%s, sha256 %s\n", f.Name, size(f.Size), f.Digest)
+		fmt.Fprintf(w, "%s\t%s, sha256 %s\n", f.Name, report.Bytes(f.Size), f.Digest)
 	}
 	for _, p := range d.Packages {
 		fmt.Fprintf(w, "Package\t%s %s\n", p.Name, p.Version)

@@ -52,13 +52,13 @@ func (a *app) inspect(ctx context.Context, image string) (*report.Inspection, er
 func printInspection(out io.Writer, in *report.Inspection) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	line := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
-	line("Disk", "%s, %s", size(in.DiskBytes), table(in))
+	line("Disk", "%s, %s", report.Bytes(in.DiskBytes), table(in))
 	for _, p := range in.Partitions {
 		fs := p.Filesystem
 		if p.Label != "" {
 			fs += fmt.Sprintf(" %q", p.Label)
 		}
-		line(fmt.Sprintf("Partition %d", p.Number), "%s at %s, type %s, %s", size(p.Size), size(p.Start), p.Type, orNone(fs))
+		line(fmt.Sprintf("Partition %d", p.Number), "%s at %s, type %s, %s", report.Bytes(p.Size), report.Bytes(p.Start), p.Type, orNone(fs))
 	}
 	line("System", "%s", orNone(strings.TrimSpace(in.Pretty)))
 	if in.Hostname != "" {
@@ -70,7 +70,7 @@ func printInspection(out io.Writer, in *report.Inspection) error {
 		line("Properties", "OSFAMILY=%s ROOT_PARTITION=%d USERS=%q", in.OSFamily, in.RootPartition, strings.Join(in.Users, " "))
 	}
 	if in.SmallestDisk > 0 {
-		line("Smallest disk", "%s (%d bytes)", size(in.SmallestDisk), in.SmallestDisk)
+		line("Smallest disk", "%s (%d bytes)", report.Bytes(in.SmallestDisk), in.SmallestDisk)
 	}
 	for _, text := range in.Warnings {
 		line("Warning", "%s", text)
@@ -93,19 +93,4 @@ func orNone(s string) string {
 		return "none found"
 	}
 	return s
-}
-
-// size formats bytes with the largest binary unit that leaves it exact to one
-// decimal place.
-func size(n int64) string {
-	const units = "KMGTPE"
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, i := float64(n)/1024, 0
-	for f >= 1024 && i < len(units)-1 {
-		f /= 1024
-		i++
-	}
-	return fmt.Sprintf("%.1f %ciB", f, units[i])
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -249,7 +248,7 @@ func (a *app) readFile(ctx context.Context, flag, path string, limit int64) ([]b
 	select {
 	case r := <-done:
 		if r.err != nil {
-			return nil, flagFailure(flag+" "+path, bare(r.err))
+			return nil, flagFailure(flag+" "+path, report.Bare(r.err))
 		}
 		return r.b, nil
 	case <-ctx.Done():
@@ -273,14 +272,6 @@ func (a *app) readAll(path string, limit int64) ([]byte, error) {
 		err = fmt.Errorf("it is longer than %d bytes", limit)
 	}
 	return b, err
-}
-
-// bare drops the path an error of package os repeats.
-func bare(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	return err
 }
 
 func flagFailure(flag string, err error) error {

@@ -32,7 +32,7 @@ func (a *app) openReport(p *parameterFlags) (*report.Destination, error) {
 	}
 	to, err := report.OpenDestination(path)
 	if err != nil {
-		return nil, &report.Failure{Kind: report.Usage, What: "preparing the report", On: path, Cause: bare(err), Remedy: "name a file in a directory you may write to"}
+		return nil, &report.Failure{Kind: report.Usage, What: "preparing the report", On: path, Cause: report.Bare(err), Remedy: "name a file in a directory you may write to"}
 	}
 	return to, nil
 }
@@ -81,11 +81,11 @@ func (a *app) writeReport(path string, to *report.Destination, rep *report.Deplo
 	case writeErr == nil:
 		return err
 	case err != nil:
-		a.log.Warn("writing the report: "+bare(writeErr).Error(), "file", path)
+		a.log.Warn("writing the report: "+report.Bare(writeErr).Error(), "file", path)
 		return err
 	}
 	return &report.Failure{
-		Kind: report.Internal, What: "writing the report", On: path, Cause: bare(writeErr),
+		Kind: report.Internal, What: "writing the report", On: path, Cause: report.Bare(writeErr),
 		Remedy: "the machine itself is complete",
 	}
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 )
 
@@ -58,4 +59,13 @@ func KindOf(err error) Kind {
 		return f.Kind
 	}
 	return Internal
+}
+
+// Bare returns the cause of an error of package os, without the path: whoever reports it
+// names that already, and better than by the name of a descriptor.
+func Bare(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
 }

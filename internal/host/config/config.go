@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"snf-image/internal/host/ownership"
+	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
 
@@ -151,23 +152,15 @@ func remedy(err error) string {
 // The path is not part of its errors.
 func readFile(path string) ([]byte, error) {
 	if err := ownership.Check(path); err != nil {
-		return nil, bare(err)
+		return nil, report.Bare(err)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, bare(err)
+		return nil, report.Bare(err)
 	}
 	defer f.Close() //nolint:errcheck // only read
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	return data, bare(err)
-}
-
-// bare takes the path off an error of package os.
-func bare(err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return p.Err
-	}
-	return err
+	return data, report.Bare(err)
 }
 
 // Parse reads one configuration file from memory.

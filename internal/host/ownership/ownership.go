@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"snf-image/internal/report"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -90,7 +92,7 @@ func walk(path string) error {
 			continue
 		}
 		if err != nil {
-			return bare(err)
+			return report.Bare(err)
 		}
 		if links++; links > maxLinks {
 			return unix.ELOOP
@@ -140,12 +142,4 @@ func checkStep(path string, last bool) error {
 func hasACL(path string) bool {
 	n, err := unix.Lgetxattr(path, "system.posix_acl_access", nil)
 	return err == nil && n > 0
-}
-
-// bare drops the path an error of package os repeats.
-func bare(err error) error {
-	if pe, ok := errors.AsType[*os.PathError](err); ok {
-		return pe.Err
-	}
-	return err
 }

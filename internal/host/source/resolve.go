@@ -125,7 +125,7 @@ func (s Store) open(dir *os.File, name string) (*os.File, error) {
 func (s Store) absolute(dir *os.File, name string) (*os.File, error) {
 	real, err := filepath.EvalSymlinks(s.path(name))
 	if err != nil {
-		return nil, bare(err)
+		return nil, report.Bare(err)
 	}
 	if top, err := location(int(dir.Fd())); err == nil && below(top, real) {
 		f, err := beneath(dir, strings.TrimPrefix(strings.TrimPrefix(real, top), "/"))
@@ -166,7 +166,7 @@ const retries = 1000
 // location returns where an opened file is (proc_pid_fd(5)).
 func location(fd int) (string, error) {
 	at, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
-	return at, bare(err)
+	return at, report.Bare(err)
 }
 
 // missing distinguishes a link to nothing from an absent file. It is for the message

@@ -58,7 +58,7 @@ func (i *Image) Close() error {
 func inspect(f *os.File, path string) (*Image, error) {
 	st, err := f.Stat()
 	if err != nil {
-		return nil, refuse(path, bare(err), "")
+		return nil, refuse(path, report.Bare(err), "")
 	}
 	device := st.Mode()&fs.ModeType == fs.ModeDevice
 	if !device && !st.Mode().IsRegular() {
@@ -66,7 +66,7 @@ func inspect(f *os.File, path string) (*Image, error) {
 	}
 	size, err := sizeOf(f)
 	if err != nil {
-		return nil, refuse(path, bare(err), "")
+		return nil, refuse(path, report.Bare(err), "")
 	}
 	if err := notForeign(f, path); err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func notForeign(f *os.File, path string) error {
 	header := make([]byte, spec.HeaderSize)
 	n, err := f.ReadAt(header, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return refuse(path, fmt.Errorf("reading its first sector: %w", bare(err)), "")
+		return refuse(path, fmt.Errorf("reading its first sector: %w", report.Bare(err)), "")
 	}
 	if foreign := spec.Recognize(header[:n]); foreign != nil {
 		return refuse(path, foreign, foreign.Remedy)
@@ -125,14 +125,6 @@ func kindOf(m fs.FileMode) string {
 		return "a character device"
 	}
 	return "neither a file nor a block device"
-}
-
-// bare drops the path an error of package os repeats.
-func bare(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	return err
 }
 
 func refuse(path string, cause error, remedy string) error {

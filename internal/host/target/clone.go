@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync/atomic"
 
+	"snf-image/internal/report"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -41,7 +43,7 @@ func (w *Writer) WriteFrom(src *os.File, p []byte, off int64) (int, error) {
 			whole = 0
 		}
 		if err := w.writePart(p[whole:n], off+int64(whole)); err != nil {
-			return total - len(p), fmt.Errorf("writing %d bytes at %d: %w", n, off, bare(err))
+			return total - len(p), fmt.Errorf("writing %d bytes at %d: %w", n, off, report.Bare(err))
 		}
 		w.data.Add(int64(n))
 		p, off = p[n:], off+int64(n)

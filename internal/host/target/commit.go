@@ -27,7 +27,7 @@ func NewEnd(name string) (*os.File, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("making the %s of the disk in memory: %w", name, bare(err))
+		return nil, fmt.Errorf("making the %s of the disk in memory: %w", name, report.Bare(err))
 	}
 	return f, nil
 }
@@ -127,7 +127,7 @@ func blankEnds(disk medium, size int64) error {
 func readEnd(f *os.File) ([]byte, error) {
 	b := make([]byte, spec.EndSize)
 	if _, err := f.ReadAt(b, 0); err != nil {
-		return nil, fmt.Errorf("reading the %s of the disk kept in memory: %w", f.Name(), bare(err))
+		return nil, fmt.Errorf("reading the %s of the disk kept in memory: %w", f.Name(), report.Bare(err))
 	}
 	return b, nil
 }

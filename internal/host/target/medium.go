@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/host/nbd"
+	"snf-image/internal/report"
 )
 
 // medium is what the bytes of a disk are reached by.
@@ -35,7 +36,7 @@ type local struct {
 }
 
 func (l local) writeAt(p []byte, off int64) error { return writeFull(l.f, p, off) }
-func (l local) flush() error                      { return bare(l.f.Sync()) }
+func (l local) flush() error                      { return report.Bare(l.f.Sync()) }
 func (l local) setDirect(on bool) bool            { return setDirect(l.f, on) }
 
 func (l local) makeZero(m Method, off, n int64) error {

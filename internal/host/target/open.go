@@ -73,7 +73,7 @@ func (d *Disk) measure() error {
 		_, err = d.File.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		return failure(report.Disk, d.Path, fmt.Errorf("measuring it: %w", bare(err)), "")
+		return failure(report.Disk, d.Path, fmt.Errorf("measuring it: %w", report.Bare(err)), "")
 	}
 	d.Size = size
 	return nil
@@ -101,7 +101,7 @@ func create(path string, o Options) (*Disk, error) {
 	// a disk holds keys and password hashes.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return nil, createFailure(path, bare(err))
+		return nil, createFailure(path, report.Bare(err))
 	}
 	d.File = f
 	if err := d.fill(); err != nil {
@@ -116,7 +116,7 @@ func (d *Disk) fill() error {
 		return err
 	}
 	if err := d.File.Truncate(d.Size); err != nil {
-		return failure(report.Disk, d.Path, fmt.Errorf("creating it with %d bytes: %w", d.Size, bare(err)), remedySpace(err))
+		return failure(report.Disk, d.Path, fmt.Errorf("creating it with %d bytes: %w", d.Size, report.Bare(err)), remedySpace(err))
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func Open(path string, o Options) (*Disk, error) {
 		return create(path, o)
 	}
 	if err != nil {
-		return nil, failure(report.Disk, path, bare(err), "")
+		return nil, failure(report.Disk, path, report.Bare(err), "")
 	}
 	if !isDevice(st) && !st.Mode().IsRegular() {
 		return nil, failure(report.Disk, path, errNotDisk(st), "name a block device or a disk file")
@@ -97,7 +97,7 @@ func Open(path string, o Options) (*Disk, error) {
 func (d *Disk) prepare(before fs.FileInfo, o Options) error {
 	st, err := d.File.Stat()
 	if err != nil {
-		return failure(report.Disk, d.Path, bare(err), "")
+		return failure(report.Disk, d.Path, report.Bare(err), "")
 	}
 	if !os.SameFile(before, st) {
 		return failure(report.Busy, d.Path, errors.New("it was replaced while being opened"), "try again")
@@ -121,7 +121,7 @@ func (d *Disk) prepare(before fs.FileInfo, o Options) error {
 		return nil
 	}
 	if err := d.File.Truncate(d.Size); err != nil {
-		return failure(report.Disk, d.Path, fmt.Errorf("extending to %d bytes: %w", d.Size, bare(err)), remedySpace(err))
+		return failure(report.Disk, d.Path, fmt.Errorf("extending to %d bytes: %w", d.Size, report.Bare(err)), remedySpace(err))
 	}
 	return nil
 }
@@ -135,7 +135,7 @@ func (d *Disk) notForeign(o Options) error {
 	header := make([]byte, spec.HeaderSize)
 	n, err := d.File.ReadAt(header, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return failure(report.Disk, d.Path, fmt.Errorf("reading its first sector: %w", bare(err)), "")
+		return failure(report.Disk, d.Path, fmt.Errorf("reading its first sector: %w", report.Bare(err)), "")
 	}
 	if foreign := spec.Recognize(header[:n]); foreign != nil {
 		return failure(report.Disk, d.Path, fmt.Errorf("it is %s, not a raw disk file", foreign.Name),
@@ -251,14 +251,6 @@ func errNotDisk(st fs.FileInfo) error {
 		return errors.New("it is a character device")
 	}
 	return errors.New("it is neither a file nor a block device")
-}
-
-// bare drops the path an error of package os repeats.
-func bare(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	return err
 }
 
 func failure(k report.Kind, path string, cause error, remedy string) error {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"snf-image/internal/host/nbd"
+	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
 
@@ -86,7 +87,7 @@ func (w *Writer) BlankEnds() error {
 	zeros := aligned(spec.EndSize)
 	for _, end := range []*os.File{w.head, w.tail} {
 		if _, err := end.WriteAt(zeros, 0); err != nil {
-			return fmt.Errorf("zeroing an end kept apart: %w", bare(err))
+			return fmt.Errorf("zeroing an end kept apart: %w", report.Bare(err))
 		}
 	}
 	if err := blankEnds(w.disk, w.size); err != nil {
@@ -165,7 +166,7 @@ func (w *Writer) eachPart(off, n int64, do func(off, n int64) error) error {
 	for n > 0 {
 		part := min(w.border(off)-off, n)
 		if err := do(off, part); err != nil {
-			return fmt.Errorf("zeroing %d bytes at %d: %w", part, off, bare(err))
+			return fmt.Errorf("zeroing %d bytes at %d: %w", part, off, report.Bare(err))
 		}
 		off, n = off+part, n-part
 	}

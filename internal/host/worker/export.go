@@ -12,6 +12,7 @@ import (
 
 	"snf-image/internal/host/format"
 	"snf-image/internal/host/target"
+	"snf-image/internal/report"
 )
 
 var errDiskChanged = errors.New("the disk was changed while it was read")
@@ -21,7 +22,7 @@ var errDiskChanged = errors.New("the disk was changed while it was read")
 func exportDump(ctx context.Context, j Job) (Result, error) {
 	before, err := j.Image.Stat()
 	if err != nil {
-		return Result{}, &blame{false, bare(err)}
+		return Result{}, &blame{false, report.Bare(err)}
 	}
 	disk, err := j.exported()
 	if err != nil {
@@ -37,7 +38,7 @@ func exportDump(ctx context.Context, j Job) (Result, error) {
 	}
 	after, err := j.Image.Stat()
 	if err != nil {
-		return Result{}, &blame{false, bare(err)}
+		return Result{}, &blame{false, report.Bare(err)}
 	}
 	if touched(before, after) {
 		return Result{}, &blame{false, errDiskChanged}
@@ -49,7 +50,7 @@ func exportDump(ctx context.Context, j Job) (Result, error) {
 func sender(to io.Writer) func([]byte, int64) error {
 	return func(p []byte, off int64) error {
 		if _, err := to.Write(p); err != nil {
-			return &blame{true, fmt.Errorf("after %d bytes: %w", off, bare(err))}
+			return &blame{true, fmt.Errorf("after %d bytes: %w", off, report.Bare(err))}
 		}
 		return nil
 	}
@@ -106,7 +107,7 @@ func (o *outlet) get(buf []byte) ([]byte, error) {
 	if len(p) == 0 {
 		p = buf[:o.ahead.len()]
 		if err := o.read(p); err != nil {
-			return nil, &blame{false, bare(err)}
+			return nil, &blame{false, report.Bare(err)}
 		}
 	}
 	o.pos += int64(len(p))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"snf-image/internal/host/target"
+	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
 
@@ -64,7 +65,7 @@ func complete(j Job, n int64) error {
 	}
 	head := make([]byte, tableBytes)
 	if _, err := j.Head.ReadAt(head, 0); err != nil {
-		return fmt.Errorf("reading the head of the disk kept in memory: %w", bare(err))
+		return fmt.Errorf("reading the head of the disk kept in memory: %w", report.Bare(err))
 	}
 	return whole(head, n, j.DiskSize, j.Action == Import)
 }
@@ -123,7 +124,7 @@ func (in *intake) get(buf []byte) ([]byte, error) {
 	case n > 0 && rest == 0:
 		return nil, &blame{true, fmt.Errorf("%w: it has %d bytes and the %s goes on", errTooLong, in.room, in.what)}
 	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, &blame{false, bare(err)}
+		return nil, &blame{false, report.Bare(err)}
 	}
 	return p[:n], nil
 }

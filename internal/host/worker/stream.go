@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 
 	"snf-image/internal/host/target"
 )
@@ -77,12 +76,4 @@ func deliver(ctx context.Context, put func([]byte, int64) error, full <-chan loa
 			return off, context.Cause(ctx)
 		}
 	}
-}
-
-// bare drops the name of a descriptor, which the host knows better.
-func bare(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	return err
 }
