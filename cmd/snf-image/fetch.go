@@ -18,6 +18,7 @@ func fetcher(cfg *config.Config) (*fetch.Client, error) {
 	c, err := fetch.New(fetch.Options{
 		Allow: cfg.AllowURL, HTTPProxy: cfg.HTTPProxy, HTTPSProxy: cfg.HTTPSProxy, NoProxy: strings.Join(cfg.NoProxy, ","),
 		CAFile: cfg.TLSCAFile, Agent: "snf-image/" + version,
+		Limit: cfg.TransferTimeout, Rate: int64(cfg.TransferMinRate) << 10,
 	})
 	if err != nil {
 		return nil, &report.Failure{Kind: report.Usage, What: "reading the configuration", Cause: err}
@@ -58,8 +59,11 @@ func addConfig(ctx context.Context, client *fetch.Client, params *spec.Parameter
 
 // urlRemedy says what to do about a URL that can not be opened.
 func urlRemedy(err error) string {
-	if errors.Is(err, fetch.ErrForbidden) {
+	switch {
+	case errors.Is(err, fetch.ErrForbidden):
 		return "name another server, or let ALLOW_URL in the configuration allow it"
+	case errors.Is(err, fetch.ErrSlow):
+		return "name a faster server, or raise TRANSFER_TIMEOUT or lower TRANSFER_MIN_RATE in the configuration"
 	}
 	return "check the URL, and whether this node reaches the server"
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"snf-image/tests/harness"
 	"snf-image/tests/images"
@@ -152,4 +153,47 @@ func TestGanetiFetchFails(t *testing.T) {
 	if s.images.Load() != 0 {
 		t.Errorf("an image was asked for that was not allowed")
 	}
+}
+
+// TestSlowServer looks at a deployment whose image drips: it holds no helper, no
+// memory of one and no place, and ends.
+func TestSlowServer(t *testing.T) {
+	j := newJob(t, images.Primary("ext4", images.Debian()))
+	dripping := make(chan struct{}, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(make([]byte, images.MiB))
+		for {
+			if _, err := w.Write([]byte{0}); err != nil {
+				return
+			}
+			w.(http.Flusher).Flush()
+			select {
+			case dripping <- struct{}{}:
+			case <-time.After(20 * time.Millisecond):
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	in := site.With(t, "ALLOW_URL="+server.URL, "TRANSFER_TIMEOUT=6")
+	p := in.Start(t, "deploy", "--image", server.URL+"/image?token="+canary, "--disk", j.disk, "--size", "256M", "--name", "web1.example.org")
+	<-dripping
+	child := func(name string) bool { return len(harness.Children(p.PID(), name)) > 0 }
+	p.Until(time.Minute, "the copy to begin", func() bool { return child("snf-image-worker") })
+	time.Sleep(2 * time.Second) // in which a helper would have started
+	if child("qemu-system") {
+		t.Error("a helper runs while the image drips")
+	}
+	if places, _ := filepath.Glob(fmt.Sprintf("/run/snf-image/helper-%d-*", p.PID())); len(places) > 0 {
+		t.Errorf("it holds the place %v while the image drips", places)
+	}
+	descriptors, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.PID()))
+	for _, d := range descriptors {
+		if to, _ := os.Readlink(d); strings.Contains(to, "memfd:vmlinux") || strings.Contains(to, "memfd:initramfs") {
+			t.Errorf("it holds %s while the image drips", to)
+		}
+	}
+	checkLog(t, p.Wait().Fails(t, 3, `fetching the image, on .*/image\?\*\*\*: the transfer takes too long: it is not done after 6s; name a faster server, or raise TRANSFER_TIMEOUT`))
+	j.undone()
 }

@@ -87,15 +87,31 @@ func (p *Place) Leave() {
 	_ = p.file.Close()
 }
 
+// Fits refuses what no waiting would help. It takes no place.
+func (n Node) Fits(l Limits) error {
+	memory, err := n.Memory()
+	if err != nil {
+		return err
+	}
+	return memory.fits(l)
+}
+
+func (m Memory) fits(l Limits) error {
+	if m.Total >= l.MiB {
+		return nil
+	}
+	return unfit(fmt.Errorf("a deployment takes %d MiB, and there are %d in all", l.MiB, m.Total),
+		"lower HELPER_MEMORY (256 is enough for small disks)")
+}
+
 // try takes a place, or says why there is none now.
 func (n Node) try(ctx context.Context, l Limits) (*Place, string, error) {
 	memory, err := n.Memory()
+	if err == nil {
+		err = memory.fits(l)
+	}
 	if err != nil {
 		return nil, "", err
-	}
-	if memory.Total < l.MiB {
-		return nil, "", unfit(fmt.Errorf("a deployment takes %d MiB, and there are %d in all", l.MiB, memory.Total),
-			"lower HELPER_MEMORY (256 is enough for small disks)")
 	}
 	if n.Dir == "" {
 		if reason := lacking(l, memory.Available, nil); reason != "" {

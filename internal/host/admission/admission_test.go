@@ -125,7 +125,13 @@ func TestNever(t *testing.T) {
 	if report.KindOf(err) != report.Node || !strings.Contains(err.Error(), "there are 500 in all") {
 		t.Errorf("a small node: %v", err)
 	}
+	if err := n.Fits(Limits{MiB: 768}); report.KindOf(err) != report.Node {
+		t.Errorf("Fits on a small node = %v", err)
+	}
 	n = node(t, 4000, 100)
+	if err := n.Fits(Limits{MiB: 768}); err != nil {
+		t.Errorf("Fits on a busy node = %v", err)
+	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("stopped by signal")
 	if _, err := n.Enter(ctx, Limits{MiB: 768, Patience: time.Hour}, func(string) { cancel(stop) }); !errors.Is(err, stop) {

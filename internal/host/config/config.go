@@ -71,6 +71,9 @@ type Config struct {
 	HTTPProxy, HTTPSProxy string
 	NoProxy               []string
 	TLSCAFile             string // empty for none
+	// TransferTimeout and TransferMinRate bound what servers may take; 0 is no limit.
+	TransferTimeout time.Duration
+	TransferMinRate int // KiB/s
 
 	// Parameters are OS parameters set by configuration files, in order.
 	Parameters []Parameter

@@ -57,15 +57,18 @@ func (r *run) verdicts() vm.Verdicts {
 	return v
 }
 
-// admit waits until there is room for one more helper. It comes before anything
-// is written or fetched: a disk is not blanked to wait for memory then, and a server
-// is not kept waiting.
+// limits are what a helper of this deployment takes.
+func (r *run) limits() admission.Limits {
+	return admission.Limits{MiB: r.Config.HelperMemory + reserve, Most: r.Config.MaxHelpers, Patience: patience}
+}
+
+// admit waits until there is room for one more helper. For an image on this node it
+// comes before anything is written: a disk is not blanked to wait for memory then.
 func (r *run) admit(ctx context.Context) error {
 	if r.helper == nil {
 		return nil
 	}
-	limits := admission.Limits{MiB: r.Config.HelperMemory + reserve, Most: r.Config.MaxHelpers, Patience: patience}
-	place, err := thisNode().Enter(ctx, limits, func(reason string) {
+	place, err := thisNode().Enter(ctx, r.limits(), func(reason string) {
 		r.Log.Info("waiting for other deployments: " + reason)
 		if r.Sink != nil {
 			r.Sink.Send(report.Info("waiting for other deployments"))

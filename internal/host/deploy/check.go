@@ -60,10 +60,10 @@ func (r *run) check(ctx context.Context, o target.Options) error {
 	if err := r.openDebugShell(o.DryRun); err != nil || o.DryRun {
 		return err
 	}
-	if err := r.admit(ctx); err != nil {
-		return err
+	if r.image != nil && r.image.File == nil {
+		return r.openRemote(ctx)
 	}
-	return r.openRemote(ctx)
+	return r.admit(ctx)
 }
 
 // openDebugShell opens the socket of HELPER_DEBUG.
@@ -93,6 +93,17 @@ func (r *run) openHelper() error {
 		}
 	}
 	r.qemu = qemu
+	if err := r.loadHelper(); err != nil {
+		return err
+	}
+	for _, w := range r.helper.Warnings {
+		r.warn(w)
+	}
+	return nil
+}
+
+// loadHelper takes the helper image to memory and verifies it.
+func (r *run) loadHelper() error {
 	img, err := helper.Open(r.Config.HelperDir, helper.OpenOptions{
 		Release: r.Release, AnyRelease: !r.Config.VersionCheck, Package: r.Config.HelperPkg,
 	})
@@ -100,9 +111,6 @@ func (r *run) openHelper() error {
 		return err
 	}
 	r.helper = img
-	for _, w := range img.Warnings {
-		r.warn(w)
-	}
 	r.record.openedHelper(img)
 	return nil
 }

@@ -100,7 +100,12 @@ func (r *run) make(ctx context.Context) error {
 		d.Watch(ctx, cancel)
 	}
 	written := async(cancel, func() (*copied, error) { return r.copy(ctx) })
-	booted := async(cancel, func() (*helperRun, error) { return r.boot(ctx) })
+	booted := async(cancel, func() (*helperRun, error) {
+		if err := r.arrived(ctx, written); err != nil {
+			return nil, err
+		}
+		return r.boot(ctx)
+	})
 	keys := async(cancel, func() ([]spec.HostKey, error) { return r.hostKeys(ctx) })
 	h, bootErr := booted.wait()
 	if h != nil {

@@ -34,10 +34,15 @@ func (r *run) expectRemote() error {
 }
 
 // openRemote asks for an image by URL: last of all, since some servers answer
-// once, but before the disk is touched, since some do not have it.
+// once, but before the disk is touched, since some do not have it. A server may take
+// its time: until its image is here, the deployment holds neither a place nor the
+// memory of its helper, and only makes sure that they exist.
 func (r *run) openRemote(ctx context.Context) error {
-	if r.image == nil || r.image.File != nil {
-		return nil
+	if r.helper != nil {
+		_ = r.helper.Unload()
+		if err := thisNode().Fits(r.limits()); err != nil {
+			return err
+		}
 	}
 	stream, err := r.Fetch.Open(ctx, r.Spec.Image)
 	if err != nil {
@@ -58,6 +63,21 @@ func (r *run) openRemote(ctx context.Context) error {
 	_, _ = unix.FcntlInt(r.remote.to.Fd(), unix.F_SETPIPE_SZ, 1<<20) // only faster
 	r.image.File = r.remote.from
 	return nil
+}
+
+// arrived waits until the image is here, and then gets for the helper what a server
+// must not keep from others. An image on this node is here.
+func (r *run) arrived(ctx context.Context, written *future[*copied]) error {
+	if r.remote == nil || r.helper == nil {
+		return nil
+	}
+	if _, err := written.wait(); err != nil {
+		return err
+	}
+	if err := r.admit(ctx); err != nil {
+		return err
+	}
+	return r.loadHelper()
 }
 
 // measured takes the length the server declares.
@@ -126,8 +146,11 @@ func (d *download) close() {
 // fetchFailure says that the image could not be had from url.
 func fetchFailure(url string, err error) error {
 	remedy := "check img_id, and whether this node reaches the server"
-	if errors.Is(err, fetch.ErrForbidden) {
+	switch {
+	case errors.Is(err, fetch.ErrForbidden):
 		remedy = "name another server, or let ALLOW_URL in the configuration allow it"
+	case errors.Is(err, fetch.ErrSlow):
+		remedy = "name a faster server, or raise TRANSFER_TIMEOUT or lower TRANSFER_MIN_RATE in the configuration"
 	}
 	return &report.Failure{Kind: report.Image, What: "fetching the image", On: fetch.Mask(url), Cause: err, Remedy: remedy}
 }

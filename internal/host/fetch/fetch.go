@@ -40,6 +40,12 @@ type Options struct {
 	// Idle is how long the answer, with the connection, and then each next byte may
 	// take; 0 means a minute.
 	Idle time.Duration
+	// Limit is how long a whole transfer may take; 0 is for ever.
+	Limit time.Duration
+	// Rate is how many bytes a second a server has to send, on average of each Window
+	// in which it is waited for; 0 is no limit. 0 as Window means a minute.
+	Rate   int64
+	Window time.Duration
 }
 
 // Client opens URLs.
@@ -50,13 +56,16 @@ type Client struct {
 	tls     *tls.Config
 }
 
-// idle is the default of Options.Idle.
+// idle is the default of Options.Idle and Options.Window.
 const idle = time.Minute
 
 // New returns a Client, or says what is wrong with the options.
 func New(o Options) (*Client, error) {
 	if o.Idle == 0 {
 		o.Idle = idle
+	}
+	if o.Window == 0 {
+		o.Window = idle
 	}
 	c := &Client{options: o, tls: &tls.Config{MinVersion: tls.VersionTLS12}}
 	for _, text := range o.Allow {
@@ -154,7 +163,8 @@ func (c *Client) Check(text string) error {
 var errScheme = fmt.Errorf("%w: only http, https, ftp and ftps URLs are allowed", ErrForbidden)
 
 // Open opens a URL. Its errors hold neither password nor query. Reading from the
-// stream ends with an error when ctx ends or nothing comes for a while.
+// stream ends with an error when ctx ends, nothing comes for a while, or it takes too
+// long (ErrSlow).
 func (c *Client) Open(ctx context.Context, text string) (*Stream, error) {
 	if err := c.Check(text); err != nil {
 		return nil, err
@@ -163,6 +173,20 @@ func (c *Client) Open(ctx context.Context, text string) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.options.Limit == 0 {
+		return c.open(ctx, u)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.options.Limit, fmt.Errorf("%w: it is not done after %s", ErrSlow, c.options.Limit))
+	s, err := c.open(ctx, u)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	s.ReadCloser = &limited{s.ReadCloser, cancel}
+	return s, nil
+}
+
+func (c *Client) open(ctx context.Context, u *url.URL) (*Stream, error) {
 	switch u.Scheme {
 	case "ftp", "ftps":
 		return c.openFTP(ctx, u)
@@ -170,6 +194,18 @@ func (c *Client) Open(ctx context.Context, text string) (*Stream, error) {
 		return c.openFile(u)
 	}
 	return c.openHTTP(ctx, u)
+}
+
+// limited is a stream with an overall limit, which ends with it.
+type limited struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+// Close ends the transfer.
+func (l *limited) Close() error {
+	defer l.cancel()
+	return l.ReadCloser.Close()
 }
 
 // parse parses a URL and never quotes it.

@@ -21,7 +21,7 @@ import (
 // is TLS from the first byte, on port 990.
 func (c *Client) openFTP(ctx context.Context, u *url.URL) (*Stream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	watch := newWatch(cancel, c.options.Idle)
+	watch := newWatch(cancel, c.options)
 	d := &ftpDialer{ctx: ctx, dialer: c.dialer(u), anyPort: c.anyPort(u)}
 	options := []ftp.DialOption{ftp.DialWithDialFunc(d.dial), ftp.DialWithShutTimeout(c.options.Idle)}
 	port := "21"
@@ -47,7 +47,7 @@ func (c *Client) openFTP(ctx context.Context, u *url.URL) (*Stream, error) {
 		watch.end()
 		return nil, err
 	}
-	watch.pause()
+	_ = watch.pause(0) // an answer begins when it begins
 	return &Stream{&stream{ctx: ctx, from: s, watch: watch}, s.want}, nil
 }
 

@@ -23,6 +23,7 @@ type ftpServer struct {
 	last    string // the answer after the data
 	passive string // the answer to PASV; EPSV is refused with it
 	tls     *tls.Config
+	stuck   bool        // it never ends its data
 	said    chan string // every command
 }
 
@@ -88,6 +89,9 @@ func (s *ftpServer) serve(conn net.Conn) {
 			}
 			to = s.wrap(to)
 			_, _ = io.WriteString(to, s.content)
+			if s.stuck {
+				_, _ = to.Read(make([]byte, 1))
+			}
 			_ = to.Close()
 			say(s.last)
 		case "TYPE", "PBSZ", "PROT":

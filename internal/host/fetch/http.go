@@ -53,7 +53,7 @@ func (c *Client) get(ctx context.Context, u *url.URL) (*Stream, *url.URL, error)
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	watch := newWatch(cancel, c.options.Idle)
+	watch := newWatch(cancel, c.options)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		watch.end()
@@ -69,7 +69,7 @@ func (c *Client) get(ctx context.Context, u *url.URL) (*Stream, *url.URL, error)
 		watch.end()
 		return nil, nil, err
 	}
-	watch.pause()
+	_ = watch.pause(0) // an answer begins when it begins
 	body := &stream{ctx: ctx, from: response.Body, watch: watch}
 	next, err := judge(response, u)
 	if err != nil || next != nil {
@@ -159,8 +159,10 @@ type stream struct {
 func (s *stream) Read(p []byte) (int, error) {
 	s.watch.start()
 	n, err := s.from.Read(p)
-	s.watch.pause()
+	slow := s.watch.pause(n)
 	switch {
+	case slow != nil && !errors.Is(err, io.EOF):
+		return n, slow
 	case err == nil || errors.Is(err, io.EOF):
 		return n, err
 	case errors.Is(err, io.ErrUnexpectedEOF):

@@ -52,6 +52,14 @@ type Image struct {
 // Close releases the memory of the image.
 func (i *Image) Close() error { return errors.Join(i.Kernel.Close(), i.Initramfs.Close()) }
 
+// Unload releases the memory of the image and keeps the manifest. To be used, the
+// image has to be opened again.
+func (i *Image) Unload() error {
+	err := i.Close()
+	i.Kernel, i.Initramfs = nil, nil
+	return err
+}
+
 // Open loads and verifies the helper image in dir. It refuses what is missing,
 // damaged, or made for another version, and says how to mend it.
 func Open(dir string, opts OpenOptions) (*Image, error) {
