@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Verdicts remembers, for one boot of the node, that KVM did not run the helper:
-// each attempt costs a deployment seconds. A verdict is about one QEMU, one kernel
+// Verdicts remembers, for one boot of the node and at most a day, that KVM did not run
+// the helper: each attempt costs a deployment seconds. A verdict is about one QEMU, one kernel
 // of the node and one kernel of the helper.
 //
 // Only what the caller alone can write is believed. Anything else, and anything that
@@ -43,6 +43,10 @@ const (
 	maxVerdictBytes = 4096
 )
 
+// verdictLife is how long a verdict counts. A node that was too busy once for its KVM to
+// answer in time should not go without it until somebody notices.
+const verdictLife = 24 * time.Hour
+
 // Fails reports whether KVM failed before, and why and when in words for the log.
 func (v Verdicts) Fails() (why string, fails bool) {
 	subject, path, err := v.place()
@@ -61,6 +65,9 @@ func (v Verdicts) Fails() (why string, fails bool) {
 	var found verdict
 	text, err := io.ReadAll(io.LimitReader(f, maxVerdictBytes))
 	if err != nil || json.Unmarshal(text, &found) != nil || found.Subject != subject {
+		return "", false
+	}
+	if age := time.Since(found.When); age < 0 || age > verdictLife {
 		return "", false
 	}
 	return fmt.Sprintf("%s, at %s", found.Why, found.When.Local().Format(time.DateTime)), true

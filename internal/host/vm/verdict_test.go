@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,5 +165,31 @@ func TestVerdictsAreBounded(t *testing.T) {
 	}
 	if files, _ := filepath.Glob(filepath.Join(v.Dir, "*")); len(files) > maxVerdicts {
 		t.Errorf("%d files, want at most %d", len(files), maxVerdicts)
+	}
+}
+
+func TestVerdictsGrowOld(t *testing.T) {
+	t.Parallel()
+	v := Verdicts{Dir: filepath.Join(t.TempDir(), "run"), QEMU: "/bin/true", Kernel: "k"}
+	if err := v.Remember("it was mute"); err != nil {
+		t.Fatal(err)
+	}
+	subject, path, err := v.place()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for age, want := range map[time.Duration]bool{
+		-time.Hour: false, 0: true, verdictLife - time.Minute: true, verdictLife + time.Minute: false,
+	} {
+		text, err := json.Marshal(verdict{Subject: subject, Why: "it was mute", When: time.Now().Add(-age)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, fails := v.Fails(); fails != want {
+			t.Errorf("Fails() of a verdict %s old = %v, want %v", age, fails, want)
+		}
 	}
 }
