@@ -8,11 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"snf-image/internal/report"
 )
 
-// lineHandler writes log records as "snf-image: LEVEL: text key=value", one
+// lineHandler writes log records as "TIME snf-image: LEVEL: text key=value", one
 // line each, control characters escaped. The scripts of the OS definition have
-// "[LEVEL] text" (interface-details section 8).
+// "TIME [LEVEL] text" (interface-details section 8).
 type lineHandler struct {
 	mu       *sync.Mutex
 	w        io.Writer
@@ -60,7 +62,7 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	if h.brackets {
 		prefix = "[" + strings.ToUpper(level) + "]"
 	}
-	_, err := fmt.Fprintf(h.w, "%s %s\n", prefix, line(b.String()))
+	_, err := fmt.Fprintf(h.w, "%s %s %s\n", r.Time.Format(report.TimeFormat), prefix, line(b.String()))
 	return err
 }
 

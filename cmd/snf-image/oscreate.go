@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 
 	"snf-image/internal/host/deploy"
 	"snf-image/internal/host/fetch"
@@ -16,18 +18,56 @@ import (
 // reinstallation is the same: nothing of the old content is kept or read.
 func (s *osScript) create(ctx context.Context) error {
 	defer s.unwatch()
+	rep, err := s.created(ctx)
+	s.archive(rep, err)
+	if err != nil {
+		s.goOn()
+	}
+	return err
+}
+
+// goOn says how to go on with an instance that could not be filled, for whoever sees no
+// more than the end of this log.
+func (s *osScript) goOn() {
+	name := s.env["INSTANCE_NAME"]
+	if spec.CheckHostname(name) != nil {
+		return
+	}
+	s.log.Warn(fmt.Sprintf("%[1]s is stopped. When the cause, in the last line, is removed, go on with \"gnt-instance reinstall %[1]s\" and "+
+		"\"gnt-instance startup %[1]s\"; to give it up: \"gnt-instance remove %[1]s\"", name))
+}
+
+// created returns the report of what was done, nil when nothing was begun.
+func (s *osScript) created(ctx context.Context) (*report.Deployment, error) {
 	call, err := s.read(ctx)
 	if err != nil {
 		s.sink.Send(report.Error("the parameters are invalid"))
-		return err
+		return nil, err
 	}
 	what := "creating "
 	if call.Reinstall {
 		what = "reinstalling "
 	}
 	s.log.Info(what + call.Instance + " from " + fetch.Mask(call.spec.Image))
-	_, err = deploy.Run(ctx, s.request(call))
-	return err
+	return deploy.Run(ctx, s.request(call))
+}
+
+// archive keeps the report in REPORT_DIR. No run fails for want of it.
+func (s *osScript) archive(rep *report.Deployment, err error) {
+	if s.reports == "" {
+		return
+	}
+	name := s.env["INSTANCE_NAME"]
+	if rep == nil {
+		rep = &report.Deployment{Version: version, Mode: string(s.name), Name: report.Clean(name), Started: time.Now().UTC()}
+		rep.Fail(err)
+	}
+	if rep.Failure != nil {
+		rep.Failure.Exit = exitCode(err)
+	}
+	if err := report.Archive(s.reports, name, rep); err != nil {
+		s.log.Warn("REPORT_DIR: " + err.Error())
+	}
 }
 
 // byURI takes the path from disks that have a URI and whose path leads to no

@@ -29,6 +29,7 @@ type osScript struct {
 	sink report.Sink
 	// monitor gets the messages in place of the log, if there is one.
 	monitor *monitor.Monitor
+	reports string // REPORT_DIR, empty for none
 }
 
 // runScript carries out the script argv[0] names.
@@ -36,7 +37,7 @@ func runScript(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, a
 	s := &osScript{
 		app:  &app{stdin: stdin, stdout: stdout, stderr: stderr, log: newScriptLogger(stderr, false)},
 		name: ganeti.Script(filepath.Base(argv[0])), dir: filepath.Dir(argv[0]), env: env,
-		sink: report.Sinks{report.NewTextSink(stderr), report.NewJSONSink(stderr, report.LogPrefix, time.Now)},
+		sink: report.Sinks{report.NewTextSink(stderr, time.Now), report.NewJSONSink(stderr, report.LogPrefix, time.Now)},
 	}
 	if slices.Equal(argv[1:], []string{"-h"}) || slices.Equal(argv[1:], []string{"--help"}) {
 		_, err := io.WriteString(stdout, s.usage())
@@ -105,6 +106,9 @@ func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	for _, p := range call.Parameters {
 		params.Set(p.Name, p.Value.Reveal(), p.Origin)
 	}
+	if cfg != nil {
+		s.reports = cfg.ReportDir
+	}
 	s.watch(cfg, call)
 	call.Input.Disks = byURI(call.Input.Disks)
 	for i := range call.Input.Disks { // Ganeti knows no other files
@@ -140,7 +144,7 @@ func (s *osScript) watch(cfg *config.Config, call *ganeti.Call) {
 		s.log.Warn("PROGRESS_MONITOR: " + err.Error() + "; the messages are in this log")
 		return
 	}
-	s.monitor, s.sink = m, report.Sinks{report.NewTextSink(s.stderr), m}
+	s.monitor, s.sink = m, report.Sinks{report.NewTextSink(s.stderr, time.Now), m}
 }
 
 // unwatch ends PROGRESS_MONITOR.

@@ -30,10 +30,11 @@ func (a *app) display(mode string) (*display, error) {
 	d := &display{sink: report.Sinks{}, log: a.log, lines: a.stderr, end: func() {}}
 	switch mode {
 	case "none":
+		d.sink = warnings{a.log}
 	case "json":
-		d.sink = report.NewJSONSink(a.stdout, "", time.Now)
+		d.sink = report.Sinks{report.NewJSONSink(a.stdout, "", time.Now), warnings{a.log}}
 	case "plain":
-		d.sink = report.NewTextSink(a.stderr)
+		d.sink = report.NewTextSink(a.stderr, time.Now)
 	case "auto":
 		f, ok := a.stderr.(*os.File)
 		if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -48,6 +49,22 @@ func (a *app) display(mode string) (*display, error) {
 	return d, nil
 }
 
+// warnings logs those of the tasks, where no other display shows them.
+type warnings struct{ log *slog.Logger }
+
+// Send implements report.Sink.
+func (w warnings) Send(m report.Message) {
+	if m.Subtype != report.SubtypeWarning {
+		return
+	}
+	for _, text := range m.Messages {
+		if m.Task != "" {
+			text = m.Task + ": " + text
+		}
+		w.log.Warn(text)
+	}
+}
+
 // bar draws the copy as a bar and everything else as lines above it.
 type bar struct {
 	text *report.TextSink
@@ -60,12 +77,13 @@ type bar struct {
 
 var (
 	_ report.Sink = (*bar)(nil)
+	_ report.Sink = warnings{}
 	_ io.Writer   = (*bar)(nil)
 )
 
 func newBar(w io.Writer) *bar {
 	b := &bar{all: mpb.New(mpb.WithOutput(w), mpb.WithWidth(64), mpb.WithRefreshRate(150*time.Millisecond))}
-	b.text = report.NewTextSink(b)
+	b.text = report.NewTextSink(b, time.Now)
 	return b
 }
 

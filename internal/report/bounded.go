@@ -1,6 +1,9 @@
 package report
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // MaxMessages bounds the texts of the helper that are passed on in one
 // deployment.
@@ -20,11 +23,14 @@ type Bounded struct {
 	tasks []string
 	seen  map[string]bool
 	left  int
+	now   func() time.Time
+	start time.Time // of the last task that started
 }
 
-// NewBounded returns a Bounded for a plan with those tasks.
-func NewBounded(sink Sink, tasks []string) *Bounded {
-	return &Bounded{sink: sink, tasks: tasks, seen: map[string]bool{}, left: MaxMessages}
+// NewBounded returns a Bounded for a plan with those tasks. It takes the time they take
+// itself.
+func NewBounded(sink Sink, tasks []string, now func() time.Time) *Bounded {
+	return &Bounded{sink: sink, tasks: tasks, seen: map[string]bool{}, left: MaxMessages, now: now, start: now()}
 }
 
 // Event passes e on if it may be. Kinds that are not for the owner of the
@@ -46,7 +52,13 @@ func (b *Bounded) task(subtype, task string) {
 		return
 	}
 	b.seen[key] = true
-	b.sink.Send(Message{Type: ImageHelper, Subtype: subtype, Task: task})
+	m := Message{Type: ImageHelper, Subtype: subtype, Task: task}
+	if subtype == SubtypeTaskStart {
+		b.start = b.now()
+	} else {
+		m.Took = b.now().Sub(b.start)
+	}
+	b.sink.Send(m)
 }
 
 func (b *Bounded) warning(e Event) {

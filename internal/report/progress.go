@@ -43,6 +43,9 @@ type Message struct {
 	Position  *int64      `json:"position,omitempty"`
 	Total     *int64      `json:"total,omitempty"`
 	Progress  *percent    `json:"progress,omitempty"`
+
+	// Took is how long a task took that ends, for the log.
+	Took time.Duration `json:"-"`
 }
 
 // Info returns an image-info message.

@@ -43,8 +43,9 @@ func TestJSONSinkLines(t *testing.T) {
 func TestTextSinkLines(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	s := NewTextSink(&b)
-	bounded := NewBounded(s, []string{"AddSwap"})
+	s := NewTextSink(&b, noon)
+	ticks := noon()
+	bounded := NewBounded(s, []string{"AddSwap"}, func() time.Time { ticks = ticks.Add(1500 * time.Millisecond); return ticks })
 	s.Send(Info("starts", "really"))
 	s.Send(CopyProgress(3<<29, 3<<30))
 	bounded.Event(Event{Kind: TaskStart, Task: "AddSwap"})
@@ -52,12 +53,13 @@ func TestTextSinkLines(t *testing.T) {
 	bounded.Event(Event{Kind: TaskEnd, Task: "AddSwap"})
 	s.Send(HelperError("", "broken"))
 	s.Send(ErrorOutput([]string{"qemu died"}))
-	want := strings.Join([]string{
+	at := noon().Format("2006-01-02 15:04:05 ")
+	want := at + strings.Join([]string{
 		"[INFO] starts", "[INFO] really", "[INFO] copied 1.5 GiB of 3.0 GiB, 50.00 %",
-		"HELPER: [INFO] task AddSwap starts", "HELPER: [WARNING] AddSwap: careful", "HELPER: [INFO] task AddSwap ended",
-		"HELPER: [ERROR] broken", "[ERROR] qemu died", "",
-	}, "\n")
-	if diff := cmp.Diff(want, b.String()); diff != "" {
+		"HELPER: [INFO] task AddSwap starts", "HELPER: [WARNING] AddSwap: careful", "HELPER: [INFO] task AddSwap ended after 1.5 s",
+		"HELPER: [ERROR] broken", "",
+	}, "\n"+at)
+	if diff := cmp.Diff(strings.TrimSuffix(want, at), b.String()); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}
 }
@@ -91,13 +93,13 @@ func TestSinksShareAndSurvive(t *testing.T) {
 	t.Parallel()
 	gone := &counter{}
 	var text bytes.Buffer
-	sinks := Sinks{NewJSONSink(gone, "", noon), NewTextSink(&text)}
+	sinks := Sinks{NewJSONSink(gone, "", noon), NewTextSink(&text, noon)}
 	var all sync.WaitGroup
 	for range 10 {
 		all.Go(func() { sinks.Send(Info("x")) })
 	}
 	all.Wait()
-	if gone.writes != 10 || text.String() != strings.Repeat("[INFO] x\n", 10) {
+	if gone.writes != 10 || text.String() != strings.Repeat(noon().Format(TimeFormat)+" [INFO] x\n", 10) {
 		t.Errorf("%d writes to a listener that went away, the other got %q", gone.writes, text.String())
 	}
 }
@@ -110,7 +112,7 @@ func (c *collector) Send(m Message) { c.got = append(c.got, m) }
 func TestBoundedTrustsNothing(t *testing.T) {
 	t.Parallel()
 	var c collector
-	b := NewBounded(&c, []string{"A", "B"})
+	b := NewBounded(&c, []string{"A", "B"}, noon)
 	for _, e := range []Event{
 		{Kind: TaskStart, Task: "A"},
 		{Kind: TaskStart, Task: "A"},
@@ -137,7 +139,7 @@ func TestBoundedTrustsNothing(t *testing.T) {
 func TestBoundedCounts(t *testing.T) {
 	t.Parallel()
 	var c collector
-	b := NewBounded(&c, nil)
+	b := NewBounded(&c, nil, noon)
 	for range 300 {
 		b.Event(Event{Kind: Warning, Messages: []string{strings.Repeat("x", 1000), "y", "z"}})
 	}

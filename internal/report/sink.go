@@ -58,33 +58,41 @@ func (s *JSONSink) Send(m Message) {
 	_, _ = s.w.Write(append([]byte(s.prefix+string(text)), '\n'))
 }
 
-// TextSink writes the messages as lines for people.
+// TextSink writes the messages as lines for people, each with its time.
 type TextSink struct {
-	mu sync.Mutex
-	w  io.Writer
+	mu  sync.Mutex
+	w   io.Writer
+	now func() time.Time
 }
 
+// TimeFormat is how lines of a log show their time.
+const TimeFormat = time.DateTime
+
 // NewTextSink returns a sink that writes to w.
-func NewTextSink(w io.Writer) *TextSink { return &TextSink{w: w} }
+func NewTextSink(w io.Writer, now func() time.Time) *TextSink { return &TextSink{w: w, now: now} }
 
 // Send writes a line for each text of m.
 func (s *TextSink) Send(m Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	at := s.now().Format(TimeFormat)
 	for _, line := range m.lines() {
-		_, _ = io.WriteString(s.w, line+"\n")
+		_, _ = io.WriteString(s.w, at+" "+line+"\n")
 	}
 }
 
-// lines formats m for people (interface-details section 8).
+// lines formats m for people (interface-details section 8). That the whole failed is
+// left to the last line of the log, which says why.
 func (m Message) lines() []string {
 	switch {
+	case m.Type == ImageError:
+		return nil
 	case m.Type == ImageCopyProgress && m.Progress != nil:
 		return []string{fmt.Sprintf("[INFO] copied %s of %s, %.2f %%", Bytes(*m.Position), Bytes(*m.Total), float64(*m.Progress))}
 	case m.Subtype == SubtypeTaskStart:
 		return []string{"HELPER: [INFO] task " + m.Task + " starts"}
 	case m.Subtype == SubtypeTaskEnd:
-		return []string{"HELPER: [INFO] task " + m.Task + " ended"}
+		return []string{fmt.Sprintf("HELPER: [INFO] task %s ended after %.1f s", m.Task, m.Took.Seconds())}
 	}
 	prefix := map[string]string{SubtypeWarning: "[WARNING] ", SubtypeError: "[ERROR] "}[m.Subtype]
 	switch m.Type {
@@ -93,8 +101,6 @@ func (m Message) lines() []string {
 		if m.Task != "" {
 			prefix += m.Task + ": "
 		}
-	case ImageError:
-		prefix = "[ERROR] "
 	default:
 		prefix = "[INFO] "
 	}

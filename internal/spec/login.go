@@ -24,9 +24,6 @@ func (b *builder) buildLogin() {
 		b.spec.PasswordHash = &hash.text
 	}
 	b.buildKeys()
-	if b.spec.setsLogin() && b.spec.Properties[PropUsers] == "" {
-		b.Report(Problem{Severity: Warning, Path: PropUsers, Rule: ErrUsers, Message: "property USERS is not set, root is assumed"})
-	}
 }
 
 func (b *builder) checkPassword(password string) {
@@ -94,6 +91,9 @@ func (b *builder) buildKeys() {
 func (s *Spec) setsLogin() bool {
 	return s.Password != nil || s.PasswordHash != nil || len(s.AuthorizedKeys) > 0
 }
+
+// AssumesUsers reports whether credentials are set of users that nothing names.
+func (s *Spec) AssumesUsers() bool { return s.setsLogin() && s.Properties[PropUsers] == "" }
 
 // Users returns the users whose credentials are set, root when none are named.
 func (s *Spec) Users() []string {

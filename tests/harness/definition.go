@@ -14,6 +14,7 @@ import (
 type Definition struct {
 	Dir      string // of the OS definition
 	ImageDir string // IMAGE_DIR
+	Reports  string // REPORT_DIR
 	defaults string // stands in for /etc/default
 }
 
@@ -32,9 +33,10 @@ func (in *Installation) Definition(t testing.TB, dir string, settings ...string)
 	}
 	d := &Definition{
 		Dir: filepath.Join(dir, "usr/share/ganeti/os/snf-image"), ImageDir: filepath.Join(dir, "var/lib/snf-image"),
-		defaults: filepath.Join(dir, "etc/default"),
+		Reports: filepath.Join(dir, "reports"), defaults: filepath.Join(dir, "etc/default"),
 	}
-	text := in.settings() + "IMAGE_DIR=" + d.ImageDir + "\nVARIANTS_DIR=" + filepath.Join(dir, "etc/ganeti/snf-image/variants") + "\n"
+	text := in.settings() + "IMAGE_DIR=" + d.ImageDir + "\nVARIANTS_DIR=" + filepath.Join(dir, "etc/ganeti/snf-image/variants") +
+		"\nREPORT_DIR=" + d.Reports + "\n"
 	File(t, d.defaults, "snf-image", text+strings.Join(settings, "\n")+"\n")
 	return d
 }

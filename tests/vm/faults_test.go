@@ -3,6 +3,7 @@ package vm
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +42,13 @@ var faults = map[string]fault{
 		truncate(t, j.image, 30*images.MiB)
 		return site, j.args()
 	}, 3, "truncated: partition 1", true},
+	"image damaged": {func(t *testing.T, j *job) (*harness.Installation, []string) {
+		// The group descriptors, behind the superblock of the file system at 1 MiB.
+		for _, at := range []int64{images.MiB + 2048, images.MiB + 4096} {
+			scribble(t, j.image, at, strings.Repeat("\xff", 1024))
+		}
+		return site, j.args()
+	}, 3, "the image is damaged: .*; fetch or make the image again", true},
 	"image without a partition table": {func(t *testing.T, j *job) (*harness.Installation, []string) {
 		j.image = j.file("garbage", strings.Repeat("no table", images.MiB/8))
 		return site, j.args()
@@ -213,6 +221,19 @@ func qcow2Disk(more ...string) func(*testing.T, *job) (*harness.Installation, []
 			}
 		})
 		return site, j.args(more...)
+	}
+}
+
+// scribble writes text into a file.
+func scribble(t *testing.T, path string, at int64, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt([]byte(text), at)
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -5,11 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"snf-image/internal/report"
 	"snf-image/tests/harness"
 	"snf-image/tests/images"
 	"snf-image/tests/oracle"
@@ -74,6 +76,10 @@ func TestGanetiCreateRename(t *testing.T) {
 	out := d.Call(t, "create", gnt(j.disk, osp(nil))).OK(t)
 	j.done()
 	checkLog(t, out)
+	checkEnd(t, j, out)
+	if got := archived(t, d, "inst1.gnt.test.json"); !got.Success || got.Mode != "deploy" || len(got.HostKeys) == 0 || len(got.Tasks) == 0 {
+		t.Errorf("the report in REPORT_DIR is %+v", got)
+	}
 	before := oracle.ReadTree(t, j.disk, 1)
 	for file, want := range map[string]string{
 		"/etc/hostname": "inst1.gnt.test\n", "/etc/motd": "hello\n",
@@ -100,6 +106,50 @@ func TestGanetiCreateRename(t *testing.T) {
 	if got := oracle.ReadFile(t, j.disk, 1, "/etc/hostname"); got != "inst2.gnt.test\n" {
 		t.Errorf("/etc/hostname = %q after rename", got)
 	}
+	if got := archived(t, d, "inst2.gnt.test.json"); !got.Success || got.Mode != "customize" || len(got.Changed) == 0 {
+		t.Errorf("the report of rename in REPORT_DIR is %+v", got)
+	}
+}
+
+// checkEnd looks at the end of the log of a success: what is needed for the first login,
+// as ssh-keygen(1) shows it, and each line has its time.
+func checkEnd(t *testing.T, j *job, o harness.Outcome) {
+	t.Helper()
+	public := j.file("host.pub", oracle.ReadFile(t, j.disk, 1, "/etc/ssh/ssh_host_ed25519_key.pub"))
+	out, err := exec.Command("ssh-keygen", "-lf", public).Output()
+	if err != nil || len(strings.Fields(string(out))) < 2 {
+		t.Fatalf("ssh-keygen: %v %s", err, out)
+	}
+	_, end, _ := strings.Cut(o.Stderr, "the machine is complete\n")
+	if want := "[INFO] SSH host key ed25519 " + strings.Fields(string(out))[1] + "\n"; !strings.Contains(end, want) {
+		t.Errorf("the log ends without %q:\n%s", want, o.Stderr)
+	}
+	line := regexp.MustCompile(`^(\[MONITOR\] |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ((HELPER: )?\[[A-Z]+\] ))`)
+	for l := range strings.Lines(o.Stderr) {
+		if !line.MatchString(l) {
+			t.Errorf("a line of the log without its time: %q", l)
+		}
+	}
+	if !regexp.MustCompile(`(?m) HELPER: \[INFO\] task AssignHostname ended after \d+\.\d s$`).MatchString(o.Stderr) {
+		t.Errorf("the log does not say how long a task took:\n%s", o.Stderr)
+	}
+}
+
+// archived reads a report in REPORT_DIR, which nobody else can.
+func archived(t *testing.T, d *harness.Definition, name string) (got report.Deployment) {
+	t.Helper()
+	path := filepath.Join(d.Reports, name)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &got)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode() != 0o600 {
+		t.Errorf("%s has mode %v, %v, want 0600", path, st.Mode(), err)
+	}
+	return got
 }
 
 // TestGanetiReinstallOnDevice writes to a block device that was in use, with the
@@ -147,9 +197,18 @@ func TestGanetiRefuses(t *testing.T) {
 		}
 		out := d.Call(t, tc.script, gnt(j.disk, tc.env), args...).Fails(t, tc.code, tc.want)
 		checkLog(t, out)
+		if goesOn := strings.Contains(out.Stderr, `go on with "gnt-instance reinstall inst1.gnt.test" and "gnt-instance startup inst1.gnt.test"`); goesOn != (tc.script == "create") {
+			t.Errorf("%s says how to go on: %v\n%s", tc.script, goesOn, out)
+		}
 	}
 	if oracle.Digest(t, j.disk, 0, -1) != before {
 		t.Error("a refused call changed the disk")
+	}
+	// The last create failed for its disk, the first for its image.
+	for name, code := range map[string]int{"inst1.gnt.test.json": 8, "inst1.gnt.test.json.1": 4, "inst1.gnt.test.json.3": 3} {
+		if got := archived(t, d, name); got.Failure == nil || got.Failure.Exit != code {
+			t.Errorf("%s in REPORT_DIR tells of %+v, want exit code %d", name, got.Failure, code)
+		}
 	}
 }
 

@@ -160,13 +160,14 @@ func TestSecretsCreate(t *testing.T) {
 				return d.Start(t, "create", gnt(j.disk, e.parameters(ending.task)))
 			})
 			e.search.Tree("log", j.dir+"/said.inst1.gnt.test")
+			e.search.Tree("report", d.Reports)
 			ending.check(t, o)
 			if ending.code != 0 {
 				j.undone()
 			} else {
 				e.made(o.Stderr + o.Stdout)
 			}
-			e.check(append(ending.found, "log: "+decoyImage)...)
+			e.check(append(ending.found, "log: "+decoyImage, "report: "+decoyImage)...)
 		})
 	}
 }

@@ -154,6 +154,7 @@ func TestUndetected(t *testing.T) {
 		{"xfs", []partition.Partition{{Number: 1, Type: "83"}}, []string{"xfs"}, "not in this version: xfs (partition 1)", false},
 		{"BSD", []partition.Partition{{Number: 1, Type: "a5"}, {Number: 2, Type: "a6"}}, []string{"", ""}, "FreeBSD (partition 1), OpenBSD (partition 2)", false},
 		{"nothing", []partition.Partition{{Number: 1, Type: "83"}}, []string{"ext4"}, "no operating system", true},
+		{"no file system", []partition.Partition{{Number: 1, Type: "83"}}, []string{""}, "the image is damaged, encrypted or empty", true},
 	} {
 		var volumes []filesystem.Volume
 		for i, kind := range tt.types {
@@ -171,7 +172,7 @@ func TestUndetected(t *testing.T) {
 // without a system.
 func TestUndetectedTellsWhy(t *testing.T) {
 	t.Parallel()
-	err := undetected(&partition.Table{}, nil, []string{"mounting a: bad", "mounting b: bad", "c", "d"})
+	err := undetected(&partition.Table{}, []filesystem.Volume{{Number: 1, Type: "ext4"}}, []string{"mounting a: bad", "mounting b: bad", "c", "d"})
 	if want := "no operating system is found on the disk (mounting a: bad, mounting b: bad, c)"; err.Error() != want {
 		t.Errorf("undetected = %q, want %q", err, want)
 	}

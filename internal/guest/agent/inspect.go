@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"snf-image/internal/guest/filesystem"
@@ -119,13 +120,14 @@ func (s *session) detect(found *report.Inspection, volumes []filesystem.Volume) 
 		return s.detectOn(found, volumes, n)
 	}
 	var troubles []string
+	damaged := false
 	for _, v := range volumes {
 		if v.Disk != 0 || !filesystem.IsExt(v.Type) {
 			continue
 		}
 		system, err := look(v)
 		if err != nil {
-			troubles = append(troubles, err.Error())
+			troubles, damaged = append(troubles, err.Error()), true
 			continue
 		}
 		if system.Family != "" {
@@ -135,7 +137,11 @@ func (s *session) detect(found *report.Inspection, volumes []filesystem.Volume) 
 		}
 		troubles = append(troubles, system.Warnings...)
 	}
-	return undetected(s.disks[0].table, volumes, troubles)
+	err := undetected(s.disks[0].table, volumes, troubles)
+	if _, advised := errors.AsType[*task.Remedied](err); advised && damaged {
+		return s.damaged(err)
+	}
+	return err
 }
 
 // detectOn looks at the root partition the plan names.
@@ -149,7 +155,7 @@ func (s *session) detectOn(found *report.Inspection, volumes []filesystem.Volume
 	}
 	system, err := look(v)
 	if err != nil {
-		return err
+		return s.damaged(err)
 	}
 	if system.Family == "" && s.plan.OSFamily == "" {
 		return &task.Remedied{
@@ -159,6 +165,15 @@ func (s *session) detectOn(found *report.Inspection, volumes []filesystem.Volume
 	}
 	s.settle(found, number, system)
 	return nil
+}
+
+// damaged says that a file system the system could be on cannot be read: no property
+// helps then.
+func (s *session) damaged(err error) error {
+	if s.plan.Mode == spec.ModeCustomize {
+		return &task.Remedied{Err: fmt.Errorf("the disk is damaged: %w", err), Remedy: "repair it with e2fsck, for example by snf-image helper shell"}
+	}
+	return &task.Remedied{Err: fmt.Errorf("the image is damaged: %w", err), Remedy: "fetch or make the image again"}
 }
 
 // settle enters the system into the inspection; what the plan says wins.
@@ -210,6 +225,12 @@ func undetected(table *partition.Table, volumes []filesystem.Volume, troubles []
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("%s; not in this version: %s", text, strings.Join(missing, ", "))
+	}
+	if !slices.ContainsFunc(volumes, func(v filesystem.Volume) bool { return v.Disk == 0 && v.Type != "" }) {
+		return &task.Remedied{
+			Err:    errors.New(text + ": none of its partitions holds a file system that is known; the image is damaged, encrypted or empty"),
+			Remedy: "fetch or make the image again",
+		}
 	}
 	return &task.Remedied{
 		Err:    errors.New(text),

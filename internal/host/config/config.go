@@ -63,6 +63,8 @@ type Config struct {
 	Unattend        string
 	WindowsTimezone string
 
+	ReportDir string // of the reports of Ganeti's scripts, empty for none
+
 	QEMU string // program; its setting has the old name KVM
 	Wipe Wipe
 

@@ -43,6 +43,9 @@ func (r *run) check(ctx context.Context, o target.Options) error {
 	}
 	r.plan = r.Spec.Plan(r.planOptions())
 	r.redactor.AddSpec(r.Spec)
+	if r.Spec.AssumesUsers() {
+		r.Log.Info("property USERS is not set: credentials are those of " + strings.Join(r.plan.Users, ", "))
+	}
 	if err := r.openHelper(); err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (r *run) converse(ctx context.Context, h *helperRun, keys *future[[]spec.Ho
 			return nil, err
 		}
 	}
-	bounded := report.NewBounded(r.Sink, r.plan.Tasks)
+	bounded := report.NewBounded(r.Sink, r.plan.Tasks, time.Now)
 	return h.talk.result(ctx, func(e report.Event) {
 		if e.Kind == report.Debug {
 			r.debug(e)

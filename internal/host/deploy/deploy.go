@@ -74,9 +74,21 @@ func Run(ctx context.Context, req Request) (*report.Deployment, error) {
 	if err != nil {
 		r.Sink.Send(r.lament(err))
 	} else {
-		r.mark("the machine is complete")
+		r.conclude()
 	}
 	return r.record.end(err), err
+}
+
+// conclude ends the log of a success with what an administrator looks for: how to know
+// the machine at the first login, and what was not as it should be.
+func (r *run) conclude() {
+	r.mark("the machine is complete")
+	for _, k := range r.record.HostKeys {
+		r.Log.Info("SSH host key " + k.Type + " " + k.Fingerprint)
+	}
+	for _, w := range r.record.Warnings {
+		r.Log.Warn("once more: " + w)
+	}
 }
 
 // explain gives an error that has none the words of an administrator: a signal
