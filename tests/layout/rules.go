@@ -14,6 +14,7 @@ const module = "snf-image"
 // A package that is not named here may import the basics only.
 var allowed = map[string][]string{
 	"internal/host/target":       {"internal/host/format", "internal/host/nbd", "internal/host/ownership"},
+	"internal/host/fetch":        {"internal/host/ownership"},
 	"internal/host/config":       {"internal/host/ownership"},
 	"internal/host/helper":       {"internal/host/deb", "internal/host/ownership"},
 	"internal/host/helper/build": {"internal/host/deb", "internal/host/helper"},

@@ -144,7 +144,7 @@ func TestGanetiFetchFails(t *testing.T) {
 		want string
 	}{
 		"/broken":  {3, `fetching the image, on ` + s.URL + `/broken: the transfer broke off before its end`},
-		"/cut":     {3, `it broke off: \d+ bytes came, and by its partition table it has at least \d+; look at what the server sends`},
+		"/cut":     {3, `it is cut short: there are \d+ bytes, and by its partition table at least \d+; fetch or make the image again`},
 		"/endless": {4, `the disk is too small: it has 268435456 bytes and the image goes on; use a larger disk`},
 	} {
 		checkLog(t, d.Call(t, "create", gnt(j.disk, osp(map[string]string{"OSP_IMG_ID": s.URL + path}))).Fails(t, tc.code, tc.want))

@@ -182,7 +182,7 @@ func TestGanetiDumpRefuses(t *testing.T) {
 	// A sender that dies in the middle just ends.
 	stale(t, j.disk, int(oracle.Size(t, j.image)/images.MiB)+64)
 	half := io.LimitReader(content(t, j.image), 24<<20)
-	imported(t, d, j.disk, half).Fails(t, 3, `it broke off: 25165824 bytes came, and by its partition table it has at least \d+; look at what sends the dump`)
+	imported(t, d, j.disk, half).Fails(t, 3, `it is cut short: there are 25165824 bytes, and by its partition table at least \d+; look at what sends the dump`)
 	j.undone()
 	imported(t, d, filepath.Join(j.dir, "gone"), strings.NewReader("x")).Fails(t, 4, `gone: no such file`)
 

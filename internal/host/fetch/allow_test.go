@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"snf-image/internal/host/ownership"
 )
 
 func pemOf(der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}) }
@@ -110,6 +112,13 @@ func TestOptions(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	if err := os.WriteFile(empty, []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	others := filepath.Join(t.TempDir(), "others.pem")
+	if err := errors.Join(os.WriteFile(others, nil, 0o600), os.Chmod(others, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(Options{CAFile: others}); os.Geteuid() == 0 && !errors.Is(err, ownership.ErrOthers) {
+		t.Errorf("authorities that others may add: %v", err)
 	}
 	for _, o := range []Options{{Allow: []string{"127.0.0.1"}}, {HTTPProxy: "::bad"}, {HTTPSProxy: "gopher://x"}, {CAFile: empty}, {CAFile: empty + ".gone"}} {
 		if _, err := New(o); err == nil {

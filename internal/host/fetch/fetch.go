@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
+
+	"snf-image/internal/host/ownership"
 )
 
 // Options are what the administrator of the node decides.
@@ -105,6 +107,9 @@ func usableProxy(text string) bool {
 
 // trust adds the certificates of file to those of the node.
 func (c *Client) trust(file string) error {
+	if err := ownership.Check(file); errors.Is(err, ownership.ErrOthers) {
+		return fmt.Errorf("%w; %s", err, ownership.Remedy)
+	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err

@@ -187,7 +187,10 @@ func wire(err error) *failure {
 		if foreign, ok := errors.AsType[*spec.Foreign](err); ok {
 			f.Remedy = foreign.Remedy
 		}
-		if errors.Is(err, errEmpty) || errors.Is(err, errOdd) || errors.Is(err, errCut) {
+		switch {
+		case errors.Is(err, errCut):
+			f.Remedy = "fetch or make the image again, and look at what sends it"
+		case errors.Is(err, errEmpty), errors.Is(err, errOdd):
 			f.Remedy = "look at what the server sends"
 		}
 		if errors.Is(err, format.ErrTruncated) || errors.Is(err, errChanged) {

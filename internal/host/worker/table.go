@@ -11,8 +11,9 @@ import (
 	"snf-image/internal/host/target"
 )
 
-// errCut is a stream that ends before the disk does that it is a dump of.
-var errCut = errors.New("it broke off")
+// errCut is a stream that ends before the disk does that it is a dump of. (Of an image
+// file, the helper says so.)
+var errCut = errors.New("it is cut short")
 
 // tableBytes is how much of the start of a disk is looked at: a GPT with its entries,
 // also where sectors have 4096 bytes.
@@ -36,7 +37,7 @@ func whole(head []byte, n, diskSize int64, dump bool) error {
 		}
 	}
 	if end > n {
-		return &blame{false, fmt.Errorf("%w: %d bytes came, and by its partition table it has at least %d", errCut, n, end)}
+		return &blame{false, fmt.Errorf("%w: there are %d bytes, and by its partition table at least %d", errCut, n, end)}
 	}
 	return nil
 }

@@ -113,8 +113,8 @@ func TestBrokenOff(t *testing.T) {
 	} {
 		path := stale(t, 32*mib)
 		_, err := start(disk[:10*mib], path).write(t.Context())
-		if report.KindOf(err) != report.Image || !strings.Contains(err.Error(), "it broke off: 10485760 bytes came, and by its partition table it has at least") {
-			t.Errorf("%s: %v, want that it broke off", name, err)
+		if report.KindOf(err) != report.Image || !strings.Contains(err.Error(), "it is cut short: there are 10485760 bytes, and by its partition table at least") {
+			t.Errorf("%s: %v, want that it is cut short", name, err)
 		}
 		if !blank(t, path) {
 			t.Errorf("%s: the disk is bootable", name)
