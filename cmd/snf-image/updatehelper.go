@@ -44,7 +44,8 @@ func (a *app) updateHelperCommand() *cobra.Command {
 		Long: `Make the helper image from the package snf-image-helper, which lies at HELPER_PKG
 and need not be installed. Nothing is downloaded. Every file is compared with its
 digest; the helper image that was there stays in use until the new one is
-complete. A question is asked only on a terminal.`,
+complete. Nothing is done when that image is there already. A question is asked only on
+a terminal.`,
 		Example: `  snf-image-update-helper
   snf-image-update-helper -y -p ./snf-image-helper_0.1.0-1_amd64.deb`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -124,15 +125,17 @@ func (a *app) unpack(ctx context.Context, u unpacking) error {
 	}
 	opts := u.options(cfg)
 	opts.Log = a.log
-	if !u.yes && !a.agreed(opts) {
-		return &report.Failure{Kind: report.Usage, What: "asking whether to go on", Cause: errors.New("the answer was no")}
+	if !u.yes {
+		opts.Agree = func() bool { return a.agreed(opts) }
 	}
 	// What is named with -p is the caller's choice, as with dpkg; HELPER_PKG is taken
 	// unasked.
 	if err := ownership.Check(opts.Package); u.pkg == "" && errors.Is(err, ownership.ErrOthers) {
 		return &report.Failure{Kind: report.HelperImage, What: "reading the helper package", On: opts.Package, Cause: err, Remedy: ownership.Remedy}
 	}
-	_, err = helper.Unpack(ctx, opts)
+	if _, err = helper.Unpack(ctx, opts); errors.Is(err, helper.ErrDeclined) {
+		err = &report.Failure{Kind: report.Usage, What: "asking whether to go on", Cause: err}
+	}
 	return err
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"snf-image/internal/host/config"
 	"snf-image/internal/host/helper"
 	"snf-image/internal/report"
@@ -99,8 +101,8 @@ func TestUnpackOptions(t *testing.T) {
 		"force":            {unpacking{force: true}, cfg, helper.UnpackOptions{Dir: "/h", Package: "/h/p.deb", Release: version, AnyRelease: true}},
 		"VERSION_CHECK=no": {unpacking{}, lax, helper.UnpackOptions{Dir: "/h", Package: "/h/p.deb", Release: version, AnyRelease: true}},
 	} {
-		if got := tc.u.options(tc.cfg); got != tc.want {
-			t.Errorf("%s: options = %+v, want %+v", name, got, tc.want)
+		if diff := cmp.Diff(tc.want, tc.u.options(tc.cfg)); diff != "" {
+			t.Errorf("%s: options (-want +got):\n%s", name, diff)
 		}
 	}
 }

@@ -169,7 +169,16 @@ func (n node) deploy() {
 // upgrade installs a higher version: configuration and helper image stay.
 func (n node) upgrade(host string) {
 	n.Helper()
+	manifest := helperDir + "/manifest.json"
+	n.run("rm", manifest) // as if it were of another release; the package lies beside it
 	n.install(host)
+	if !n.has(manifest) {
+		n.Error("the upgrade did not make the helper image of the package that lies there")
+	}
+	before := n.run("stat", "-c", "%Y %i", manifest)
+	if out := n.run("snf-image-update-helper"); !strings.Contains(out, "the helper image is current") || n.run("stat", "-c", "%Y %i", manifest) != before {
+		n.Errorf("snf-image-update-helper made again what was there:\n%s", out)
+	}
 	if version := n.run("dpkg-query", "-W", "-f", "${Version}", "snf-image-host"); !strings.HasSuffix(version, "-2") {
 		n.Errorf("version after the upgrade = %s", version)
 	}

@@ -2,6 +2,7 @@ package helper
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"log/slog"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"snf-image/internal/command"
@@ -30,26 +33,44 @@ type UnpackOptions struct {
 	Release string // release version of the host command
 	// AnyRelease forgives a package of another release with the same protocol.
 	AnyRelease bool
-	Log        *slog.Logger
+	// Agree asks whether to go on when there is something to do; nil goes on.
+	Agree func() bool
+	Log   *slog.Logger
 }
+
+// ErrDeclined says that Agree was not given.
+var ErrDeclined = errors.New("the answer was no")
 
 // Unpack puts the helper image that a snf-image-helper package carries into
 // opts.Dir. Nothing is downloaded and nothing from the package is run. Only
 // files that the package's manifest names and vouches for are written, under
 // the names it has for them; whatever was there stays in force until they all
-// are complete.
+// are complete. Nothing at all is written when the same image is there, intact.
 func Unpack(ctx context.Context, opts UnpackOptions) (*Manifest, error) {
 	version, err := packageVersion(ctx, opts)
 	if err != nil {
 		return nil, Failure("reading the helper package", opts.Package, err, opts.packageRemedy())
+	}
+	carried, err := readPackage(ctx, opts.Package)
+	if err != nil {
+		return nil, Failure("unpacking the helper package", opts.Package, err, opts.packageRemedy())
+	}
+	m, err := carried.manifest(opts)
+	switch {
+	case err != nil:
+		return nil, Failure("unpacking the helper package", opts.Package, err, opts.packageRemedy())
+	case carried.current(opts.Dir, m):
+		opts.Log.Info("the helper image is current", "dir", opts.Dir, "package", version, "kernel", m.Kernel)
+		return m, nil
+	case opts.Agree != nil && !opts.Agree():
+		return nil, ErrDeclined
 	}
 	store, err := OpenStore(opts.Dir)
 	if err != nil {
 		return nil, err
 	}
 	defer store.Close()
-	m, err := unpack(ctx, store, opts)
-	if err != nil {
+	if err := carried.publish(ctx, store, m); err != nil {
 		return nil, Failure("unpacking the helper package", opts.Package, err, opts.packageRemedy())
 	}
 	opts.Log.Info("made the helper image", "dir", opts.Dir, "package", version, "kernel", m.Kernel)
@@ -81,31 +102,33 @@ func packageVersion(ctx context.Context, opts UnpackOptions) (string, error) {
 	return version, nil
 }
 
-// unpack reads the package, checks what it holds, and publishes it.
-func unpack(ctx context.Context, s *Store, opts UnpackOptions) (*Manifest, error) {
-	carried, err := readPackage(ctx, opts.Package)
-	if err != nil {
-		return nil, err
+// current reports whether the package's helper image, with manifest m, is in dir as it
+// is.
+func (c carried) current(dir string, m *Manifest) bool {
+	there, err := os.ReadFile(filepath.Join(dir, manifestName))
+	if err != nil || !bytes.Equal(there, c[manifestName]) {
+		return false
 	}
-	m, err := carried.manifest(opts)
-	if err != nil {
-		return nil, err
-	}
+	return !slices.ContainsFunc(m.files(), func(f File) bool { return f.verify(dir) != nil })
+}
+
+// publish checks what the package holds and puts it into force.
+func (c carried) publish(ctx context.Context, s *Store, m *Manifest) (err error) {
 	files := map[string][]byte{}
 	for _, f := range m.files() {
-		if files[f.Name], err = carried.file(f); err != nil {
-			return nil, err
+		if files[f.Name], err = c.file(f); err != nil {
+			return err
 		}
 	}
 	temp, err := s.Temp()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer os.RemoveAll(temp)
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	return m, s.Publish(temp, m, files)
+	return s.Publish(temp, m, files)
 }
 
 // carried is what a package has in packageDir, by name.

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -116,6 +118,49 @@ func TestUnpack(t *testing.T) {
 
 // TestUnpackRefuses damages a good package in every way, and looks that the
 // helper image that was there is still in force and nothing else appeared.
+// TestUnpackOfWhatIsThere writes nothing and asks nothing; what is damaged is made anew.
+func TestUnpackOfWhatIsThere(t *testing.T) {
+	t.Parallel()
+	members, m := carriedImage(t, "1.0")
+	dir := filepath.Join(t.TempDir(), "helper")
+	opts := unpackOptions(dir, packDeb(t, packageName, members))
+	var log bytes.Buffer
+	opts.Log = slog.New(slog.NewTextHandler(&log, nil))
+	asked := 0
+	opts.Agree = func() bool { asked++; return true }
+	when := func() time.Time {
+		st, err := os.Stat(filepath.Join(dir, manifestName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.ModTime()
+	}
+	unpacked := func() {
+		if _, err := Unpack(t.Context(), opts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unpacked()
+	old := time.Unix(1_000_000_000, 0)
+	if err := os.Chtimes(filepath.Join(dir, manifestName), old, old); err != nil {
+		t.Fatal(err)
+	}
+	unpacked()
+	if !when().Equal(old) || asked != 1 || !strings.Contains(log.String(), "the helper image is current") {
+		t.Errorf("the image that was there was written again (%v), %d questions:\n%s", when(), asked, &log)
+	}
+	write(t, filepath.Join(dir, m.Vmlinux.Name), []byte("damaged"))
+	opts.Agree = func() bool { return false }
+	if _, err := Unpack(t.Context(), opts); !errors.Is(err, ErrDeclined) || !when().Equal(old) {
+		t.Errorf("Unpack without consent = %v", err)
+	}
+	opts.Agree = nil
+	unpacked()
+	if when().Equal(old) || m.Vmlinux.verify(dir) != nil {
+		t.Error("the damaged image was not made anew")
+	}
+}
+
 func TestUnpackRefuses(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
