@@ -124,6 +124,9 @@ func (s Store) open(dir *os.File, name string) (*os.File, error) {
 // beneath dir again.
 func (s Store) absolute(dir *os.File, name string) (*os.File, error) {
 	real, err := filepath.EvalSymlinks(s.path(name))
+	if errors.Is(err, unix.EINVAL) { // a link that no longer is one
+		return nil, refuse(s.path(name), errors.New("it was replaced while being opened"), "try again")
+	}
 	if err != nil {
 		return nil, report.Bare(err)
 	}
