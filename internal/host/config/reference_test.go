@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -127,5 +128,24 @@ func TestSettingsAreListedOnce(t *testing.T) {
 			t.Errorf("%s is listed twice, is an OS parameter or has no text", s.Name)
 		}
 		seen[s.Name] = true
+	}
+}
+
+// TestSecurityHasTheParameters finds a row for each parameter where the documents say
+// what a value that a URL delivered can reach.
+func TestSecurityHasTheParameters(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, ok := strings.Cut(string(text), "What each parameter of `config_url` can reach:")
+	if !ok {
+		t.Fatal("docs/security.md has no table of what config_url can reach")
+	}
+	for _, p := range spec.AllParameters() {
+		if !regexp.MustCompile("(?m)^\\|.*`" + p.Name + "`.*\\|.+\\|$").MatchString(table) {
+			t.Errorf("docs/security.md does not say what %s from a URL can reach", p.Name)
+		}
 	}
 }
