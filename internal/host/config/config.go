@@ -152,13 +152,17 @@ func remedy(err error) string {
 	return ""
 }
 
-// readFile reads a little more than a configuration file may have. Root takes no
-// settings from a file that others may change: they name programs that run as root.
-// The path is not part of its errors.
+// readFile reads a configuration file. Root takes no settings from one that others may
+// change: they name programs that run as root. The path is not part of its errors.
 func readFile(path string) ([]byte, error) {
 	if err := ownership.Check(path); err != nil {
 		return nil, report.Bare(err)
 	}
+	return readText(path)
+}
+
+// readText reads a little more than a configuration file may have.
+func readText(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, report.Bare(err)

@@ -58,6 +58,6 @@ func (r *reader) variant(name, list string) {
 
 // publishedVariants are the lines of variants.list.
 func publishedVariants(list string) []string {
-	data, _ := readFile(list) // without it none is published
+	data, _ := readText(list) // without it none is published
 	return strings.Fields(string(data))
 }

@@ -83,7 +83,11 @@ func TestLoadVariantRefuses(t *testing.T) {
 func TestShippedVariant(t *testing.T) {
 	t.Parallel()
 	const shipped = "../../../etc/ganeti/snf-image/"
-	c, problems := Load(File{Path: shipped + "variants/default.conf", Required: true})
+	text, err := os.ReadFile(shipped + "variants/default.conf") // a checkout may be anybody's
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, problems := Parse("default.conf", text)
 	if diff := cmp.Diff(defaults(), c); diff != "" || len(problems) > 0 {
 		t.Errorf("the shipped variant changes the defaults: %v (-want +got):\n%s", problems, diff)
 	}
