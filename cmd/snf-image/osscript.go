@@ -63,6 +63,9 @@ func (s *osScript) usage() string {
 
 // run carries the script out.
 func (s *osScript) run(ctx context.Context) error {
+	if err := enoughFiles(); err != nil {
+		return err
+	}
 	switch s.name {
 	case ganeti.Create:
 		return s.create(ctx)

@@ -91,6 +91,9 @@ func oneArgument(cmd *cobra.Command, args []string) error {
 // config reads the configuration: the file --config names, which must exist,
 // or those of the node, which may be missing.
 func (a *app) config() (*config.Config, error) {
+	if err := enoughFiles(); err != nil {
+		return nil, err
+	}
 	cfg, problems := config.Load(config.Files(a.configFile)...)
 	for _, w := range problems.Warnings() {
 		a.log.Warn(w.Error())

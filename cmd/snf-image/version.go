@@ -16,6 +16,11 @@ func (a *app) versionCommand() *cobra.Command {
 		Example: "  snf-image version",
 		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
+			if a.configFile != "" { // what is named has to be there, as for every command
+				if _, err := a.config(); err != nil {
+					return err
+				}
+			}
 			_, err := fmt.Fprintf(a.stdout, "snf-image %s (commit %s, %s, helper protocol %d)\n",
 				version, commit, runtime.Version(), channel.Version)
 			return err

@@ -112,6 +112,9 @@ func TestRules(t *testing.T) {
 		{"disk URI", input(func(in *Input) { in.Disks[1] = Disk{URI: "json:{}"} }), Error, ErrDisk, "has to begin with one of rbd"},
 		{"disk URI with a secret", input(func(in *Input) { in.Disks[1] = Disk{URI: "rbd:x:key=y"} }), Error, ErrDisk, "let this node's configuration hold it"},
 		{"disk URI twice", input(func(in *Input) { in.Disks = append(in.Disks, Disk{URI: "rbd:x/y"}, Disk{URI: "rbd:x/y"}) }), Error, ErrDisk, "twice"},
+		{"disk URI in two spellings", input(func(in *Input) {
+			in.Disks = append(in.Disks, Disk{URI: "rbd:x/y"}, Disk{URI: "rbd:x/y:id=admin"})
+		}), Error, ErrDisk, "twice"},
 		{"disk format to come", input(func(in *Input) { in.DiskFormat = "qcow2" }), Error, ErrNotInThisVersion, "--disk-format"},
 		{"disk format", input(func(in *Input) { in.DiskFormat = "floppy" }), Error, ErrDisk, `format "floppy" is unknown`},
 		{"size", input(func(in *Input) { in.Size = "ten" }), Error, ErrSize, "--size"},

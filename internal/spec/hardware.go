@@ -76,7 +76,7 @@ func (b *builder) checkURI(i int, path string) {
 		report(err, "let this node's configuration hold it, as ceph.conf and ssh keys do")
 	case err != nil:
 		report(err, "")
-	case slices.ContainsFunc(b.in.Disks[:i], func(e Disk) bool { return e.Path == "" && e.URI == d.URI }):
+	case slices.ContainsFunc(b.in.Disks[:i], func(e Disk) bool { return e.Path == "" && CanonicalDiskURI(e.URI) == CanonicalDiskURI(d.URI) }):
 		report(errors.New("disk "+shown(MaskDiskURI(d.URI))+" given twice"), "")
 	}
 }

@@ -166,7 +166,39 @@ func TestConfigAnywhere(t *testing.T) {
 	harness.Gate(t)
 	t.Parallel()
 	site.Run(t, "helper", "info", "--config", site.Config).OK(t)
-	site.Run(t, "helper", "info", "--config", "/nonexistent.conf").Fails(t, 2, "nonexistent.conf")
+	for _, command := range [][]string{{"helper", "info"}, {"version"}} {
+		site.Run(t, append(command, "--config", "/nonexistent.conf")...).Fails(t, 2, "nonexistent.conf")
+	}
+}
+
+// TestFewOpenFiles: a limit too low for a deployment is called that, before anything else
+// fails of it.
+func TestFewOpenFiles(t *testing.T) {
+	j := newJob(t, images.Primary("ext4", images.Debian()))
+	for _, n := range []string{"20", "60"} {
+		site.StartWrapped(t, []string{"prlimit", "--nofile=" + n}, j.args()...).Wait().Fails(t, 10, "limit of open files, .*: "+n+" are allowed")
+	}
+	if _, err := os.Stat(j.disk); !os.IsNotExist(err) {
+		t.Errorf("the disk was made: %v", err)
+	}
+}
+
+// TestOneDiskTwice names a disk by a link, too, and a loop device on it.
+func TestOneDiskTwice(t *testing.T) {
+	j := newJob(t, images.Primary("ext4", images.Debian()))
+	truncateNew(t, j.disk, 256*images.MiB)
+	link := j.disk + ".link"
+	if err := os.Symlink(j.disk, link); err != nil {
+		t.Fatal(err)
+	}
+	before := oracle.Digest(t, j.disk, 0, -1)
+	for _, second := range []string{link, filepath.Dir(j.disk) + "/../" + filepath.Base(filepath.Dir(j.disk)) + "/disk.raw"} {
+		site.Run(t, "deploy", "--image", j.image, "--disk", j.disk, "--disk", second, "--name", "web1", "--property", "SWAP=b").
+			Fails(t, 2, "it is the disk .*/disk.raw, or shares bytes with it")
+	}
+	if oracle.Digest(t, j.disk, 0, -1) != before {
+		t.Error("the disk changed")
+	}
 }
 
 // TestProgressMessages reads the messages of --progress json.

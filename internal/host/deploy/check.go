@@ -165,6 +165,7 @@ func (r *run) localImage() (*source.Image, error) {
 func (r *run) openDisks(ctx context.Context, o target.Options) error {
 	for i, d := range r.Spec.Disks {
 		opts := o
+		opts.Others = r.disks
 		opts.Size, opts.Existing, opts.Raw = d.Size, r.image == nil, d.Raw
 		opts.ReadOnly = d.ReadOnly || i > 0 && !r.swapDisk(i) || r.plan.Mode == spec.ModeInspect
 		if r.image != nil && !opts.ReadOnly {

@@ -32,6 +32,26 @@ func notSame(d *Disk, image *os.File) error {
 	return nil
 }
 
+// notAmong refuses a disk that is one of the others under another name. It is asked
+// before the disk is opened: the locks of the other one would say that it is busy.
+func notAmong(path string, st fs.FileInfo, others []*Disk) error {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	mine := identify(&unix.Stat_t{Mode: sys.Mode, Dev: sys.Dev, Ino: sys.Ino, Rdev: sys.Rdev})
+	for _, other := range others {
+		var there unix.Stat_t
+		if other.File == nil || unix.Fstat(int(other.File.Fd()), &there) != nil {
+			continue
+		}
+		if same(mine, identify(&there)) {
+			return failure(report.Usage, path, fmt.Errorf("it is the disk %s, or shares bytes with it", other.Path), "name each disk once, a whole disk or its partitions")
+		}
+	}
+	return nil
+}
+
 // identity is what a file or device stands on: itself, the whole disk it is a
 // partition of, and the file behind a loop device.
 type identity struct {

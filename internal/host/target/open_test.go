@@ -161,6 +161,34 @@ func TestOpenRefusesImage(t *testing.T) {
 	}
 }
 
+// TestOpenAmongOthers names a disk of the same run a second time.
+func TestOpenAmongOthers(t *testing.T) {
+	t.Parallel()
+	file := newDisk(t, testSize)
+	link := file + ".link"
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	first := open(t, file, Options{})
+	defer first.Close()
+	for _, o := range []Options{{}, {ReadOnly: true}, {DryRun: true}} {
+		o.Others = []*Disk{first}
+		refused(t, link, o, report.Usage, "it is the disk "+file+", or shares bytes with it; name each disk once")
+	}
+	other := open(t, newDisk(t, testSize), Options{Others: []*Disk{first}})
+	if err := other.Close(); err != nil {
+		t.Error(err)
+	}
+	parted := newDisk(t, 16<<20)
+	if out, err := exec.Command("sh", "-c", "echo ', , L' | /usr/sbin/sfdisk -q "+parted).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	dev := loop(t, parted)
+	whole := open(t, dev, Options{})
+	defer whole.Close()
+	refused(t, parted, Options{Others: []*Disk{whole}}, report.Usage, "it is the disk "+dev)
+}
+
 func TestSamePartitions(t *testing.T) {
 	t.Parallel()
 	disk := identity{device: true, rdev: 8 << 8, whole: 8 << 8}

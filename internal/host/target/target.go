@@ -38,6 +38,9 @@ type Options struct {
 	// Image is the opened image that will be written, nil for none. It must not
 	// be the disk itself, by whatever name.
 	Image *os.File
+	// Others are disks of the same run that are open already. None of them may be the
+	// disk, or lie on it or under it, by whatever name.
+	Others []*Disk
 	// ImageSize is the length of the disk in the image; the disk must hold it.
 	ImageSize int64
 	// Raw says that the bytes of a disk file are those of the disk. Else a file that
@@ -80,6 +83,9 @@ func Open(path string, o Options) (*Disk, error) {
 	}
 	if !isDevice(st) && !st.Mode().IsRegular() {
 		return nil, failure(report.Disk, path, errNotDisk(st), "name a block device or a disk file")
+	}
+	if err := notAmong(path, st, o.Others); err != nil {
+		return nil, err
 	}
 	f, err := openExisting(path, isDevice(st), o.ReadOnly)
 	if err != nil {

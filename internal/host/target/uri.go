@@ -94,7 +94,7 @@ func (a *attachment) claim(name, uri string, o Options) error {
 		a.lock, err = os.OpenFile(filepath.Join(o.LockDir, "uris"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	}
 	if err == nil {
-		sum := sha256.Sum256([]byte(uri))
+		sum := sha256.Sum256([]byte(spec.CanonicalDiskURI(uri)))
 		kind := int16(unix.F_WRLCK)
 		if o.ReadOnly {
 			kind = unix.F_RDLCK
