@@ -80,6 +80,32 @@ func (d *Disk) attach(ctx context.Context, uri string, o Options) error {
 	if export.ReadOnly() && !o.ReadOnly && !o.DryRun {
 		return failure(report.Disk, d.Path, errors.New("it is read-only"), "make it writable")
 	}
+	if o.ReadOnly || o.DryRun {
+		return nil
+	}
+	return d.tryEnd(ctx)
+}
+
+// tryEnd writes the last sector as it is. QEMU rounds the size of a disk up to whole
+// sectors, and of a disk that ends within one, the last cannot be written: without this,
+// a copy would fail at its very end.
+func (d *Disk) tryEnd(ctx context.Context) error {
+	if d.Size < Sector {
+		return nil // which is refused for its size
+	}
+	stop := context.AfterFunc(ctx, func() { _ = d.remote.client.Close() }) // a disk may never answer
+	defer stop()
+	end := make([]byte, Sector)
+	_, err := d.remote.client.ReadAt(end, d.Size-Sector)
+	if err == nil {
+		_, err = d.remote.client.WriteAt(end, d.Size-Sector)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return failure(report.Disk, d.Path, fmt.Errorf("its last sector cannot be written: %w", err), "make its size a multiple of 512 bytes, and see that there is room")
+	}
 	return nil
 }
 

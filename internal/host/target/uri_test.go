@@ -131,6 +131,47 @@ func TestOpenURIRefuses(t *testing.T) {
 }
 
 // TestOpenURIBusy: one run may write, or several read.
+// TestOpenURIStopsAtOnce: a disk that does not answer keeps nobody from ending a run.
+func TestOpenURIStopsAtOnce(t *testing.T) {
+	t.Parallel()
+	uri := storage.Start(t, "nbdkit", "--foreground", "--unix=SOCKET", "--filter=delay", "memory", "8M", "delay-write=60").URI()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	start := time.Now()
+	if d, err := OpenURI(ctx, uri, Options{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("OpenURI = %v, %v, want that it was told to end", d, err)
+	}
+	if time.Since(start) > 10*time.Second {
+		t.Errorf("OpenURI took %v", time.Since(start))
+	}
+}
+
+// TestOpenURIOddSize finds out before anything is written that a disk ends within a
+// sector, which QEMU does not tell.
+func TestOpenURIOddSize(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "disk")
+	content := bytes.Repeat([]byte("as it was "), (8<<20)/10)
+	if err := os.WriteFile(path, content, 0o600); err != nil { // no multiple of 512
+		t.Fatal(err)
+	}
+	uri := storage.Start(t, "nbdkit", "--foreground", "--unix=SOCKET", "file", path).URI()
+	d, err := OpenURI(t.Context(), uri, Options{})
+	if err == nil {
+		d.Close()
+	}
+	if report.KindOf(err) != report.Disk || !strings.Contains(err.Error(), "its last sector cannot be written") || !strings.Contains(err.Error(), "a multiple of 512 bytes") {
+		t.Errorf("OpenURI of %d bytes = %v", len(content), err)
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("the disk was changed (%v)", err)
+	}
+	even := storage.Start(t, "nbdkit", "--foreground", "--unix=SOCKET", "memory", "8M").URI()
+	if err := openURI(t, even, Options{}).Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOpenURIBusy(t *testing.T) {
 	t.Parallel()
 	locks := filepath.Join(t.TempDir(), "run")
@@ -163,7 +204,9 @@ func TestOpenURIBusy(t *testing.T) {
 // TestOpenURIStops: what waits for the disk ends with the context.
 func TestOpenURIStops(t *testing.T) {
 	t.Parallel()
-	uri := storage.Start(t, "nbdkit", "--foreground", "--unix=SOCKET", "--filter=delay", "memory", "8M", "delay-write=60").URI()
+	// The last sector, which opening the disk writes, is all that does not hang.
+	uri := storage.Start(t, "nbdkit", "--foreground", "--unix=SOCKET", "eval", "get_size=echo 8M", "can_write=exit 0",
+		"pread=head -c $3 /dev/zero", "pwrite=cat >/dev/null; [ $4 = 8388096 ] || sleep 60").URI()
 	ctx, cancel := context.WithCancel(t.Context())
 	d, err := OpenURI(ctx, uri, Options{})
 	if err != nil {
