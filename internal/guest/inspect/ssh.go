@@ -19,9 +19,11 @@ type Server struct {
 	// HostKeys are the private key files the server would load, in its order,
 	// those it names and, if it names none, the built-in ones.
 	HostKeys []HostKey
-	// AuthorizedKeys are the arguments of AuthorizedKeysFile that hold for
-	// everybody, with their tokens.
+	// AuthorizedKeys are the arguments of AuthorizedKeysFile that hold where
+	// no Match block says otherwise, with their tokens.
 	AuthorizedKeys []string
+
+	conditional []conditionalKeys
 }
 
 // HostKey is a private host key file of the image.
@@ -52,9 +54,9 @@ func SSH(root *rootfs.Root) (Server, error) {
 	r := sshReader{root: root}
 	var err error
 	if s.Configured {
-		err = r.read(sshConfig, 0)
+		err = r.read(sshConfig, 0, nil)
 	}
-	s.HostKeys, s.AuthorizedKeys = r.hostKeys, r.authorizedKeys
+	s.HostKeys, s.AuthorizedKeys, s.conditional = r.hostKeys, r.authorizedKeys, r.conditional
 	if len(s.HostKeys) == 0 {
 		for _, t := range hostKeyTypes {
 			s.HostKeys = append(s.HostKeys, HostKey{Path: sshDir + "/ssh_host_" + t + "_key", Type: t})
@@ -87,11 +89,13 @@ type sshReader struct {
 	files          int
 	hostKeys       []HostKey
 	authorizedKeys []string
+	conditional    []conditionalKeys
 }
 
-// read takes in one file and, in their places, those it includes. An Include
-// inside a Match block holds for some connections only and is left out.
-func (r *sshReader) read(p string, depth int) error {
+// read takes in one file and, in their places, those it includes. What it holds
+// counts under the conditions of the Match lines before the Include; a Match line
+// ends with its file.
+func (r *sshReader) read(p string, depth int, outer []match) error {
 	if r.files++; r.files > maxIncluded || depth > maxIncludeLen {
 		return fmt.Errorf("reading %s: included too deep or too often", p)
 	}
@@ -99,19 +103,22 @@ func (r *sshReader) read(p string, depth int) error {
 	if err != nil {
 		return err
 	}
+	conditions := outer
 	for _, d := range rootfs.ParseSSHD(data) {
-		if d.Conditional || len(d.Args) == 0 {
+		if len(d.Args) == 0 {
 			continue
 		}
 		switch d.Keyword {
+		case "match":
+			conditions = append(slices.Clip(outer), match(d.Args))
 		case "hostkey":
-			r.addHostKey(d.Args[0])
-		case "authorizedkeysfile":
-			if r.authorizedKeys == nil { // the first value counts
-				r.authorizedKeys = d.Args
+			if len(conditions) == 0 { // cannot stand in a Match block
+				r.addHostKey(d.Args[0])
 			}
+		case "authorizedkeysfile":
+			r.addAuthorizedKeys(d.Args, conditions)
 		case "include":
-			if err := r.include(d.Args, depth+1); err != nil {
+			if err := r.include(d.Args, depth+1, conditions); err != nil {
 				return err
 			}
 		}
@@ -119,7 +126,16 @@ func (r *sshReader) read(p string, depth int) error {
 	return nil
 }
 
-func (r *sshReader) include(patterns []string, depth int) error {
+func (r *sshReader) addAuthorizedKeys(files []string, conditions []match) {
+	switch {
+	case len(conditions) > 0 && len(r.conditional) < maxIncluded:
+		r.conditional = append(r.conditional, conditionalKeys{conditions, files})
+	case len(conditions) == 0 && r.authorizedKeys == nil: // the first value counts
+		r.authorizedKeys = files
+	}
+}
+
+func (r *sshReader) include(patterns []string, depth int, conditions []match) error {
 	for _, pattern := range patterns {
 		if !strings.HasPrefix(pattern, "/") {
 			pattern = sshDir + "/" + pattern
@@ -132,7 +148,7 @@ func (r *sshReader) include(patterns []string, depth int) error {
 			return err
 		}
 		for _, p := range files {
-			if err := r.read(p, depth); err != nil && !rootfs.IsNotExist(err) {
+			if err := r.read(p, depth, conditions); err != nil && !rootfs.IsNotExist(err) {
 				return err
 			}
 		}

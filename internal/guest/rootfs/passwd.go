@@ -17,8 +17,9 @@ type User struct {
 
 // Group is an entry of group(5).
 type Group struct {
-	Name string
-	GID  int
+	Name    string
+	GID     int
+	Members []string // besides those whose group it is by passwd(5)
 }
 
 // ParsePasswd returns the entries of a passwd file in order. Lines that are no
@@ -49,7 +50,11 @@ func ParseGroup(data []byte) []Group {
 		}
 		f := fields(line)
 		if gid, ok := id(f[2]); ok {
-			groups = append(groups, Group{Name: f[0], GID: gid})
+			g := Group{Name: f[0], GID: gid}
+			if len(f) > 3 && f[3] != "" {
+				g.Members = strings.Split(f[3], ",")
+			}
+			groups = append(groups, g)
 		}
 	}
 	return groups

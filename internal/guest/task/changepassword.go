@@ -2,12 +2,9 @@ package task
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"path"
-	"strings"
+	"slices"
 
-	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/spec"
 )
@@ -25,13 +22,21 @@ func changePassword(_ context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
+	var files []*keyFile
+	if len(c.AuthorizedKeys) > 0 { // looked at before anything is written
+		if files, err = keyFiles(r, users); err != nil {
+			return err
+		}
+	}
 	if c.Hashes != nil {
 		if err := setHashes(r, users, c.Hashes); err != nil {
 			return err
 		}
 	}
-	if len(c.AuthorizedKeys) > 0 {
-		return authorize(r, users, c.AuthorizedKeys)
+	for _, f := range files {
+		if err := f.write(r.Root, c.AuthorizedKeys); err != nil {
+			return fmt.Errorf("installing keys of the user %s: %w", f.names(), err)
+		}
 	}
 	return nil
 }
@@ -55,6 +60,24 @@ func wantedUsers(r *Run) ([]rootfs.User, error) {
 		users = append(users, u)
 	}
 	return users, nil
+}
+
+// groupsOf returns a function that names the groups of a user in the image.
+func groupsOf(root *rootfs.Root) (func(rootfs.User) []string, error) {
+	data, err := root.ReadFile("/etc/group", rootfs.MaxConfig)
+	if err != nil && !rootfs.IsNotExist(err) {
+		return nil, err
+	}
+	all := rootfs.ParseGroup(data)
+	return func(u rootfs.User) []string {
+		var names []string
+		for _, g := range all {
+			if g.GID == u.GID || slices.Contains(g.Members, u.Name) {
+				names = append(names, g.Name)
+			}
+		}
+		return names
+	}, nil
 }
 
 // setHashes writes the hashes where the system looks for them: in /etc/shadow,
@@ -91,91 +114,4 @@ func setHashes(r *Run, users []rootfs.User, hashes map[string]spec.Secret) error
 		}
 		return data, nil
 	})
-}
-
-// authorize adds the keys to the file the image's SSH server reads for each
-// user, sshd_config(5) AuthorizedKeysFile.
-func authorize(r *Run, users []rootfs.User, keys []string) error {
-	server, err := inspect.SSH(r.Root)
-	if err != nil {
-		return fmt.Errorf("looking for AuthorizedKeysFile: %w", err)
-	}
-	pattern := server.AuthorizedKeys[0]
-	if strings.EqualFold(pattern, "none") {
-		r.Warn("the image's SSH server reads no authorized keys (AuthorizedKeysFile none): the keys were not installed")
-		return nil
-	}
-	for _, u := range users {
-		if err := authorizeUser(r.Root, u, pattern, keys); err != nil {
-			return fmt.Errorf("installing keys of the user %q: %w", u.Name, err)
-		}
-	}
-	return nil
-}
-
-func authorizeUser(root *rootfs.Root, u rootfs.User, pattern string, keys []string) error {
-	home := path.Clean(u.Home)
-	if !path.IsAbs(home) {
-		return fmt.Errorf("its home directory %q is not an absolute path", u.Home)
-	}
-	file, err := expandTokens(pattern, u, home)
-	if err != nil {
-		return err
-	}
-	if !path.IsAbs(file) {
-		file = home + "/" + file
-	}
-	file = path.Clean(file)
-	if err := makeKeyDir(root, u, home, path.Dir(file)); err != nil {
-		return err
-	}
-	old, err := root.ReadFile(file, rootfs.MaxConfig)
-	if err != nil && !rootfs.IsNotExist(err) {
-		return err
-	}
-	attr := rootfs.Attr{Mode: 0o600, UID: u.UID, GID: u.GID}
-	return root.WriteFile(file, rootfs.AppendMissing(old, keys), attr)
-}
-
-// makeKeyDir makes the missing directories of a keys file: those in the home
-// directory are the user's alone, those that lead there are the system's.
-func makeKeyDir(root *rootfs.Root, u rootfs.User, home, dir string) error {
-	system := rootfs.Attr{Mode: 0o755}
-	if dir != home && !strings.HasPrefix(dir, strings.TrimSuffix(home, "/")+"/") {
-		_, err := root.MkdirAll(dir, system)
-		return err
-	}
-	if _, err := root.MkdirAll(path.Dir(home), system); err != nil {
-		return err
-	}
-	_, err := root.MkdirAll(dir, rootfs.Attr{Mode: 0o700, UID: u.UID, GID: u.GID})
-	return err
-}
-
-// expandTokens replaces the tokens sshd_config(5) allows in AuthorizedKeysFile.
-func expandTokens(pattern string, u rootfs.User, home string) (string, error) {
-	var b strings.Builder
-	for i := 0; i < len(pattern); i++ {
-		if pattern[i] != '%' {
-			b.WriteByte(pattern[i])
-			continue
-		}
-		i++
-		if i == len(pattern) {
-			return "", errors.New("AuthorizedKeysFile ends in a single %")
-		}
-		switch pattern[i] {
-		case 'h':
-			b.WriteString(home)
-		case 'u':
-			b.WriteString(u.Name)
-		case 'U':
-			fmt.Fprintf(&b, "%d", u.UID)
-		case '%':
-			b.WriteByte('%')
-		default:
-			return "", fmt.Errorf("AuthorizedKeysFile holds the unknown token %%%c", pattern[i])
-		}
-	}
-	return b.String(), nil
 }

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 
@@ -57,6 +58,9 @@ func resolve(root *rootfs.Root, files []spec.File) ([]injection, error) {
 		if err := checkPlace(root, f.Path); err != nil {
 			return nil, fmt.Errorf("personality entry %d: %w", n+1, err)
 		}
+		if err := root.GuardFile(f.Path, attr.UID); err != nil {
+			return nil, unsafePlace(fmt.Errorf("personality entry %d, %s: %w", n+1, f.Path, err))
+		}
 		out = append(out, injection{file: f, attr: attr})
 	}
 	return out, nil
@@ -79,6 +83,14 @@ func checkPlace(root *rootfs.Root, p string) error {
 			return err
 		}
 	}
+}
+
+// unsafePlace adds a remedy to what Guard found.
+func unsafePlace(err error) error {
+	if _, unsafe := errors.AsType[*rootfs.UnsafeError](err); unsafe {
+		return &Remedied{err, "remove what lies there from the guest, or choose a path that only root can write"}
+	}
+	return err
 }
 
 func inject(root *rootfs.Root, i injection) error {

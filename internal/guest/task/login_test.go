@@ -120,24 +120,14 @@ func TestAuthorizedKeys(t *testing.T) {
 			map[string]string{"etc/ssh/keys": "755 0"},
 			"", 0,
 		},
-		"none":             {"ann", map[string]string{"etc/ssh/sshd_config": "AuthorizedKeysFile none\n"}, "", "", nil, "", 1},
-		"unknown token":    {"ann", map[string]string{"etc/ssh/sshd_config": "AuthorizedKeysFile %x\n"}, "", "", nil, "unknown token %x", 0},
-		"lone percent":     {"ann", map[string]string{"etc/ssh/sshd_config": "AuthorizedKeysFile a%\n"}, "", "", nil, "single %", 0},
-		"config is a FIFO": {"ann", map[string]string{"etc/ssh/sshd_config": "FIFO"}, "", "", nil, "a FIFO", 0},
-		"link replaced": {
-			"ann",
-			map[string]string{"home/ann/.ssh/authorized_keys": "-> OUTSIDE/authorized_keys"},
-			"home/ann/.ssh/authorized_keys", keys, nil, "", 0,
-		},
-		"link in the image": {
-			"ann",
-			map[string]string{"home/ann/.ssh/authorized_keys": "-> /etc/k", "etc/k": "old\n"},
-			"home/ann/.ssh/authorized_keys", "old\n" + keys, nil, "", 0,
-		},
-		"directory leads out":     {"ann", map[string]string{"home/ann/.ssh": "-> OUTSIDE"}, "", "", nil, "link to nothing", 0},
-		"directory leads up":      {"ann", map[string]string{"home/ann/.ssh": "-> ../../../../../../OUTSIDE"}, "", "", nil, "link to nothing", 0},
-		"directory is a FIFO":     {"ann", map[string]string{"home/ann/.ssh": "FIFO"}, "", "", nil, "a FIFO", 0},
-		"directory leads to FIFO": {"ann", map[string]string{"home/ann/.ssh": "-> /f", "f": "FIFO"}, "", "", nil, "a FIFO", 0},
+		"none":                    {"ann", map[string]string{"etc/ssh/sshd_config": "AuthorizedKeysFile none\n"}, "", "", nil, "", 1},
+		"unknown token":           {"ann", map[string]string{"etc/ssh/sshd_config": "AuthorizedKeysFile %x\n"}, "", "", nil, "unknown token %x", 0},
+		"lone percent":            {"ann", map[string]string{"etc/ssh/sshd_config": "AuthorizedKeysFile a%\n"}, "", "", nil, "single %", 0},
+		"config is a FIFO":        {"ann", map[string]string{"etc/ssh/sshd_config": "FIFO"}, "", "", nil, "a FIFO", 0},
+		"directory leads out":     {"ann", map[string]string{"home/ann/.ssh": "-> OUTSIDE"}, "", "", nil, "/home/ann/.ssh is a symbolic link", 0},
+		"directory leads up":      {"ann", map[string]string{"home/ann/.ssh": "-> ../../../../../../OUTSIDE"}, "", "", nil, "symbolic link", 0},
+		"directory is a FIFO":     {"ann", map[string]string{"home/ann/.ssh": "FIFO"}, "", "", nil, "not a directory", 0},
+		"directory leads to FIFO": {"ann", map[string]string{"home/ann/.ssh": "-> /f", "f": "FIFO"}, "", "", nil, "symbolic link", 0},
 		"file is a FIFO":          {"ann", map[string]string{"home/ann/.ssh/authorized_keys": "FIFO"}, "", "", nil, "a FIFO", 0},
 		"file is a directory":     {"ann", map[string]string{"home/ann/.ssh/authorized_keys": "DIR"}, "", "", nil, "a directory", 0},
 		"file never ends":         {"ann", map[string]string{"home/ann/.ssh/authorized_keys": "ZERO"}, "", "", nil, "a device node", 0},
@@ -164,7 +154,7 @@ func TestAuthorizedKeys(t *testing.T) {
 			if got := r.content(t, c.file); got != c.want {
 				t.Errorf("%s = %q, want %q", c.file, got, c.want)
 			}
-			if mode, uid, _ := r.owned(t, c.file); mode != 0o600 || uid == 0 {
+			if mode, uid, _ := r.owned(t, c.file); !strings.HasPrefix(c.file, "etc/") && (mode != 0o600 || uid == 0) {
 				t.Errorf("%s has mode %o and owner %d", c.file, mode, uid)
 			}
 			for dir, want := range c.dirs {

@@ -105,6 +105,53 @@ func TestEnforcePersonality(t *testing.T) {
 	}
 }
 
+// TestEnforcePersonalityOfGuests puts files where accounts of the guest can write.
+func TestEnforcePersonalityOfGuests(t *testing.T) {
+	t.Parallel()
+	needsRoot(t)
+	for title, c := range map[string]struct {
+		files  map[string]string
+		owners map[string]string
+		file   spec.File
+		err    string
+	}{
+		"home":              {nil, nil, spec.File{Path: "/home/ann/x"}, ""},
+		"new directories":   {nil, nil, spec.File{Path: "/home/ann/a/b/x", Owner: "ann"}, ""},
+		"link in a home":    {map[string]string{"home/ann/d": "-> /etc"}, nil, spec.File{Path: "/home/ann/d/x"}, `/home/ann/d is a symbolic link, to "/etc"`},
+		"link at the end":   {map[string]string{"home/ann/x": "-> /etc/passwd"}, nil, spec.File{Path: "/home/ann/x"}, "symbolic link"},
+		"foreign in a home": {map[string]string{"home/ann/d": "DIR"}, map[string]string{"home/ann/d": "1002 755"}, spec.File{Path: "/home/ann/d/x"}, "/home/ann/d belongs to uid 1002"},
+		"tmp":               {nil, nil, spec.File{Path: "/tmp/x"}, ""},
+		"link in tmp":       {map[string]string{"tmp/d": "-> /etc"}, nil, spec.File{Path: "/tmp/d/x"}, "/tmp/d is a symbolic link"},
+		"link in var tmp":   {map[string]string{"var/tmp/d": "-> /etc"}, map[string]string{"var/tmp": "0 777"}, spec.File{Path: "/var/tmp/d/x"}, "/var/tmp/d is a symbolic link"},
+		"foreign in tmp":    {map[string]string{"tmp/d": "DIR"}, map[string]string{"tmp/d": "1002 755"}, spec.File{Path: "/tmp/d/x"}, "/tmp/d belongs to uid 1002"},
+		"hers in tmp":       {map[string]string{"tmp/d": "DIR"}, map[string]string{"tmp/d": "1000 755"}, spec.File{Path: "/tmp/d/x", Owner: "ann"}, ""},
+		"group's":           {map[string]string{"srv/d": "-> /etc"}, map[string]string{"srv": "0 775"}, spec.File{Path: "/srv/d/x"}, "/srv/d is a symbolic link"},
+		"link of root's":    {map[string]string{"srv/d": "-> /etc"}, nil, spec.File{Path: "/srv/d/x"}, ""},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			files := map[string]string{"etc/passwd": passwdFile, "etc/group": "", "home/ann": "DIR", "tmp": "DIR"}
+			for p, content := range c.files {
+				files[p] = content
+			}
+			r := newImageRun(t, files)
+			r.give(t, map[string]string{"home/ann": "1000 755", "tmp": "0 777"})
+			r.give(t, c.owners)
+			r.Credentials.Files = []spec.File{c.file}
+			err := r.do(t, enforcePersonality)
+			if wants(t, err, c.err); c.err == "" {
+				if !r.Root.IsRegular(c.file.Path) {
+					t.Error("the file is not there")
+				}
+				return
+			}
+			if _, remedied := errors.AsType[*Remedied](err); !remedied || len(r.Root.Changed()) > 0 {
+				t.Errorf("%v: remedy %v, changed %v", err, remedied, r.Root.Changed())
+			}
+		})
+	}
+}
+
 func TestConfigureNetwork(t *testing.T) {
 	t.Parallel()
 	needsRoot(t)
