@@ -10,7 +10,6 @@ import (
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/partition"
-	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/task"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -125,7 +124,7 @@ func (s *session) detect(found *report.Inspection, volumes []filesystem.Volume) 
 		if v.Disk != 0 || !filesystem.IsExt(v.Type) {
 			continue
 		}
-		system, err := look(v)
+		system, err := s.look(v, volumes)
 		if err != nil {
 			troubles, damaged = append(troubles, err.Error()), true
 			continue
@@ -153,7 +152,7 @@ func (s *session) detectOn(found *report.Inspection, volumes []filesystem.Volume
 	if name := filesystem.Missing(v.Type); name != "" {
 		return fmt.Errorf("the root partition %d holds %s, which is not in this version", number, name)
 	}
-	system, err := look(v)
+	system, err := s.look(v, volumes)
 	if err != nil {
 		return s.damaged(err)
 	}
@@ -186,21 +185,6 @@ func (s *session) settle(found *report.Inspection, number int, system inspect.Sy
 	found.Hostname, found.Network = system.Hostname, system.Network
 	found.Users, found.HostKeyTypes = system.Users, system.HostKeyTypes
 	found.Warnings = append(found.Warnings, system.Warnings...)
-}
-
-// look mounts the volume read-only and looks at the tree on it.
-func look(v filesystem.Volume) (system inspect.System, err error) {
-	release, err := filesystem.MountReadOnly(v, target)
-	if err != nil {
-		return system, err
-	}
-	defer func() { err = errors.Join(err, release()) }()
-	root, err := rootfs.Open(target)
-	if err != nil {
-		return system, err
-	}
-	defer root.Close()
-	return inspect.Look(root), nil
 }
 
 // maxTroubles bounds what an error tells of: an image can have trouble on each of

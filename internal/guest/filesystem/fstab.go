@@ -32,6 +32,10 @@ type Mounting struct {
 // at the next boot.
 var ErrNotPersistent = errors.New("the device name is not persistent")
 
+// ErrCoversRoot is the error of a mount point at which the tasks would lose the
+// image.
+var ErrCoversRoot = errors.New("the mount point leads to /, where it would cover the root file system")
+
 // ParseFstab returns the entries of an fstab. Lines it cannot make sense of are
 // left out, as mount(8) does.
 func ParseFstab(data []byte) []Entry {
@@ -73,7 +77,11 @@ func Resolve(entries []Entry, volumes []Volume) (mounts []Mounting, warnings []s
 		case err != nil:
 			return nil, nil, fmt.Errorf("fstab entry %s for %s: %w", e.Spec, e.Point, err)
 		}
-		if point := path.Clean(e.Point); point != "/" {
+		point := path.Clean(e.Point)
+		if point == "/" && strings.Trim(e.Point, "/") != "" { // not the root's own entry
+			return nil, nil, fmt.Errorf("fstab entry %s for %s: %w", e.Spec, e.Point, ErrCoversRoot)
+		}
+		if point != "/" {
 			mounts = append(mounts, Mounting{Volume: v, Point: point, Optional: e.optional()})
 		}
 	}

@@ -65,6 +65,7 @@ func TestResolve(t *testing.T) {
 		{"LVM", "/dev/mapper/vg-home /home ext4\n", nil, 0, nil, "LVM is not in this version"},
 		{"LVM by group", "/dev/vg/home /home ext4\n", nil, 0, nil, "LVM is not in this version"},
 		{"point that climbs", "UUID=bbbb /../../srv ext4\n", []string{"/dev/disk-b /srv"}, 0, nil, ""},
+		{"point that is the root", "UUID=bbbb /usr/.. ext4 nofail\n", nil, 0, ErrCoversRoot, "for /usr/.."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -43,18 +43,22 @@ func Mount(v Volume, dir string, careful bool) error {
 	return mount(v, dir, name, options, flags)
 }
 
-// MountReadOnly mounts an ext volume on dir without changing a byte of it, until
+// MountReadOnly mounts a volume on dir without changing a byte of it, until
 // release: the journal is not replayed, and the device takes no writes, for the
 // driver notes damage it meets in the superblock, mounted read-only or not.
 func MountReadOnly(v Volume, dir string) (release func() error, err error) {
-	if !IsExt(v.Type) {
+	name, options, ok := driver(v.Type)
+	if !ok {
 		return nil, unsupported(v)
+	}
+	if IsExt(v.Type) {
+		options += ",noload"
 	}
 	writable, err := protect(v.Path)
 	if err != nil {
 		return nil, err
 	}
-	if err := mount(v, dir, "ext4", noPanic+",noload", flags|unix.MS_RDONLY); err != nil {
+	if err := mount(v, dir, name, options, flags|unix.MS_RDONLY); err != nil {
 		return nil, errors.Join(err, writable())
 	}
 	return func() error { return errors.Join(Unmount(dir), writable()) }, nil

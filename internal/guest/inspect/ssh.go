@@ -1,8 +1,6 @@
 package inspect
 
 import (
-	"bytes"
-	"encoding/pem"
 	"fmt"
 	"path"
 	"slices"
@@ -29,7 +27,12 @@ type Server struct {
 // HostKey is a private host key file of the image.
 type HostKey struct {
 	Path string
-	Type string // "rsa", "ecdsa", "ed25519", or empty when it can not be told
+	// Type is "rsa", "ecdsa" or "ed25519": that of the key there or, where there
+	// is none, the one its name tells, or ed25519. It is empty when the key there
+	// is of another type, or of none that can be told.
+	Type string
+	// Obsolete is set for a DSA key: servers since OpenSSH 7 do without it.
+	Obsolete bool
 }
 
 // hostKeyTypes are the types there are keys of, in the order of the server's
@@ -48,7 +51,7 @@ const (
 // includes. The Server is usable also when err is not nil.
 func SSH(root *rootfs.Root) (Server, error) {
 	s := Server{Configured: root.Exists(sshConfig)}
-	for _, p := range []string{"/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"} {
+	for _, p := range []string{"/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd", "/sbin/sshd"} {
 		s.Installed = s.Installed || root.IsRegular(p)
 	}
 	r := sshReader{root: root}
@@ -68,10 +71,14 @@ func SSH(root *rootfs.Root) (Server, error) {
 	return s, err
 }
 
+// Present reports whether there is a server that may use host keys. A
+// configuration is enough: its program may have a place we do not know.
+func (s Server) Present() bool { return s.Installed || s.Configured }
+
 // Types returns the types of the host keys, each once, in the server's order;
-// none when no server is installed.
+// none when no server is present.
 func (s Server) Types() []string {
-	if !s.Installed {
+	if !s.Present() {
 		return nil
 	}
 	var types []string
@@ -162,58 +169,10 @@ func (r *sshReader) addHostKey(p string) {
 	}
 	p = path.Clean(p)
 	if !slices.ContainsFunc(r.hostKeys, func(k HostKey) bool { return k.Path == p }) {
-		r.hostKeys = append(r.hostKeys, HostKey{Path: p, Type: r.typeOf(p)})
-	}
-}
-
-// typeOf tells the type of a key by its public half, else by what is in clear in
-// the private one, else by its name.
-func (r *sshReader) typeOf(p string) string {
-	if data, err := r.root.ReadFile(p+".pub", maxSmall); err == nil {
-		algorithm, _, _ := strings.Cut(firstLine(data), " ")
-		switch {
-		case algorithm == "ssh-ed25519":
-			return "ed25519"
-		case algorithm == "ssh-rsa":
-			return "rsa"
-		case strings.HasPrefix(algorithm, "ecdsa-sha2-"):
-			return "ecdsa"
+		k := HostKey{Path: p, Type: r.typeOf(p)}
+		if k.Obsolete = k.Type == dsaType; !slices.Contains(hostKeyTypes, k.Type) {
+			k.Type = ""
 		}
+		r.hostKeys = append(r.hostKeys, k)
 	}
-	if data, err := r.root.ReadFile(p, maxSmall); err == nil {
-		if t := privateType(data); t != "" {
-			return t
-		}
-	}
-	for _, t := range hostKeyTypes {
-		if strings.Contains(path.Base(p), t) {
-			return t
-		}
-	}
-	return ""
-}
-
-// privateType tells the type of a private key by its envelope or, in OpenSSH's
-// own format (PROTOCOL.key), by the public key at its beginning.
-func privateType(data []byte) string {
-	block, _ := pem.Decode(data)
-	switch {
-	case block == nil:
-		return ""
-	case block.Type == "RSA PRIVATE KEY":
-		return "rsa"
-	case block.Type == "EC PRIVATE KEY":
-		return "ecdsa"
-	case block.Type != "OPENSSH PRIVATE KEY":
-		return ""
-	}
-	head := block.Bytes[:min(len(block.Bytes), 128)]
-	for _, k := range []struct{ algorithm, kind string }{
-		{"ssh-ed25519", "ed25519"}, {"ecdsa-sha2-", "ecdsa"}, {"ssh-rsa", "rsa"},
-	} {
-		if bytes.Contains(head, []byte(k.algorithm)) {
-			return k.kind
-		}
-	}
-	return ""
 }

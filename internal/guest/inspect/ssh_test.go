@@ -19,7 +19,7 @@ func TestHostKeyOfAnyName(t *testing.T) {
 		t.Skip(err)
 	}
 	for _, c := range []struct{ kind, format string }{
-		{"rsa", "RFC4716"}, {"rsa", "PEM"}, {"ecdsa", "RFC4716"}, {"ecdsa", "PEM"}, {"ed25519", "RFC4716"},
+		{"rsa", "RFC4716"}, {"rsa", "PEM"}, {"rsa", "PKCS8"}, {"ecdsa", "RFC4716"}, {"ecdsa", "PEM"}, {"ecdsa", "PKCS8"}, {"ed25519", "RFC4716"},
 	} {
 		t.Run(c.kind+" "+c.format, func(t *testing.T) {
 			t.Parallel()
@@ -30,7 +30,7 @@ func TestHostKeyOfAnyName(t *testing.T) {
 			}
 			key, err := os.ReadFile(file)
 			must(t, err)
-			s, err := SSH(tree(t, map[string]string{"usr/sbin/sshd": "", "etc/mine": string(key), "etc/ssh/sshd_config": "HostKey /etc/mine\n"}))
+			s, err := SSH(tree(t, map[string]string{"etc/mine": string(key), "etc/ssh/sshd_config": "HostKey /etc/mine\n"}))
 			must(t, err)
 			if diff := cmp.Diff([]string{c.kind}, s.Types()); diff != "" {
 				t.Errorf("Types (-want +got):\n%s", diff)

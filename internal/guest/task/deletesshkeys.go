@@ -12,9 +12,10 @@ import (
 	"snf-image/internal/spec"
 )
 
-// deleteSSHKeys removes the host keys the image came with and writes the fresh
-// ones, so that no two machines have the same and the first boot need not make
-// any.
+// deleteSSHKeys removes the host keys the image came with and writes fresh ones
+// in their places, so that no two machines have the same and the first boot need
+// not make any. It removes no key that the server's configuration names unless
+// there is a new one for it.
 func deleteSSHKeys(_ context.Context, r *Run) error {
 	server, err := inspect.SSH(r.Root)
 	if err != nil {
@@ -24,24 +25,82 @@ func deleteSSHKeys(_ context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
-	if !server.Installed && !server.Configured && len(old) == 0 {
+	if !server.Present() && len(old) == 0 {
 		return Skip("the image has no SSH server")
 	}
 	if !server.Configured {
 		r.Warn("the image has no /etc/ssh/sshd_config: only /etc/ssh/ssh_host_* were removed")
 	}
-	for _, k := range server.HostKeys {
-		old = append(old, k.Path, k.Path+".pub")
+	fresh, err := freshKeys(r, server)
+	if err != nil {
+		return err
+	}
+	for _, k := range fresh {
+		old = append(old, k.path, k.path+".pub")
 	}
 	for _, p := range old {
 		if err := removeKey(r, p); err != nil {
 			return err
 		}
 	}
-	if !server.Installed {
-		return nil
+	for _, k := range fresh {
+		if k.key == nil {
+			continue
+		}
+		if err := writeHostKey(r.Root, k.path, *k.key); err != nil {
+			return err
+		}
 	}
-	return writeHostKeys(r, server)
+	return nil
+}
+
+// freshKey is a host key that is replaced, or only removed.
+type freshKey struct {
+	path string
+	key  *spec.HostKey
+}
+
+// freshKeys finds the new key for each that the server's configuration names. It
+// changes nothing.
+func freshKeys(r *Run, server inspect.Server) ([]freshKey, error) {
+	if !server.Present() {
+		return nil, nil
+	}
+	var fresh []freshKey
+	usable := 0
+	for _, k := range server.HostKeys {
+		if err := r.Root.Guard(k.Path); err != nil {
+			return nil, unsafePlace(fmt.Errorf("replacing the SSH host key %s: %w", k.Path, err))
+		}
+		if point := r.unmounted(k.Path); point != "" {
+			r.Warn("the SSH host key %s was not replaced: %s of the image's fstab is not mounted", k.Path, point)
+			usable++
+			continue
+		}
+		key, ok := hostKey(r.Credentials, k.Type)
+		switch {
+		case ok:
+			fresh = append(fresh, freshKey{k.Path, &key})
+			usable++
+		case k.Obsolete, !present(r.Root, k.Path):
+			r.Warn("no new key was written to %s: the SSH server goes without it", k.Path)
+			fresh = append(fresh, freshKey{k.Path, nil})
+		default:
+			return nil, noFreshKey(k.Path)
+		}
+	}
+	if usable == 0 {
+		return nil, noFreshKey(server.HostKeys[0].Path)
+	}
+	return fresh, nil
+}
+
+func noFreshKey(p string) error {
+	return &Remedied{
+		Err: fmt.Errorf("replacing the SSH host key %s: it is no RSA, ECDSA or Ed25519 key, and there is no new one of its type", p),
+		Remedy: "put a key of one of these types there, take its HostKey line out of the image's sshd_config, " +
+			"or set the property EXCLUDE_TASK_DELETESSHKEYS=yes",
+	}
 }
 
 // removeKey removes a file or a symbolic link if there is one. Anything else
@@ -59,22 +118,6 @@ func removeKey(r *Run, p string) error {
 		return nil
 	}
 	return r.Root.Remove(p)
-}
-
-// writeHostKeys writes the fresh keys where the server looks for keys of their
-// types.
-func writeHostKeys(r *Run, server inspect.Server) error {
-	for _, k := range server.HostKeys {
-		key, ok := hostKey(r.Credentials, k.Type)
-		if !ok {
-			r.Warn("no new key was written to %s: the SSH server goes without it", k.Path)
-			continue
-		}
-		if err := writeHostKey(r.Root, k.Path, key); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func writeHostKey(root *rootfs.Root, p string, key spec.HostKey) error {

@@ -27,7 +27,8 @@ type imageRun struct {
 }
 
 // newImageRun makes a tree of files. As content "-> x" makes a symbolic link to
-// x, "FIFO" a FIFO, "DIR" a directory, "ZERO" a device that never ends.
+// x, "FIFO" a FIFO, "DIR" a directory, "OPEN" one that all may write, "ZERO" a
+// device that never ends.
 // OUTSIDE in a target is the directory beside the tree.
 func newImageRun(t *testing.T, files map[string]string) imageRun {
 	t.Helper()
@@ -72,6 +73,9 @@ func makeFile(t *testing.T, p, content string) {
 		check(t, unix.Mkfifo(p, 0o644))
 	case content == "DIR":
 		check(t, os.MkdirAll(p, 0o755))
+	case content == "OPEN":
+		check(t, os.MkdirAll(p, 0o755))
+		check(t, os.Chmod(p, 0o777))
 	case content == "ZERO":
 		if err := unix.Mknod(p, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 5))); err != nil {
 			t.Skipf("no device nodes here: %v", err)

@@ -192,7 +192,18 @@ func TestDeleteSSHKeys(t *testing.T) {
 		"custom path": {"HostKey /k/my_ed25519\n", map[string]string{"k/my_ed25519": "OLD", "k/other": "mine"}, map[string]string{
 			"k/my_ed25519": "PRIVATE ed\n", "k/my_ed25519.pub": "ssh-ed25519 BBBB c\n", "k/other": "mine",
 		}, 0, ""},
-		"no type":       {"HostKey /k/secret\n", map[string]string{"k/secret": "OLD"}, map[string]string{}, 1, ""},
+		"no type":   {"HostKey /k/secret\n", map[string]string{"k/secret": "OLD"}, nil, 0, "replacing the SSH host key /k/secret"},
+		"DSA alone": {"HostKey /k/secret\n", map[string]string{"k/secret": "OLD", "k/secret.pub": "ssh-dss x"}, nil, 1, "replacing the SSH host key /k/secret"},
+		"not there": {"HostKey /k/secret\n", map[string]string{"k/x": "mine"}, map[string]string{
+			"k/secret": "PRIVATE ed\n", "k/secret.pub": "ssh-ed25519 BBBB c\n", "k/x": "mine",
+		}, 0, ""},
+		"DSA and more": {"HostKey /k/d\nHostKey /k/r\n", map[string]string{"k/d": "OLD", "k/d.pub": "ssh-dss x", "k/r": "OLD", "k/r.pub": "ssh-rsa x"}, map[string]string{
+			"k/r": "PRIVATE rsa\n", "k/r.pub": "ssh-rsa AAAA c\n",
+		}, 1, ""},
+		"content wins": {"HostKey /k/ed25519\n", map[string]string{"k/ed25519": "-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----\n"}, map[string]string{
+			"k/ed25519": "PRIVATE rsa\n", "k/ed25519.pub": "ssh-rsa AAAA c\n",
+		}, 0, ""},
+		"guest's place": {"HostKey /home/d/rsa\n", map[string]string{"home/d": "-> /etc", "home": "OPEN"}, nil, 0, "/home/d is a symbolic link"},
 		"link replaced": {"HostKey /k/rsa\n", map[string]string{"k/rsa": "-> OUTSIDE/canary"}, map[string]string{"k/rsa": "PRIVATE rsa\n", "k/rsa.pub": "ssh-rsa AAAA c\n"}, 0, ""},
 		"leads out":     {"HostKey /k/d/rsa\n", map[string]string{"k/d": "-> OUTSIDE"}, nil, 0, "link to nothing"},
 		"directory":     {"HostKey /k/rsa\n", map[string]string{"k/rsa": "DIR"}, nil, 1, "a directory"},
@@ -207,9 +218,15 @@ func TestDeleteSSHKeys(t *testing.T) {
 			}
 			r := newImageRun(t, files)
 			r.Credentials.HostKeys = keys
+			before := snapshot(t, r.dir)
 			wants(t, r.do(t, deleteSSHKeys), c.err)
 			if len(r.warnings) != c.warns {
 				t.Errorf("warnings %q, want %d", r.warnings, c.warns)
+			}
+			if strings.HasPrefix(c.err, "replacing") {
+				if diff := cmp.Diff(before, snapshot(t, r.dir)); diff != "" {
+					t.Errorf("changed before it failed (-before +after):\n%s", diff)
+				}
 			}
 			if c.want == nil {
 				return
@@ -242,5 +259,21 @@ func TestDeleteSSHKeysWithoutServer(t *testing.T) {
 	check(t, r.do(t, deleteSSHKeys))
 	if diff := cmp.Diff([]string{"/etc/ssh/ssh_host_rsa_key"}, r.Root.Changed()); diff != "" || len(r.warnings) != 1 {
 		t.Errorf("warnings %q, changed (-want +got):\n%s", r.warnings, diff)
+	}
+}
+
+// TestDeleteSSHKeysUnmounted has a HostKey on a file system that is not there.
+func TestDeleteSSHKeysUnmounted(t *testing.T) {
+	t.Parallel()
+	needsRoot(t)
+	r := newImageRun(t, map[string]string{
+		"etc/fstab": "LABEL=keys /k ext4 nofail 0 2\n", "etc/ssh/sshd_config": "HostKey /k/rsa\n", "k/rsa": "OLD",
+	})
+	check(t, r.mountFstab())
+	r.warnings = nil
+	r.Credentials.HostKeys = []spec.HostKey{{Type: "rsa", Private: "PRIVATE rsa\n", Public: "ssh-rsa AAAA c"}}
+	check(t, r.do(t, deleteSSHKeys))
+	if len(r.warnings) != 1 || !strings.Contains(r.warnings[0], "/k of the image's fstab is not mounted") || len(r.Root.Changed()) > 0 {
+		t.Errorf("warnings %q, changed %v", r.warnings, r.Root.Changed())
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/rootfs"
@@ -49,7 +52,13 @@ func (r *Run) mountFstab() error {
 	if err != nil {
 		return err
 	}
-	mounts, warnings, err := filesystem.Resolve(filesystem.ParseFstab(data), r.Volumes)
+	entries := filesystem.ParseFstab(data)
+	for _, e := range entries {
+		if strings.Trim(e.Point, "/") != "" && strings.HasPrefix(e.Point, "/") {
+			r.elsewhere = append(r.elsewhere, path.Clean(e.Point))
+		}
+	}
+	mounts, warnings, err := filesystem.Resolve(entries, r.Volumes)
 	if err != nil {
 		return fstabAdvice(err)
 	}
@@ -59,8 +68,10 @@ func (r *Run) mountFstab() error {
 	for _, m := range mounts {
 		err := r.mountBelow(m)
 		switch {
-		case err != nil && m.Optional:
+		case err != nil && m.Optional && !errors.Is(err, filesystem.ErrCoversRoot):
 			r.Warn("fstab: %s is not mounted: %v", m.Point, err)
+		case errors.Is(err, filesystem.ErrCoversRoot):
+			return fstabAdvice(fmt.Errorf("fstab entry for %s: %w", m.Point, err))
 		case err != nil:
 			return &Remedied{
 				fmt.Errorf("fstab entry for %s: %w", m.Point, err),
@@ -78,7 +89,25 @@ func (r *Run) mountBelow(m filesystem.Mounting) error {
 		r.Warn("fstab: %s is not mounted: the image has no such directory", m.Point)
 		return nil
 	}
-	return r.mount(m.Volume, filepath.Join(r.Target, point))
+	if point == "/" {
+		return filesystem.ErrCoversRoot
+	}
+	if err := r.mount(m.Volume, filepath.Join(r.Target, point)); err != nil {
+		return err
+	}
+	r.elsewhere = slices.DeleteFunc(r.elsewhere, func(p string) bool { return p == m.Point })
+	return nil
+}
+
+// unmounted returns the mount point below which p lies, of a file system that
+// the machine will mount there but that is not mounted now, or "".
+func (r *Run) unmounted(p string) string {
+	for _, point := range r.elsewhere {
+		if strings.HasPrefix(p, point+"/") {
+			return point
+		}
+	}
+	return ""
 }
 
 // mount mounts a volume on a directory of the helper, with the kernel modules
@@ -101,6 +130,9 @@ func (r *Run) mount(v filesystem.Volume, dir string) error {
 func (r *Run) careful() bool { return r.Plan.Mode != spec.ModeDeploy }
 
 func fstabAdvice(err error) error {
+	if errors.Is(err, filesystem.ErrCoversRoot) {
+		return &Remedied{err, "correct the image's /etc/fstab"}
+	}
 	if errors.Is(err, filesystem.ErrNotPersistent) {
 		return &Remedied{err, "use UUID= or LABEL= in the image's /etc/fstab, or the option nofail"}
 	}

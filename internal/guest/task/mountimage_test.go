@@ -1,6 +1,7 @@
 package task
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -28,5 +29,18 @@ func TestMountFstab(t *testing.T) {
 				t.Errorf("warnings %q, want %d", r.warnings, c.warns)
 			}
 		})
+	}
+}
+
+// TestMountFstabOverRoot has mount points that lead to the root by a link.
+func TestMountFstabOverRoot(t *testing.T) {
+	t.Parallel()
+	for _, options := range []string{"defaults", "defaults,nofail"} {
+		for _, target := range []string{"/", ".", "d/..", "../../.."} {
+			r := newImageRun(t, map[string]string{"etc/fstab": "UUID=a /data ext4 " + options + " 0 2\n", "data": "-> " + target, "d": "DIR"})
+			r.Volumes = []filesystem.Volume{{Path: "/dev/x", Number: 3, Type: "ext4", UUID: "a"}}
+			r.Load = func(string) error { return errors.New("mounted") }
+			wants(t, r.mountFstab(), "fstab entry for /data: the mount point leads to /")
+		}
 	}
 }

@@ -50,6 +50,8 @@ type Run struct {
 	Log  *slog.Logger
 
 	warnings []string
+	// elsewhere are the mount points of the image's fstab where nothing is mounted.
+	elsewhere []string
 }
 
 // Disk is a disk of the instance as the helper sees it.
