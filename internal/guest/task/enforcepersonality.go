@@ -55,11 +55,11 @@ func resolve(root *rootfs.Root, files []spec.File) ([]injection, error) {
 		if err != nil {
 			return nil, fmt.Errorf("personality entry %d, %s: %w", n+1, f.Path, err)
 		}
-		if err := checkPlace(root, f.Path); err != nil {
-			return nil, fmt.Errorf("personality entry %d: %w", n+1, err)
-		}
 		if err := root.GuardFile(f.Path, attr.UID); err != nil {
 			return nil, unsafePlace(fmt.Errorf("personality entry %d, %s: %w", n+1, f.Path, err))
+		}
+		if err := checkPlace(root, f.Path); err != nil {
+			return nil, fmt.Errorf("personality entry %d: %w", n+1, err)
 		}
 		out = append(out, injection{file: f, attr: attr})
 	}
