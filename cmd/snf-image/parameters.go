@@ -41,17 +41,18 @@ type parameterFlags struct {
 
 // add declares the flags on cmd.
 func (p *parameterFlags) add(cmd *cobra.Command) {
+	cmd.SetUsageFunc(groupedUsage)
 	f := cmd.Flags()
 	f.StringVar(&p.name, "name", "", "instance `name`, written as the host name")
 	f.StringArrayVar(&p.disks, "disk", nil, "block device or disk file at `path`, or the URI of a disk QEMU reaches, such as rbd:pool/disk (repeatable; the first one holds the system)")
 	f.StringVar(&p.size, "size", "", "create the first disk's file with, or extend it to, this `size` (10G)")
 	f.StringVar(&p.diskFormat, "disk-format", "", "`format` of the disk files: raw also takes one that begins with the header of another format")
-	f.StringArrayVar(&p.nics, "nic", nil, "network interface: `mac=…,ip=…,subnet=…,gateway=…,subnet6=…,gateway6=…,network=…,mode=…,link=…,tags=a b` (repeatable)")
+	f.StringArrayVar(&p.nics, "nic", nil, "network `interface`: mac=…, ip=…, subnet=…, gateway=…, subnet6=…, gateway6=…, network=…, mode=…, link=…, tags=a b, all in one word (repeatable)")
 	f.StringVar(&p.passwordFile, "password-file", "", "`file` with the password on its first line (- is standard input)")
 	f.StringVar(&p.hashFile, "password-hash-file", "", "`file` with the crypt(3) hash of the password")
 	f.StringVar(&p.keysFile, "authorized-keys", "", "`file` with OpenSSH authorized_keys lines")
 	f.StringArrayVar(&p.properties, "property", nil, "image property `NAME=VALUE` (repeatable)")
-	f.StringArrayVar(&p.files, "file", nil, "inject a file: `SRC:DEST[:MODE[:OWNER[:GROUP]]]`, MODE in octal (repeatable)")
+	f.StringArrayVar(&p.files, "file", nil, "inject a `file`: SRC:DEST[:MODE[:OWNER[:GROUP]]], MODE in octal (repeatable)")
 	f.StringVar(&p.personality, "personality", "", "JSON `file` with files to inject")
 	f.StringVar(&p.params, "params", "", "JSON `file` with any of the OS parameters; flags win over it")
 	f.StringVar(&p.configURL, "config-url", "", "`URL` of a JSON object with OS parameters, fetched once; --params and flags win over it")
