@@ -24,7 +24,7 @@ var (
 
 // TestSystemCalls follows a deployment and everything it starts: nothing is
 // mounted, no loop device or device mapper is used, and nothing runs but our
-// program and QEMU.
+// program, QEMU, and what tells which ids are accounts.
 func TestSystemCalls(t *testing.T) {
 	j := newJob(t, images.GPT("ext4", images.Debian()))
 	harness.Gate(t, "strace")
@@ -58,7 +58,7 @@ func TestSystemCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(ran)
-	if d := cmp.Diff([]string{"exe", "qemu-system-x86_64", "snf-image"}, slices.Compact(ran)); d != "" {
+	if d := cmp.Diff([]string{"exe", "getent", "qemu-system-x86_64", "snf-image"}, slices.Compact(ran)); d != "" {
 		t.Errorf("programs (-want +got):\n%s", d)
 	}
 }
