@@ -129,7 +129,8 @@ var endings = map[string]ending{
 	"in failure": {"(" + printed + ") 2>&1; exit 3", nil, 8, "RunCustomTask.*exit status 3; .*set IMAGE_DEBUG=yes", "", nil},
 	"in death": {
 		printed + `; printf 'last %s words\n' "$(printf %s "$SNF_IMAGE_PASSWD" | base64)" >/dev/console; echo c >/proc/sysrq-trigger; sleep 9`, nil, 7,
-		"helper", "helper console: last [secret]", []string{"console: password in base64 after 0", "log: " + decoyConsole},
+		"helper", "helper console: last [secret]",
+		[]string{"console: password in base64 after 0", "log: " + decoyConsole},
 	},
 }
 

@@ -21,20 +21,24 @@ http://mirror.example/debian/|bookworm|main|Debian
 http://mirror.example/debian/|bookworm-updates|main|Debian
 http://mirror.example/debian-security/|bookworm-security|main|Debian
 `,
-			mirror{"http://mirror.example/debian/", "http://mirror.example/debian-security/"}, "",
+			mirror{"http://mirror.example/debian/", "http://mirror.example/debian-security/"},
+			"",
 		},
 		{
 			"no lists yet",
 			"http://nodes.example/|nodistro|main|\nhttp://m.example/debian|trixie|main|\nhttp://s.example/sec|trixie-security|main|\n",
-			mirror{"http://m.example/debian", "http://s.example/sec"}, "",
+			mirror{"http://m.example/debian", "http://s.example/sec"},
+			"",
 		},
 		{
 			"no security updates", "http://m.example/debian/|sid|main|Debian\n",
-			mirror{"http://m.example/debian/", "http://m.example/debian-security"}, "",
+			mirror{"http://m.example/debian/", "http://m.example/debian-security"},
+			"",
 		},
 		{
 			"no convention", "http://m.example/all|trixie|main|Debian\n",
-			mirror{}, "the security updates that belong to http://m.example/all are not known",
+			mirror{},
+			"the security updates that belong to http://m.example/all are not known",
 		},
 		{"Ubuntu", "http://m.example/ubuntu|noble|main|Ubuntu\n", mirror{}, "the sources of apt name no mirror of Debian"},
 		{"Ubuntu without lists", "http://m.example/ubuntu|noble|main|\n", mirror{}, "the sources of apt name no mirror of Debian"},
