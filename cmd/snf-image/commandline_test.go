@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -234,5 +236,53 @@ func TestPropertyWithoutAName(t *testing.T) {
 		if code != 2 || !strings.Contains(stderr, "is not NAME=VALUE") {
 			t.Errorf("--property %q: exit code %d, %q, want it refused", text, code, stderr)
 		}
+	}
+}
+
+// TestAllProblemsAtOnce names each file that cannot be read beside what is wrong with the
+// rest, and asks no server for parameters that will not be used.
+func TestAllProblemsAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	asked := false
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer server.Close()
+	for _, more := range [][]string{nil, {"--config-url", server.URL}} {
+		args := append([]string{
+			"deploy", "--image", "x", "--disk", "y", "--name", "bad_name", "--size", "ten",
+			"--password-file", dir + "/password", "--authorized-keys", dir, "--user-data", dir + "/data",
+			"--file", dir + "/a:/etc/a", "--file", "no destination", "--property", "USERS",
+		}, more...)
+		code, _, stderr := commanded(t, t.Context(), strings.NewReader(""), args...)
+		want := []string{
+			"--password-file " + dir + "/password: no such file or directory", "--authorized-keys " + dir + ": is a directory",
+			"--user-data " + dir + "/data: no such file", "--file " + dir + "/a: no such file", "--file: ", `"USERS" is not NAME=VALUE`,
+		}
+		if more == nil {
+			want = append(want, "--size: ", "bad_name", "and 7 more problems")
+		}
+		for _, text := range want {
+			if !strings.Contains(stderr, text) {
+				t.Errorf("%v: no %q in\n%s", more, text, stderr)
+			}
+		}
+		if code != 2 {
+			t.Errorf("exit code %d, want 2", code)
+		}
+	}
+	if asked {
+		t.Error("the server was asked for parameters in vain")
+	}
+}
+
+// TestAPipeIsReadOnce: whether it can be read is found out without reading it.
+func TestAPipeIsReadOnce(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, problems := (&parameterFlags{passwordFile: pipe, hashFile: "-"}).readable(); len(problems) > 0 {
+		t.Errorf("readable = %v", problems)
 	}
 }

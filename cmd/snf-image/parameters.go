@@ -37,6 +37,7 @@ type parameterFlags struct {
 	answerFile, userDataFile  string
 	reportFile, progress      string
 	dryRun                    bool
+	unread                    bool // something that flags name, see readable
 }
 
 // add declares the flags on cmd.
@@ -66,9 +67,17 @@ func (p *parameterFlags) add(cmd *cobra.Command) {
 
 // spec builds the validated Spec. Every problem is printed, not only the first.
 func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *config.Config, client *fetch.Client) (*spec.Spec, error) {
+	wanted := p.params
+	p, unread := p.readable()
+	if p.params != wanted { // what else is missing may stand there
+		return nil, a.invalid("checking the parameters", unread)
+	}
 	params, err := a.collect(ctx, p, cfg, client)
 	if err != nil {
 		return nil, err
+	}
+	for _, problem := range unread {
+		params.Report(problem)
 	}
 	in := spec.Input{
 		Mode: mode, Name: p.name, NameOrigin: "--name", DiskOrigin: "--disk", NICOrigin: "--nic",
@@ -76,6 +85,9 @@ func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *
 	}
 	for _, text := range p.disks {
 		in.Disks = append(in.Disks, diskNamed(text))
+	}
+	if p.unread && configURL(params) != "" {
+		in.Mode = spec.ModeVerify // the rest may come from there
 	}
 	s, problems := spec.Build(params, in)
 	if params.Fetched(spec.OSAnswerFile) {
@@ -140,7 +152,7 @@ func (a *app) fetched(ctx context.Context, p *parameterFlags, params, lower *spe
 	all.Inherit(lower)
 	url := configURL(all)
 	switch {
-	case url == "":
+	case url == "", p.unread: // what will not be used is not fetched
 		return nil
 	case p.dryRun:
 		a.log.Warn("config_url is not fetched in a dry run: what it would set is missing here")

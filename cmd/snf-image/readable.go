@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/spec"
+)
+
+// readable returns p without what cannot be read, and a problem for each of these: they
+// are reported together with all other problems. It only asks; a file that cannot be read
+// later is a failure then.
+func (p *parameterFlags) readable() (*parameterFlags, spec.Problems) {
+	good := *p
+	var problems spec.Problems
+	fail := func(flag string, err error) {
+		problems = append(problems, spec.Problem{Severity: spec.Error, Origin: spec.Origin(flag), Message: err.Error(), Rule: errUnread})
+	}
+	for _, f := range []struct {
+		flag string
+		path *string
+	}{
+		{"--params", &good.params},
+		{"--password-file", &good.passwordFile},
+		{"--password-hash-file", &good.hashFile},
+		{"--authorized-keys", &good.keysFile},
+		{"--personality", &good.personality},
+		{"--product-key-file", &good.productKeyFile},
+		{"--user-data", &good.userDataFile},
+	} {
+		if err := mayRead(*f.path); err != nil {
+			fail(f.flag+" "+*f.path, err)
+			*f.path = ""
+		}
+	}
+	good.files = slices.DeleteFunc(slices.Clone(p.files), func(text string) bool {
+		f, err := spec.ParseFileFlag(text)
+		if err != nil {
+			fail("--file", err)
+			return true
+		}
+		if err = mayRead(f.Source); err != nil {
+			fail("--file "+f.Source, err)
+		}
+		return err != nil
+	})
+	good.properties = slices.DeleteFunc(slices.Clone(p.properties), func(text string) bool {
+		name, _, ok := strings.Cut(text, "=")
+		if bad := !ok || name == ""; bad {
+			fail("--property", fmt.Errorf("%q is not NAME=VALUE", text))
+			return true
+		}
+		return false
+	})
+	good.unread = len(problems) > 0
+	return &good, problems
+}
+
+// errUnread is the rule that what flags name can be read.
+var errUnread = errors.New("unreadable flag")
+
+// mayRead reports why the file at path cannot be read. It opens nothing: what reads from
+// a pipe has to read it once.
+func mayRead(path string) error {
+	if path == "" || path == "-" {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return unix.EISDIR
+	}
+	return unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK, unix.AT_EACCESS)
+}
