@@ -53,8 +53,8 @@ func oops() error {
 
 const oopsArgument = "oops"
 
-// loadBroken loads a module whose first function is a breakpoint, which nobody in the
-// kernel has set.
+// loadBroken loads a module whose first function has an instruction that does not
+// exist. A breakpoint would be a panic anyway.
 func loadBroken() error {
 	paths, err := filepath.Glob("/usr/lib/modules/*/kernel/fs/nls/nls_ascii.ko")
 	if err != nil || len(paths) != 1 {
@@ -75,7 +75,7 @@ func loadBroken() error {
 	if module[offset] == 0xe8 { // call __fentry__
 		offset += 5
 	}
-	module[offset] = 0xcc // int3
+	module[offset], module[offset+1] = 0x0f, 0x0b // ud2
 	// The kernel takes a module without a signature, but not one with a wrong one.
 	module = bytes.TrimSuffix(module, []byte("~Module signature appended~\n"))
 	return fmt.Errorf("loading the module: %w", unix.InitModule(module, ""))

@@ -68,9 +68,9 @@ func TestKernelCrash(t *testing.T) {
 		line, log  string
 	}{
 		"panic before hello": {"any", "129M", "on tcg: the kernel of the helper panicked: sysrq triggered crash", "Kernel panic - not syncing: sysrq triggered crash"},
-		"oops before hello":  {"any", "130M", `on tcg: the kernel of the helper panicked: Fatal exception.* \(Oops: int3`, "RIP: .*init_module|RIP: .*nls_ascii"},
+		"oops before hello":  {"any", "130M", `on tcg: the kernel of the helper panicked: Fatal exception.* \(Oops: invalid opcode`, "RIP: .*init_module|RIP: .*nls_ascii"},
 		"oops with the disk": {
-			"oops", "128M", `running the helper.*: the kernel of the helper panicked: Fatal exception.* \(Oops: int3`, "RIP: .*init_module|RIP: .*nls_ascii",
+			"oops", "128M", `running the helper.*: the kernel of the helper panicked: Fatal exception.* \(Oops: invalid opcode`, "RIP: .*init_module|RIP: .*nls_ascii",
 		},
 	}
 	for name, c := range cases {
