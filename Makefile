@@ -84,7 +84,11 @@ package-sources: deps-package ## where the sources of the packaged helper are, i
 clean: ## remove bin/, build/ and dist/
 	rm -rf bin build dist
 
-torture kernel: ## not in this version
+torture: deps-test build ## the long tests: PARTS="boots kills hostile faults cluster" SEED= LIMIT= BOOTS=500 KILLS=100
+	@SEED='$(SEED)' LIMIT='$(LIMIT)' ONLY='$(ONLY)' BOOTS='$(BOOTS)' KILLS='$(KILLS)' HOSTILE='$(HOSTILE)' FAULTS='$(FAULTS)' \
+	    scripts/torture.sh $(PARTS)
+
+kernel: ## not in this version
 	@echo "make $@: not in this version" >&2; exit 2
 
 deps-%:

@@ -98,15 +98,16 @@ func (p *Process) kill() {
 // before.
 func (p *Process) Until(limit time.Duration, what string, ok func() bool) {
 	p.t.Helper()
-	if !Within(limit, func() bool { return ok() || p.ended() }) {
+	if !Within(limit, func() bool { return ok() || p.Ended() }) {
 		p.t.Fatalf("waited %v for %s: %s\n%s", limit, what, Quote(p.Args), p.Stderr())
 	}
-	if p.ended() {
+	if p.Ended() {
 		p.t.Fatalf("ended before %s\n%s", what, p.Wait())
 	}
 }
 
-func (p *Process) ended() bool {
+// Ended reports whether the program has ended.
+func (p *Process) Ended() bool {
 	select {
 	case <-p.done:
 		return true

@@ -138,20 +138,26 @@ func TestFaults(t *testing.T) {
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
 			j := newJob(t, images.Primary("ext4", images.Debian()))
-			original := j.image
-			in, args := f.prepare(t, j)
-			before := oracle.Digest(t, original, 0, -1)
-			in.Run(t, args...).Fails(t, f.code, f.line)
-			switch {
-			case f.begun:
-				j.undone()
-			case name != "disk read-only": // there the test has a loop device itself
-				harness.NothingLeft(t, j.disk, j.image)
-			}
-			if oracle.Digest(t, original, 0, -1) != before {
-				t.Error("the image changed")
-			}
+			f.happen(t, j, f.line, name != "disk read-only") // there the test has a loop device itself
 		})
+	}
+}
+
+// happen lets a job fail that way, with that last line, and looks at what is left.
+func (f fault) happen(t *testing.T, j *job, line string, free bool) {
+	t.Helper()
+	original := j.image
+	in, args := f.prepare(t, j)
+	before := oracle.Digest(t, original, 0, -1)
+	in.Run(t, args...).Fails(t, f.code, line)
+	switch {
+	case f.begun:
+		j.undone()
+	case free:
+		harness.NothingLeft(t, j.disk, j.image)
+	}
+	if oracle.Digest(t, original, 0, -1) != before {
+		t.Error("the image changed")
 	}
 }
 

@@ -57,24 +57,29 @@ var hostile = map[string][]images.Entry{
 func TestHostileImages(t *testing.T) {
 	for name, entries := range hostile {
 		t.Run(name, func(t *testing.T) {
-			j := newJob(t, images.Primary("ext4", evil(entries)))
-			second := filepath.Join(j.dir, "second.raw")
-			stale(t, second, 4)
-			canary := canaryDirectory(t, j.dir)
-			digest := oracle.Digest(t, second, 0, -1)
-
-			args := append(everything(j), "--disk", second)
-			o := site.Run(t, j.args(append(args, custom(fingerprintHelper)...)...)...)
-			checkContained(t, j, o)
-			if oracle.Digest(t, second, 0, -1) != digest {
-				t.Error("the second disk changed")
-			}
-			if got := readCanaries(t, canary); got != canaries {
-				t.Errorf("the host directory holds %q, want %q", got, canaries)
-			}
-			harness.NothingLeft(t, second)
+			attack(t, newJob(t, images.Primary("ext4", evil(entries))))
 		})
 	}
+}
+
+// attack deploys a hostile image.
+func attack(t *testing.T, j *job) {
+	t.Helper()
+	second := filepath.Join(j.dir, "second.raw")
+	stale(t, second, 4)
+	canary := canaryDirectory(t, j.dir)
+	digest := oracle.Digest(t, second, 0, -1)
+
+	args := append(everything(j), "--disk", second)
+	o := site.Run(t, j.args(append(args, custom(fingerprintHelper)...)...)...)
+	checkContained(t, j, o)
+	if oracle.Digest(t, second, 0, -1) != digest {
+		t.Error("the second disk changed")
+	}
+	if got := readCanaries(t, canary); got != canaries {
+		t.Errorf("the host directory holds %q, want %q", got, canaries)
+	}
+	harness.NothingLeft(t, second)
 }
 
 // fingerprintHelper is a CUSTOM_TASK that fails unless the helper's own files

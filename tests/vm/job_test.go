@@ -24,8 +24,17 @@ type job struct {
 // newJob makes the image for a test that may run beside others.
 func newJob(t *testing.T, image images.Image) *job {
 	t.Helper()
-	harness.Gate(t, "qemu-system-x86_64", "sfdisk", "sgdisk", "mke2fs", "e2fsck", "dumpe2fs", "losetup", "mkfs.vfat")
+	harness.Gate(t, needed...)
 	t.Parallel()
+	return makeJob(t, image)
+}
+
+// needed are the programs without which no job can be made or looked at.
+var needed = []string{"qemu-system-x86_64", "sfdisk", "sgdisk", "mke2fs", "e2fsck", "dumpe2fs", "losetup", "mkfs.vfat"}
+
+// makeJob is newJob for a test that has asked for its tools, and runs as it likes.
+func makeJob(t *testing.T, image images.Image) *job {
+	t.Helper()
 	j := &job{t: t, dir: harness.Dir(t)}
 	j.disk = filepath.Join(j.dir, "disk.raw")
 	j.image = image.Write(t, filepath.Join(j.dir, "image.raw"))

@@ -94,15 +94,26 @@ func TestKilled(t *testing.T) {
 // system's would.
 func bootable(t *testing.T, path string) {
 	t.Helper()
+	truncateNew(t, path, 1200*images.MiB)
+	writeBootSector(t, path)
+	if !machine.Bootable(t, machine.SeaBIOS, path) {
+		t.Fatal("SeaBIOS does not boot the disk before the deployment")
+	}
+}
+
+// writeBootSector writes a boot sector to a disk file.
+func writeBootSector(t *testing.T, path string) {
+	t.Helper()
 	sector := make([]byte, 512)
 	copy(sector, "\xfa\xf4\xeb\xfd") // cli; hlt; jmp
 	sector[510], sector[511] = 0x55, 0xaa
-	if err := os.WriteFile(path, sector, 0o644); err != nil {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	truncate(t, path, 1200*images.MiB)
-	if !machine.Bootable(t, machine.SeaBIOS, path) {
-		t.Fatal("SeaBIOS does not boot the disk before the deployment")
+	defer f.Close()
+	if _, err := f.Write(sector); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"snf-image/tests/harness"
@@ -22,7 +24,15 @@ var site *harness.Installation
 // base holds everything the tests make.
 var base string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+// interrupted ends when make torture is to end; other tests end at once.
+var interrupted = context.Background()
+
+func TestMain(m *testing.M) {
+	if os.Getenv("SNF_SEED") != "" {
+		interrupted, _ = signal.NotifyContext(interrupted, os.Interrupt, syscall.SIGTERM)
+	}
+	os.Exit(run(m))
+}
 
 // run prepares the installation, runs the tests, and looks for what they left
 // behind on the node.
@@ -43,7 +53,7 @@ func run(m *testing.M) int {
 	if err := os.Setenv("TMPDIR", base); err != nil {
 		return complain(err)
 	}
-	if site, err = harness.Install(context.Background(), filepath.Join(base, "site"), ""); err != nil {
+	if site, err = harness.Install(interrupted, filepath.Join(base, "site"), ""); err != nil {
 		return complain(err)
 	}
 	if err := harness.Adopt(); err != nil {
