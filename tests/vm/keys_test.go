@@ -15,12 +15,11 @@ import (
 	"snf-image/tests/oracle"
 )
 
-const adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJd7Zrl6oV4L0nVUcSRhVQZ3FmvxRsuJ6vKKyVRVxmTe admin"
-
 // guests is a system whose users laid links in the way of root.
 func guests() images.Tree {
-	users := "root:x:0:0:root:/root:/bin/bash\n"
-	for uid, name := range []string{"linked", "other", "hard", "one", "two"} {
+	users := "root:x:0:0:root:/root:/bin/bash\nsshd:x:101:65534::/run/sshd:/usr/sbin/nologin\n" +
+		"cat:x:1010:1010::/srv/both:/bin/bash\ndog:x:1011:1011::/srv/both:/bin/bash\n"
+	for uid, name := range []string{"linked", "other", "hard", "one", "two", "user"} {
 		users += fmt.Sprintf("%[1]s:x:%[2]d:%[2]d::/home/%[1]s:/bin/bash\n", name, 1000+uid)
 	}
 	return images.Debian().With(
@@ -30,9 +29,16 @@ func guests() images.Tree {
 		images.Entry{Path: "root/.ssh/", Mode: 0o700},
 		images.Entry{Path: "home/linked/", UID: 1000, GID: 1000},
 		images.Entry{Path: "home/linked/.ssh", UID: 1000, GID: 1000, Link: "/root/.ssh"},
+		images.Entry{Path: "home/other/", UID: 1001, GID: 1001},
+		images.Entry{Path: "home/other/.ssh/", UID: 1001, GID: 1001, Mode: 0o700},
+		images.Entry{Path: "home/other/.ssh/authorized_keys", UID: 1001, GID: 1001, Link: "/etc/shadow"},
 		images.Entry{Path: "home/hard/", UID: 1002, GID: 1002},
 		images.Entry{Path: "home/hard/.ssh/", UID: 1002, GID: 1002, Mode: 0o700},
 		images.Entry{Path: "home/hard/.ssh/authorized_keys", Hard: "etc/shadow"},
+		images.Entry{Path: "home/user/", UID: 1005, GID: 1005, Mode: 0o700},
+		images.Entry{Path: "srv/both/"},
+		images.Entry{Path: "lib64", Link: "usr/lib64"},
+		images.Entry{Path: "run/sshd/"},
 		images.Entry{Path: "var/tmp/", Mode: 0o1777},
 		images.Entry{Path: "var/tmp/drop", UID: 1000, GID: 1000, Link: "/etc"},
 	)
@@ -41,16 +47,19 @@ func guests() images.Tree {
 // TestGuestsCannotLeadKeysAstray customises a machine with keys and files whose
 // places unprivileged accounts of it prepared, looked at with debugfs.
 func TestGuestsCannotLeadKeysAstray(t *testing.T) {
-	harness.Gate(t, "debugfs", "sshd")
+	harness.Gate(t, "debugfs", "sshd", "ssh", "unshare", "chroot")
 	j := newJob(t, images.Primary("ext4", guests()))
 	copyFile(t, j.image, j.disk)
 	before := oracle.ReadTree(t, j.disk, 1)
-	keys := j.file("keys", adminKey+"\n")
+	identity := filepath.Join(j.dir, "id")
+	keygen(t, "-q", "-t", "ed25519", "-N", "", "-f", identity)
+	keys := identity + ".pub"
 	for _, c := range []struct {
 		link string
 		args []string
 	}{
 		{`/home/linked/.ssh is a symbolic link, to "/root/.ssh"`, []string{"--authorized-keys", keys, "--property", "USERS=linked"}},
+		{`/home/other/.ssh/authorized_keys is a symbolic link, to "/etc/shadow"`, []string{"--authorized-keys", keys, "--property", "USERS=user other"}},
 		{`/home/hard/.ssh/authorized_keys is a file that the user "hard" cannot read`, []string{"--authorized-keys", keys, "--property", "USERS=hard"}},
 		{`/var/tmp/drop is a symbolic link, to "/etc"`, []string{"--file", keys + ":/var/tmp/drop/x", "--property", "EXCLUDE_TASK_CHANGEPASSWORD=yes"}},
 	} {
@@ -68,21 +77,37 @@ func TestGuestsCannotLeadKeysAstray(t *testing.T) {
 		t.Errorf("refused, and yet changed: %q", d)
 	}
 	checkSharedKeys(t, j, keys)
+	checkLogins(t, j, identity, "root", "one", "two", "cat", "dog", "user")
 	j.done()
 }
 
-// checkSharedKeys gives two users keys that lie in one file.
+// checkSharedKeys gives keys to two users by one file, to two by one home, and to
+// two by homes of their own.
 func checkSharedKeys(t *testing.T, j *job, keys string) {
 	t.Helper()
 	for range 2 { // again: each key once
-		site.Run(t, "customize", "--disk", j.disk, "--property", "USERS=one two", "--authorized-keys", keys).OK(t)
+		site.Run(t, "customize", "--disk", j.disk, "--property", "USERS=root one two cat dog user", "--authorized-keys", keys).OK(t)
 	}
 	const file = "/etc/ssh/authorized_keys"
-	if got := oracle.Stat(t, j.disk, 1, file); got != "regular 0644 0:0" {
-		t.Errorf("%s is %q, want a regular file of root's that all may read", file, got)
+	for p, want := range map[string]string{
+		file:             "regular 0644 0:0",
+		"/srv/both/.ssh": "directory 0755 0:0", "/srv/both/.ssh/authorized_keys": "regular 0644 0:0",
+		"/home/user/.ssh": "directory 0700 1005:1005", "/home/user/.ssh/authorized_keys": "regular 0600 1005:1005",
+		"/root/.ssh/authorized_keys": "regular 0600 0:0",
+		"/etc/shadow":                "regular 0640 0:42",
+	} {
+		if got := oracle.Stat(t, j.disk, 1, p); got != want {
+			t.Errorf("%s is %q, want %q", p, got, want)
+		}
 	}
-	if got := oracle.ReadFile(t, j.disk, 1, file); got != adminKey+"\n" {
-		t.Errorf("%s = %q, want the key once", file, got)
+	public, err := os.ReadFile(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{file, "/srv/both/.ssh/authorized_keys"} {
+		if got := oracle.ReadFile(t, j.disk, 1, p); got != string(public) {
+			t.Errorf("%s = %q, want the key once", p, got)
+		}
 	}
 	if got := oracle.Stat(t, j.disk, 1, "/home/one"); got != "" {
 		t.Errorf("/home/one is %q, want none", got)
@@ -99,6 +124,27 @@ func checkSharedKeys(t *testing.T, j *job, keys string) {
 			t.Errorf("sshd -T for %s: %v, no %s in\n%s", user, err, file, out)
 		}
 	}
+}
+
+// checkLogins has the node's own sshd, in the disk's tree and with its
+// configuration, let the users in by the key alone.
+func checkLogins(t *testing.T, j *job, identity string, users ...string) {
+	t.Helper()
+	host := filepath.Join(j.dir, "host")
+	keygen(t, "-q", "-t", "ed25519", "-N", "", "-f", host)
+	oracle.Mounted(t, j.disk, 1, func(dir string) {
+		server := fmt.Sprintf("mount --bind /usr %[1]s/usr && mount --bind /dev %[1]s/dev && mount -t tmpfs tmpfs %[1]s/mnt && "+
+			"cp %[2]s %[1]s/mnt/host && exec chroot %[1]s /usr/sbin/sshd -i -e -o UsePAM=no -o HostKey=/mnt/host", dir, host)
+		for _, user := range users {
+			cmd := exec.CommandContext(t.Context(), "ssh", "-F", "none", "-i", identity, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
+				"-o", "PreferredAuthentications=publickey", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+				"-o", "ProxyCommand=unshare --mount --propagation private sh -c '"+server+"'", user+"@machine", "id -u; pwd")
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Errorf("sshd does not let %s in: %v\n%s", user, err, out)
+			}
+		}
+	})
 }
 
 func copyFile(t *testing.T, from, to string) {

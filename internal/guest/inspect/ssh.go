@@ -20,6 +20,9 @@ type Server struct {
 	// AuthorizedKeys are the arguments of AuthorizedKeysFile that hold where
 	// no Match block says otherwise, with their tokens.
 	AuthorizedKeys []string
+	// StrictModes is set unless the server takes keys from files and homes that
+	// others own or can write.
+	StrictModes bool
 
 	conditional []conditionalKeys
 }
@@ -60,6 +63,7 @@ func SSH(root *rootfs.Root) (Server, error) {
 		err = r.read(sshConfig, 0, nil)
 	}
 	s.HostKeys, s.AuthorizedKeys, s.conditional = r.hostKeys, r.authorizedKeys, r.conditional
+	s.StrictModes = !strings.EqualFold(r.strictModes, "no")
 	if len(s.HostKeys) == 0 {
 		for _, t := range hostKeyTypes {
 			s.HostKeys = append(s.HostKeys, HostKey{Path: sshDir + "/ssh_host_" + t + "_key", Type: t})
@@ -97,6 +101,7 @@ type sshReader struct {
 	hostKeys       []HostKey
 	authorizedKeys []string
 	conditional    []conditionalKeys
+	strictModes    string
 }
 
 // read takes in one file and, in their places, those it includes. What it holds
@@ -124,6 +129,10 @@ func (r *sshReader) read(p string, depth int, outer []match) error {
 			}
 		case "authorizedkeysfile":
 			r.addAuthorizedKeys(d.Args, conditions)
+		case "strictmodes":
+			if len(conditions) == 0 && r.strictModes == "" {
+				r.strictModes = d.Args[0]
+			}
 		case "include":
 			if err := r.include(d.Args, depth+1, conditions); err != nil {
 				return err

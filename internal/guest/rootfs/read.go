@@ -87,7 +87,7 @@ func (r *Root) IsDir(p string) bool {
 
 // Readlink returns the target of the symbolic link p as it is stored.
 func (r *Root) Readlink(p string) (string, error) {
-	at, err := r.parent(p)
+	at, err := r.parent(p, ours)
 	if err != nil {
 		return "", wrap("reading the link", p, err)
 	}

@@ -6,7 +6,9 @@
 // every symbolic link, resolves as if the image were "/" (openat2(2),
 // RESOLVE_IN_ROOT); what is opened for its content is a regular file, looked at
 // before it is opened; a write never follows the last component of its path and
-// replaces the file in one step.
+// replaces the file in one step. A write goes through no symbolic link, and
+// nothing of somebody else's, that an account of the image without privileges may
+// have put in its way.
 package rootfs
 
 import (
@@ -115,6 +117,11 @@ func (r *Root) openRegular(p string) (*os.File, error) {
 		return nil, err
 	}
 	defer func() { _ = handle.Close() }()
+	return reopen(handle, p)
+}
+
+// reopen opens the regular file p, known by its handle, for reading.
+func reopen(handle *os.File, p string) (*os.File, error) {
 	if err := checkRegular(handle); err != nil {
 		return nil, err
 	}
@@ -191,25 +198,35 @@ func (p parent) join() string            { return path.Join(p.path, p.base) }
 func (p parent) with(base string) parent { p.base = base; return p }
 
 // parent resolves the directory of p and leaves the last component alone.
-func (r *Root) parent(p string) (parent, error) {
+func (r *Root) parent(p string, g guard) (parent, error) {
 	trimmed := strings.TrimRight(p, "/")
-	dir, base := path.Split(trimmed)
-	if base == "" || base == "." || base == ".." {
+	if base := path.Base(trimmed); trimmed == "" || base == "." || base == ".." {
 		return parent{}, errors.New("path does not end in a name")
 	}
-	if dir == "" {
-		dir = "/"
-	}
-	f, err := r.open(dir, unix.O_PATH|unix.O_DIRECTORY)
+	at, err := r.walk(trimmed, g, false)
 	if err != nil {
 		return parent{}, err
 	}
-	real, err := r.realPath(f)
-	if err != nil {
-		_ = f.Close()
-		return parent{}, err
+	defer at.close()
+	return at.parent()
+}
+
+// parent returns the place as a name in a directory that exists.
+func (p place) parent() (parent, error) {
+	dir, base := p.last(), p.leaf
+	switch {
+	case len(p.missing) > 1:
+		return parent{}, unix.ENOENT
+	case len(p.missing) == 1:
+		base = p.missing[0]
+	case p.leaf == "" && len(p.steps) == 1:
+		return parent{}, errors.New("path does not end in a name")
+	case p.leaf == "":
+		base = path.Base(dir.path)
+		dir = p.steps[len(p.steps)-2]
 	}
-	return parent{dir: f, path: real, base: base}, nil
+	f, err := openPath(dir.dir, ".")
+	return parent{dir: f, path: dir.path, base: base}, err
 }
 
 // wrap says what was being done and to which path of the image.

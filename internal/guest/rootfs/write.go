@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +23,11 @@ type Attr struct {
 // or device there is replaced, a directory is an error. The file's directory
 // must exist.
 func (r *Root) WriteFile(p string, data []byte, a Attr) error {
-	at, err := r.parent(p)
+	return r.writeFile(p, data, a, ours)
+}
+
+func (r *Root) writeFile(p string, data []byte, a Attr, g guard) error {
+	at, err := r.parent(p, g)
 	if err != nil {
 		return wrap("writing", p, err)
 	}
@@ -42,7 +45,12 @@ func (r *Root) Edit(p string, edit func(old []byte) ([]byte, error)) error {
 }
 
 func (r *Root) edit(p string, edit func([]byte) ([]byte, error)) error {
-	f, err := r.openRegular(p)
+	at, err := r.walk(p, ours, true)
+	if err != nil {
+		return err
+	}
+	defer at.close()
+	f, err := at.open()
 	if err != nil {
 		return err
 	}
@@ -55,24 +63,41 @@ func (r *Root) edit(p string, edit func([]byte) ([]byte, error)) error {
 	if err != nil || string(data) == string(old) {
 		return err
 	}
-	real, err := r.realPath(f)
-	if err != nil {
-		return err
+	return r.replaceAt(at, data, attrOf(at.stat), f)
+}
+
+// open opens the regular file at the place for reading.
+func (p place) open() (*os.File, error) {
+	switch {
+	case len(p.missing) > 0:
+		return nil, unix.ENOENT
+	case p.leaf == "":
+		return nil, fmt.Errorf("%w but a directory", ErrNotRegular)
 	}
-	at, err := r.parent(real)
+	return reopen(p.handle, p.real())
+}
+
+func attrOf(st unix.Stat_t) Attr {
+	return Attr{Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid)}
+}
+
+// replaceAt is replace for a place, if the file that was read is still there.
+func (r *Root) replaceAt(p place, data []byte, a Attr, like *os.File) error {
+	at, err := p.parent()
 	if err != nil {
 		return err
 	}
 	defer at.close()
-	var st, same unix.Stat_t
-	if err := errors.Join(unix.Fstat(int(f.Fd()), &st),
-		unix.Fstatat(at.fd(), at.base, &same, unix.AT_SYMLINK_NOFOLLOW)); err != nil {
-		return err
+	if p.leaf != "" {
+		same, err := lstatAt(at)
+		if err != nil {
+			return err
+		}
+		if p.stat.Dev != same.Dev || p.stat.Ino != same.Ino {
+			return errors.New("the file was replaced meanwhile")
+		}
 	}
-	if st.Dev != same.Dev || st.Ino != same.Ino {
-		return errors.New("the file was replaced meanwhile")
-	}
-	return r.replace(at, data, Attr{Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid)}, f)
+	return r.replace(at, data, a, like)
 }
 
 // replace puts a new file at the place at. Extended attributes come from like,
@@ -167,7 +192,7 @@ func (r *Root) syncDir(at parent) error {
 // Remove removes the file p itself, never what a symbolic link points to. A
 // directory is an error, as is a path where nothing is.
 func (r *Root) Remove(p string) error {
-	at, err := r.parent(p)
+	at, err := r.parent(p, ours)
 	if err != nil {
 		return wrap("removing", p, err)
 	}
@@ -182,7 +207,7 @@ func (r *Root) Remove(p string) error {
 // Symlink makes p a symbolic link to target, replacing a file there in one
 // step. The target is stored as given and not resolved.
 func (r *Root) Symlink(target, p string) error {
-	at, err := r.parent(p)
+	at, err := r.parent(p, ours)
 	if err != nil {
 		return wrap("linking", p, err)
 	}
@@ -201,68 +226,15 @@ func (r *Root) Symlink(target, p string) error {
 	return wrap("linking", p, r.moveInto(link, at))
 }
 
-// MkdirAll makes the directory p and those of its parents that are missing,
-// all with the attributes a, and returns the real paths of those it made.
-// Directories that exist are left as they are; symbolic links to directories
-// are followed inside the image, a link to nothing is an error.
-func (r *Root) MkdirAll(p string, a Attr) (made []string, err error) {
-	done := "/"
-	for part := range strings.SplitSeq(p, "/") {
-		if part == "" || part == "." {
-			continue
-		}
-		next := strings.TrimSuffix(done, "/") + "/" + part // not path.Join: ".." is the image's
-		st, err := r.Stat(next)
-		switch {
-		case err == nil && !st.IsDir():
-			return made, wrap("making the directory", p, fmt.Errorf("%s is %s", next, kindOf(st.Mode())))
-		case IsNotExist(err):
-			real, err := r.mkdir(next, a)
-			if err != nil {
-				return made, wrap("making the directory", p, err)
-			}
-			made = append(made, real)
-		case err != nil:
-			return made, wrap("making the directory", p, err)
-		}
-		done = next
-	}
-	return made, nil
-}
-
-func (r *Root) mkdir(p string, a Attr) (string, error) {
-	at, err := r.parent(p)
-	if err != nil {
-		return "", err
-	}
-	defer at.close()
-	if st, err := lstatAt(at); err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
-		return "", fmt.Errorf("%s is a symbolic link to nothing", p)
-	}
-	if err := unix.Mkdirat(at.fd(), at.base, 0o700); err != nil {
-		return "", explain(at, err)
-	}
-	fd, err := unix.Openat(at.fd(), at.base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = unix.Close(fd) }()
-	if err := errors.Join(unix.Fchown(fd, a.UID, a.GID), unix.Fchmod(fd, a.Mode&0o7777)); err != nil {
-		return "", err
-	}
-	r.record(at.join())
-	return at.join(), r.syncDir(at)
-}
-
 // Rename moves the file from to the name to in one step, in directories that
 // both exist. Last components are not followed.
 func (r *Root) Rename(from, to string) error {
-	src, err := r.parent(from)
+	src, err := r.parent(from, ours)
 	if err != nil {
 		return wrap("renaming", from, err)
 	}
 	defer src.close()
-	dst, err := r.parent(to)
+	dst, err := r.parent(to, ours)
 	if err != nil {
 		return wrap("renaming", to, err)
 	}

@@ -1,8 +1,8 @@
 package task
 
 import (
-	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strconv"
 	"strings"
@@ -17,6 +17,7 @@ type keyFile struct {
 	path  string
 	home  string // of the users, when the file lies in it
 	users []rootfs.User
+	place rootfs.Place
 	keep  bool // the file exists, and stays whose it is
 }
 
@@ -46,36 +47,41 @@ func keyFiles(r *Run, users []rootfs.User) ([]*keyFile, error) {
 		if err != nil {
 			return nil, fmt.Errorf("installing keys of the user %q: %w", u.Name, err)
 		}
-		files = merge(r.Root, files, f)
+		files = merge(files, f, func(f *keyFile) string { return f.path })
 	}
+	return located(r, files, server.StrictModes)
+}
+
+// located finds where the files lie. What is on the way is judged for the users
+// whose path it is, before files that are the same are made one.
+func located(r *Run, files []*keyFile, strict bool) ([]*keyFile, error) {
+	var out []*keyFile
 	for _, f := range files {
+		if err := f.locate(r.Root); err != nil {
+			return nil, fmt.Errorf("installing keys of the user %s: %w", f.names(), err)
+		}
+		out = merge(out, f, func(f *keyFile) string { return f.place.Path })
+	}
+	for _, f := range out {
 		if err := f.check(r); err != nil {
 			return nil, fmt.Errorf("installing keys of the user %s: %w", f.names(), err)
 		}
+		if strict {
+			f.warnStrict(r)
+		}
 	}
-	return files, nil
+	return out, nil
 }
 
-// merge adds a file, to the users of one that is the same.
-func merge(root *rootfs.Root, files []*keyFile, f *keyFile) []*keyFile {
+// merge adds a file, to the users of one that has the same key.
+func merge(files []*keyFile, f *keyFile, key func(*keyFile) string) []*keyFile {
 	for _, other := range files {
-		if realFile(root, other.path) == realFile(root, f.path) {
+		if key(other) == key(f) {
 			other.users = append(other.users, f.users...)
 			return files
 		}
 	}
 	return append(files, f)
-}
-
-// realFile resolves the directory of a file as far as it exists.
-func realFile(root *rootfs.Root, p string) string {
-	if real, err := root.RealPath(path.Dir(p)); err == nil {
-		return path.Join(real, path.Base(p))
-	}
-	if dir := path.Dir(p); dir != p {
-		return path.Join(realFile(root, dir), path.Base(p))
-	}
-	return p
 }
 
 // keyFileOf returns the file that a pattern of AuthorizedKeysFile means for u.
@@ -103,89 +109,138 @@ func keyFileOf(u rootfs.User, pattern string) (*keyFile, error) {
 	return f, nil
 }
 
-// check makes sure that root may go there, that the file tells the users nothing
-// they could not read, and that the server will read it.
-func (f *keyFile) check(r *Run) error {
-	uids := f.uids()
-	var err error
-	if f.home == "" {
-		err = r.Root.Guard(f.path, uids...)
-	} else {
-		err = r.Root.GuardBelow(f.home, strings.TrimPrefix(f.path, f.home), uids...)
+// view is the tree for the users of the file.
+func (f *keyFile) view(root *rootfs.Root) rootfs.View {
+	view := root.Only(f.uids()...)
+	if f.home != "" {
+		view = view.Below(f.home)
 	}
-	if _, unsafe := errors.AsType[*rootfs.UnsafeError](err); unsafe {
-		return &Remedied{err, "put a directory or file of the user's in its place, or leave the user out of USERS"}
-	}
-	if err != nil {
-		return err
-	}
-	f.checkDirs(r)
-	st, err := r.Root.Stat(f.path)
-	if rootfs.IsNotExist(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if !st.Mode().IsRegular() {
-		_, err := r.Root.ReadFile(f.path, 0) // says what it is
-		return err
-	}
-	return f.checkReaders(r, rootfs.OwnerOf(st))
+	return view
 }
 
-// checkReaders refuses a file in a home that its users cannot read: the copy
-// would tell what is in it. A file that some of them can read stays as it is.
-func (f *keyFile) checkReaders(r *Run, owner int) error {
-	var blind []string
-	for _, u := range f.users {
-		readable, err := r.Root.Readable(f.path, u.UID, u.GID)
-		if err != nil {
-			return err
-		}
-		if !readable {
-			blind = append(blind, strconv.Quote(u.Name))
-		}
-	}
-	if f.home != "" && len(blind) == len(f.users) {
-		return &Remedied{
-			Err:    fmt.Errorf("%s is a file that the user %s cannot read", f.path, f.names()),
-			Remedy: "remove it, or give it to the user",
-		}
-	}
-	// One account's file serves the others only when it becomes root's. In a home
-	// that would show it to them.
-	if f.home == "" {
-		f.keep = !f.shared() || owner == 0
-	} else {
-		f.keep = len(blind) > 0
-	}
-	if f.keep && len(blind) > 0 {
-		r.Warn("%s is not readable for the user %s: the SSH server ignores the keys in it", f.path, strings.Join(blind, ", "))
+// locate finds where the file lies, and makes sure that root may go there.
+func (f *keyFile) locate(root *rootfs.Root) (err error) {
+	f.place, err = f.view(root).Find(f.path)
+	switch {
+	case err != nil:
+		return remedied(err, "put a directory or file of the user's in its place, or leave the user out of USERS")
+	case f.place.IsDir():
+		return fmt.Errorf("%s is a directory of the image", f.path)
+	case f.place.Dangling != "":
+		return fmt.Errorf("%s is a symbolic link to nothing", f.place.Dangling)
 	}
 	return nil
 }
 
-// checkDirs warns of the users for whom the server ignores a file in a home they
-// share, because a directory on the way to it is another one's.
-func (f *keyFile) checkDirs(r *Run) {
-	if f.home == "" || !f.shared() {
-		return
+// check makes sure that what is there tells the users nothing they could not read.
+func (f *keyFile) check(r *Run) error {
+	switch old := f.place.File; {
+	case old == nil || old.Kind == fs.ModeSymlink: // a link that is left leads to nothing
+		return nil
+	case !old.Kind.IsRegular():
+		_, err := r.Root.ReadFile(f.path, 0) // says what it is
+		return err
+	default:
+		return f.checkReaders(*old)
 	}
-	for dir := path.Dir(f.path); ; dir = path.Dir(dir) {
-		if st, err := r.Root.Stat(dir); err == nil {
-			for _, u := range f.users {
-				owner := rootfs.OwnerOf(st)
-				if owner != u.UID && (owner != 0 || st.Mode().Perm()&0o001 == 0) {
-					r.Warn("%s is the home of several users, but %s is not the user's nor open to all: "+
-						"the SSH server ignores the keys for the user %q", f.home, dir, u.Name)
-				}
+}
+
+// checkReaders refuses a file that an account without privileges may have put
+// there to have it copied: one that its users cannot read, or another name of a
+// file of root's. A file that only some of them can read stays as it is.
+func (f *keyFile) checkReaders(old rootfs.Inode) error {
+	blind := 0
+	for _, u := range f.users {
+		if !can(u, old.Attr, read) {
+			blind++
+		}
+	}
+	own := !f.shared() && old.UID == f.users[0].UID
+	err := error(nil)
+	switch {
+	case f.home != "" && blind == len(f.users):
+		err = fmt.Errorf("%s is a file that the user %s cannot read", f.path, f.names())
+	case f.place.Open != "" && old.Links > 1 && !own:
+		err = fmt.Errorf("%s is a file of uid %d with %d names (hard links)", f.path, old.UID, old.Links)
+	}
+	if err != nil {
+		return &Remedied{Err: err, Remedy: "remove it, or give it to the user"}
+	}
+	// One account's file serves the others only when it becomes root's. Where
+	// others can write, that would show it to them.
+	if f.home == "" && f.place.Open == "" {
+		f.keep = !f.shared() || old.UID == 0
+	} else {
+		f.keep = blind > 0 || f.home == "" && !f.shared()
+	}
+	return nil
+}
+
+// attr is what the file gets: in a home that is one user's it is that user's
+// alone, elsewhere root's and readable for all, since the server reads it as the
+// user.
+func (f *keyFile) attr() rootfs.Attr {
+	if f.keep {
+		return f.place.File.Attr
+	}
+	if f.home == "" || f.shared() {
+		return rootfs.Attr{Mode: 0o644}
+	}
+	u := f.users[0]
+	return rootfs.Attr{Mode: 0o600, UID: u.UID, GID: u.GID}
+}
+
+// warnStrict warns of what makes the server ignore the file for a user,
+// sshd_config(5) StrictModes: that, or a directory on the way from the home,
+// belongs to others or can be written by them, or the user cannot go there.
+func (f *keyFile) warnStrict(r *Run) {
+	way := []rootfs.Inode{{Path: f.path, Attr: f.attr()}}
+	if f.home != "" && r.Root.IsDir(f.home) {
+		home, _ := r.Root.RealPath(f.home)
+		for _, d := range f.place.Dirs {
+			if d.Path == home || strings.HasPrefix(d.Path, strings.TrimSuffix(home, "/")+"/") {
+				way = append(way, d)
 			}
 		}
-		if dir == f.home || dir == "/" {
-			return
+	} else if f.home == "" {
+		way = append(way, f.place.Dirs...)
+	}
+	for _, u := range f.users {
+		for n, i := range way {
+			needs, why := uint32(search), ""
+			if n == 0 {
+				needs = read
+			}
+			switch {
+			case i.UID != 0 && i.UID != u.UID:
+				why = fmt.Sprintf("belongs to uid %d, neither to the user nor to root", i.UID)
+			case i.Mode&0o022 != 0:
+				why = fmt.Sprintf("can be written by others (mode %04o)", i.Mode)
+			case !can(u, i.Attr, needs):
+				why = fmt.Sprintf("is not open to the user (mode %04o, of uid %d)", i.Mode, i.UID)
+			default:
+				continue
+			}
+			r.Warn("the SSH server will ignore the keys of the user %q: %s %s", u.Name, i.Path, why)
 		}
 	}
+}
+
+// What a user needs of a file or directory, as bits of its mode.
+const (
+	read   = 4
+	search = 1
+)
+
+// can reports whether a user has what it needs. An owner may change the mode.
+func can(u rootfs.User, a rootfs.Attr, needs uint32) bool {
+	switch {
+	case u.UID == 0 || u.UID == a.UID:
+		return true
+	case u.GID == a.GID:
+		return a.Mode>>3&needs != 0
+	}
+	return a.Mode&needs != 0
 }
 
 // uids are the users' numbers, each once.
@@ -214,59 +269,21 @@ func (f *keyFile) names() string {
 	return strings.Join(names, ", ")
 }
 
-// write adds the keys to the file, each once.
+// write adds the keys to the file, each once. Missing directories in a home that
+// is one user's are that user's alone, those that lead there are the system's.
 func (f *keyFile) write(root *rootfs.Root, keys []string) error {
-	system, dir := rootfs.Attr{Mode: 0o755}, rootfs.Attr{Mode: 0o755}
-	file := rootfs.Attr{Mode: 0o644}
+	view, system, dir := f.view(root), rootfs.Attr{Mode: 0o755}, rootfs.Attr{Mode: 0o755}
 	if f.home != "" && !f.shared() {
 		u := f.users[0]
 		dir = rootfs.Attr{Mode: 0o700, UID: u.UID, GID: u.GID}
-		file = rootfs.Attr{Mode: 0o600, UID: u.UID, GID: u.GID}
 	}
 	if f.home != "" {
-		if _, err := root.MkdirAll(path.Dir(f.home), system); err != nil {
+		if _, err := view.MkdirAll(path.Dir(f.home), system); err != nil {
 			return err
 		}
 	}
-	if _, err := root.MkdirAll(path.Dir(f.path), dir); err != nil {
+	if _, err := view.MkdirAll(path.Dir(f.path), dir); err != nil {
 		return err
 	}
-	if f.keep {
-		return root.Edit(f.path, func(old []byte) ([]byte, error) {
-			return rootfs.AppendMissing(old, keys), nil
-		})
-	}
-	old, err := root.ReadFile(f.path, rootfs.MaxConfig)
-	if err != nil && !rootfs.IsNotExist(err) {
-		return err
-	}
-	return root.WriteFile(f.path, rootfs.AppendMissing(old, keys), file)
-}
-
-// expandTokens replaces the tokens sshd_config(5) allows in AuthorizedKeysFile.
-func expandTokens(pattern string, u rootfs.User, home string) (string, error) {
-	var b strings.Builder
-	for i := 0; i < len(pattern); i++ {
-		if pattern[i] != '%' {
-			b.WriteByte(pattern[i])
-			continue
-		}
-		i++
-		if i == len(pattern) {
-			return "", errors.New("AuthorizedKeysFile ends in a single %")
-		}
-		switch pattern[i] {
-		case 'h':
-			b.WriteString(home)
-		case 'u':
-			b.WriteString(u.Name)
-		case 'U':
-			fmt.Fprintf(&b, "%d", u.UID)
-		case '%':
-			b.WriteByte('%')
-		default:
-			return "", fmt.Errorf("AuthorizedKeysFile holds the unknown token %%%c", pattern[i])
-		}
-	}
-	return b.String(), nil
+	return view.Update(f.path, f.place, f.attr(), func(old []byte) []byte { return rootfs.AppendMissing(old, keys) })
 }

@@ -69,7 +69,7 @@ func freshKeys(r *Run, server inspect.Server) ([]freshKey, error) {
 	var fresh []freshKey
 	usable := 0
 	for _, k := range server.HostKeys {
-		if err := r.Root.Guard(k.Path); err != nil {
+		if _, err := r.Root.Only().FindName(k.Path); err != nil {
 			return nil, unsafePlace(fmt.Errorf("replacing the SSH host key %s: %w", k.Path, err))
 		}
 		if point := r.unmounted(k.Path); point != "" {
@@ -121,14 +121,15 @@ func removeKey(r *Run, p string) error {
 }
 
 func writeHostKey(root *rootfs.Root, p string, key spec.HostKey) error {
-	if _, err := root.MkdirAll(path.Dir(p), rootfs.Attr{Mode: 0o755}); err != nil {
+	view := root.Only()
+	if _, err := view.MkdirAll(path.Dir(p), rootfs.Attr{Mode: 0o755}); err != nil {
 		return err
 	}
-	if err := root.WriteFile(p, []byte(key.Private.Reveal()), rootfs.Attr{Mode: 0o600}); err != nil {
+	if err := view.WriteFile(p, []byte(key.Private.Reveal()), rootfs.Attr{Mode: 0o600}); err != nil {
 		return err
 	}
 	public := strings.TrimSpace(key.Public) + "\n"
-	return root.WriteFile(p+".pub", []byte(public), rootfs.Attr{Mode: 0o644})
+	return view.WriteFile(p+".pub", []byte(public), rootfs.Attr{Mode: 0o644})
 }
 
 func hostKey(c *spec.Credentials, kind string) (spec.HostKey, bool) {

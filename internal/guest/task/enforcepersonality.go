@@ -55,51 +55,56 @@ func resolve(root *rootfs.Root, files []spec.File) ([]injection, error) {
 		if err != nil {
 			return nil, fmt.Errorf("personality entry %d, %s: %w", n+1, f.Path, err)
 		}
-		if err := root.GuardFile(f.Path, attr.UID); err != nil {
-			return nil, unsafePlace(fmt.Errorf("personality entry %d, %s: %w", n+1, f.Path, err))
-		}
-		if err := checkPlace(root, f.Path); err != nil {
+		i := injection{file: f, attr: attr}
+		if err := checkPlace(root, i); err != nil {
 			return nil, fmt.Errorf("personality entry %d: %w", n+1, err)
 		}
-		out = append(out, injection{file: f, attr: attr})
+		out = append(out, i)
 	}
 	return out, nil
 }
 
-// checkPlace says whether a file can be made at p: no directory is there, and
-// what is there of its directories are some.
-func checkPlace(root *rootfs.Root, p string) error {
-	if st, err := root.Lstat(p); err == nil && st.IsDir() {
-		return fmt.Errorf("%s is a directory of the image", p)
+// checkPlace reports as an error what keeps a file from being made: a directory
+// in its place, something else on the way to it, or what an account of the image
+// may have put there to lead it elsewhere.
+func checkPlace(root *rootfs.Root, i injection) error {
+	place, err := i.view(root).FindName(i.file.Path)
+	switch {
+	case err != nil:
+		return unsafePlace(err)
+	case place.IsDir():
+		return fmt.Errorf("%s is a directory of the image", i.file.Path)
+	case place.Dangling != "":
+		return fmt.Errorf("%s is a symbolic link to nothing", place.Dangling)
 	}
-	for dir := path.Dir(p); ; dir = path.Dir(dir) {
-		st, err := root.Stat(dir)
-		switch {
-		case err == nil && !st.IsDir():
-			return fmt.Errorf("%s is no directory in the image", dir)
-		case err == nil:
-			return nil
-		case !rootfs.IsNotExist(err) || dir == "/":
-			return err
-		}
-	}
+	return nil
 }
 
-// unsafePlace adds a remedy to what Guard found.
+// unsafePlace adds a remedy to what an account of the image may have put there.
 func unsafePlace(err error) error {
+	return remedied(err, "remove what lies there from the guest, or choose a path that only root can write")
+}
+
+// remedied adds a remedy to an error about what an account of the image may have
+// put there.
+func remedied(err error, remedy string) error {
 	if _, unsafe := errors.AsType[*rootfs.UnsafeError](err); unsafe {
-		return &Remedied{err, "remove what lies there from the guest, or choose a path that only root can write"}
+		return &Remedied{err, remedy}
 	}
 	return err
 }
 
+// view is the tree for the owner of the file.
+func (i injection) view(root *rootfs.Root) rootfs.View { return root.For(i.attr.UID) }
+
 func inject(root *rootfs.Root, i injection) error {
 	parents := i.attr
 	parents.Mode = 0o750
-	if _, err := root.MkdirAll(path.Dir(i.file.Path), parents); err != nil {
+	view := i.view(root)
+	if _, err := view.MkdirAll(path.Dir(i.file.Path), parents); err != nil {
 		return err
 	}
-	return root.WriteFile(i.file.Path, i.file.Contents, i.attr)
+	return view.WriteFile(i.file.Path, i.file.Contents, i.attr)
 }
 
 // owners are the users and groups of the image, read when first needed.

@@ -53,6 +53,9 @@ func overwritten(ctx context.Context, r *Run, name string, run Func) error {
 
 // overwriteStep calls the program of the image once.
 func overwriteStep(ctx context.Context, r *Run, file, step string) error {
+	if err := checkRoots(r.Root, file); err != nil {
+		return err
+	}
 	program, err := r.Root.ReadFile(file, maxOverwrite)
 	if err != nil {
 		return err
@@ -61,6 +64,17 @@ func overwriteStep(ctx context.Context, r *Run, file, step string) error {
 		return err
 	}
 	return runProgram(ctx, r, command.Cmd{Args: []string{path.Join(r.Target, file), step}})
+}
+
+// checkRoots refuses a program that others than root may have written: it runs
+// with the rights of the agent.
+func checkRoots(root *rootfs.Root, file string) error {
+	place, err := root.Only().Find(file)
+	if err == nil && place.File != nil && place.File.WrittenByOthers() {
+		err = &rootfs.UnsafeError{Path: place.Path, What: "can be written by others than root"}
+	}
+	return remedied(err, "let only root of the image write the program and the directories that lead to it, "+
+		"or do without ALLOW_MOUNTED_TASK_OVERWRITING")
 }
 
 // maxOverwrite bounds the size of such a program, in bytes.

@@ -62,7 +62,7 @@ func TestEnforcePersonality(t *testing.T) {
 		"leads out":             {map[string]string{"d": "-> OUTSIDE"}, []spec.File{{Path: "/d/m"}}, nil, nil, "link to nothing"},
 		"loop":                  {map[string]string{"d": "-> d"}, []spec.File{{Path: "/d/m"}}, nil, nil, "too many levels"},
 		"directory":             {map[string]string{"d": "DIR"}, []spec.File{{Path: "/d"}}, nil, nil, "a directory"},
-		"parent is file":        {map[string]string{"d": "x"}, []spec.File{{Path: "/d/m"}}, nil, nil, "/d is no directory"},
+		"parent is file":        {map[string]string{"d": "x"}, []spec.File{{Path: "/d/m"}}, nil, nil, "not a directory: /d is a regular file"},
 		"second is a directory": {map[string]string{"d": "DIR"}, []spec.File{{Path: "/n"}, {Path: "/d"}}, nil, nil, "entry 2: /d is a directory"},
 		"second below a file":   {map[string]string{"d": "x"}, []spec.File{{Path: "/n"}, {Path: "/d/e/f"}}, nil, nil, "not a directory"},
 		"relative":              {nil, []spec.File{{Path: "m"}}, nil, nil, `entry 1: the path "m" is not absolute`},

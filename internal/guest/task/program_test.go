@@ -278,3 +278,35 @@ func TestOverwrittenHostile(t *testing.T) {
 		})
 	}
 }
+
+// A program that others than root may have written does not run, and neither
+// does the task it stands for.
+func TestOverwrittenByOthers(t *testing.T) {
+	t.Parallel()
+	needsRoot(t)
+	const file = "root/snf-image/helper/overwrite_task_X"
+	for title, c := range map[string]struct {
+		own  map[string]string
+		want string
+	}{
+		"program of ann's":        {map[string]string{file: "755 1000"}, "can be written by others than root"},
+		"program for all":         {map[string]string{file: "777 0"}, "can be written by others than root"},
+		"directory of ann's":      {map[string]string{"root/snf-image": "755 1000"}, "/root/snf-image belongs to uid 1000, not to root"},
+		"program of ann's in all": {map[string]string{"root/snf-image/helper": "1777 0", file: "755 1000"}, "/root/snf-image/helper/overwrite_task_X belongs to uid 1000"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			r := newImageRun(t, map[string]string{file: "#!/bin/sh\necho ran >> $SNF_IMAGE_TARGET/calls\n"})
+			check(t, os.Chmod(filepath.Join(r.dir, file), 0o755))
+			r.own(t, c.own)
+			ran := false
+			err := r.do(t, func(ctx context.Context, run *Run) error {
+				return overwritten(ctx, run, "X", func(context.Context, *Run) error { ran = true; return nil })
+			})
+			wants(t, err, c.want)
+			if _, err := os.Stat(filepath.Join(r.dir, "calls")); ran || err == nil {
+				t.Error("it ran")
+			}
+		})
+	}
+}
