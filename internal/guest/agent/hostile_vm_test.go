@@ -130,7 +130,11 @@ func TestHugeFilesInVM(t *testing.T) {
 	p := plan(spec.ModeDeploy, spec.MountImage, spec.AssignHostname, spec.ChangeMachineID, spec.ChangePassword,
 		spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.UmountImage)
 	p.DefaultNIC, p.NICs = "dhcp", []spec.NIC{{MAC: "aa:00:00:00:00:01"}}
-	h.customise(p, &spec.Credentials{AuthorizedKeys: []string{"ssh-ed25519 AAAA"}, Hashes: map[string]spec.Secret{"root": "*"}})
+	c := &spec.Credentials{AuthorizedKeys: []string{"ssh-ed25519 AAAA"}, Hashes: map[string]spec.Secret{"root": "*"}}
+	for _, kind := range []string{"rsa", "ecdsa", "ed25519"} {
+		c.HostKeys = append(c.HostKeys, spec.HostKey{Type: kind, Private: "PRIVATE\n", Public: "PUBLIC"})
+	}
+	h.customise(p, c)
 	r := h.finish()
 	t.Logf("%+v", r)
 	if r.Error != "" || len(r.Tasks) != len(p.Tasks) || r.Tasks[len(r.Tasks)-1].Outcome != report.Done {
