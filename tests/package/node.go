@@ -19,17 +19,17 @@ import (
 // longest.
 const limit = 10 * time.Minute
 
-// node is a fresh Debian 12 in a directory.
+// node is a fresh Debian in a directory.
 type node struct {
 	*testing.T
 	root string
 }
 
 // newNode makes the root of a node with nothing but apt in it.
-func newNode(t *testing.T) node {
+func newNode(t *testing.T, suite string) node {
 	t.Helper()
 	n := node{t, filepath.Join(harness.Dir(t), "node")}
-	host(t, "", "mmdebstrap", "--quiet", "--mode=root", "--variant=apt", "--skip=cleanup/apt/lists", "bookworm", n.root)
+	host(t, "", "mmdebstrap", "--quiet", "--mode=root", "--variant=apt", "--skip=cleanup/apt/lists", suite, n.root)
 	if resolv, err := os.ReadFile("/etc/resolv.conf"); err == nil {
 		n.write("/etc/resolv.conf", string(resolv))
 	}

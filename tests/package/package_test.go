@@ -54,17 +54,34 @@ func build(t *testing.T) release {
 	return release{file("snf-image-host", "1"), file("snf-image-host", "2"), file("snf-image-helper", "1")}
 }
 
-// TestLifeOfANode installs over the earlier implementation, makes the helper
-// image, deploys, upgrades and purges.
+// TestLifeOfANode makes a node of each release of Debian, with its QEMU. On the older
+// one, the earlier implementation was installed before.
 func TestLifeOfANode(t *testing.T) {
 	r := build(t)
 	if out, err := try("", "lintian", "--fail-on", "error,warning", r.host, r.helper); err != nil {
 		t.Errorf("lintian: %v\n%s", err, out)
 	}
-	n := newNode(t)
-	n.installEarlier()
-	n.install(r.host)
-	n.checkTakenOver()
+	t.Run("bookworm", func(t *testing.T) {
+		n := newNode(t, "bookworm")
+		n.installEarlier()
+		n.install(r.host)
+		n.checkTakenOver()
+		n.use(r, "QEMU emulator version 7.2.")
+	})
+	t.Run("trixie", func(t *testing.T) {
+		n := newNode(t, "trixie")
+		n.install(r.host)
+		n.write(conf, n.read(conf)+"# edited\n")
+		n.use(r, "QEMU emulator version 10.0.")
+	})
+}
+
+// use makes the helper image, deploys with that QEMU, upgrades and purges.
+func (n node) use(r release, qemu string) {
+	n.Helper()
+	if version := n.run("qemu-system-x86_64", "--version"); !strings.HasPrefix(version, qemu) {
+		n.Errorf("the node's QEMU is %s, want %s", version, qemu)
+	}
 	n.updateHelper(r.helper)
 	n.deploy()
 	n.upgrade(r.newerHost)

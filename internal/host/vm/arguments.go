@@ -53,9 +53,8 @@ func accelerator(a Accelerator) []string {
 const nodePrefix = "disk"
 
 // disk attaches file descriptor fd. An fd set keeps QEMU from opening a path,
-// and works for devices only root may open; the description is shared with the
-// host, and so are its locks. QEMU would stop the machine when a disk is full; the
-// agent is told instead.
+// and works for devices only root may open. QEMU would stop the machine when a disk
+// is full; the agent is told instead.
 func disk(i, fd int, d Disk) []string {
 	onOff := func(b bool) string {
 		if b {

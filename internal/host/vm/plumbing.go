@@ -5,6 +5,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // plumbing holds the descriptors between the host and QEMU. files[i] is
@@ -40,6 +42,10 @@ func newPlumbing(cfg Config) (*plumbing, error) {
 		if d.Connect != nil && err == nil {
 			f, err = d.Connect()
 			p.own = append(p.own, f)
+		} else if own := reopen(d); own != nil {
+			pass(f) // holds the lock
+			f = own
+			p.own = append(p.own, own)
 		}
 		p.disks = append(p.disks, pass(f))
 	}
@@ -60,6 +66,28 @@ func newPlumbing(cfg Config) (*plumbing, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// reopen opens a disk once more for QEMU, nil when that is not possible. The image
+// worker switches O_DIRECT of the open file description it shares with the host, and
+// QEMU from 9.1 on refuses a descriptor that does not have the flags it expects. The
+// locks are in the shared description, which QEMU therefore holds, too.
+func reopen(d Disk) *os.File {
+	if d.File == nil {
+		return nil
+	}
+	flags := os.O_RDWR
+	if d.ReadOnly {
+		flags = os.O_RDONLY
+	}
+	if d.Direct {
+		flags |= unix.O_DIRECT
+	}
+	f, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", d.File.Fd()), flags|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	return f
 }
 
 func (p *plumbing) closeChild() {

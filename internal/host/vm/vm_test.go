@@ -157,6 +157,39 @@ printf 'a\033[2Jb\n' >&2`, Exit{Clean: true, Reason: "guest-shutdown", Stderr: `
 	}
 }
 
+// TestFlagsOfDisks changes the flags of a disk's open file description, as the image
+// worker does: those of QEMU's stay, and QEMU holds the other one, too.
+func TestFlagsOfDisks(t *testing.T) {
+	t.Parallel()
+	disk, err := os.OpenFile(filepath.Join(t.TempDir(), "disk"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	cfg := config(t, fakeQEMU(t, `for a; do [[ $a =~ ^fd=([0-9]+),set=1$ ]] && disk=${BASH_REMATCH[1]}; done
+echo >&$channel; read -r go <&$channel
+sed -n 's/^flags:.//p' /proc/$$/fdinfo/$disk >&2
+for fd in /proc/$$/fd/*; do [ $fd -ef /proc/$$/fd/$disk ] && grep -c "flags:.*2002$" /proc/$$/fdinfo/${fd##*/} >&2; done`))
+	cfg.Disks = []Disk{{File: disk, Serial: "disk0"}}
+	m, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Channel.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.FcntlInt(disk.Fd(), unix.F_SETFL, unix.O_APPEND); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Channel.Write([]byte("go\n")); err != nil {
+		t.Fatal(err)
+	}
+	exit, err := m.Wait(t.Context())
+	if lines := strings.Fields(exit.Stderr); err != nil || len(lines) != 3 || strings.HasSuffix(lines[0], "2002") || lines[1] == lines[2] {
+		t.Errorf("QEMU sees %q, %v, want its own flags, and two descriptions, one with the new flag", exit.Stderr, err)
+	}
+}
+
 // TestCPU compares the clock of the running process with what it has used when
 // it is gone.
 func TestCPU(t *testing.T) {
