@@ -53,8 +53,8 @@ test-unit: deps-test ## unit tests with the race detector
 test-vm: deps-test build ## blackbox tests: shipped binaries, real helper, disks in and out
 	SNF_STRICT=1 SNF_VM=1 scripts/vm-test.sh '$(IN_VM)'
 
-test-ganeti: deps-test build ## the OS definition in a real Ganeti cluster of NODES nodes on this machine
-	SNF_STRICT=1 SNF_GANETI=1 SNF_NODES=$(NODES) scripts/go-test.sh ganeti -timeout 90m ./tests/ganeti/...
+test-ganeti: deps-test build ## the OS definition in a real Ganeti cluster of NODES nodes on this machine; GANETI=3.1
+	SNF_STRICT=1 SNF_GANETI=1 SNF_NODES=$(NODES) RUN='$(RUN)' scripts/ganeti-test.sh $(GANETI)
 
 test-package: deps-test ## the packages in a fresh Debian: install, use, upgrade, purge
 	SNF_STRICT=1 SNF_PACKAGE=1 scripts/go-test.sh package -timeout 40m ./tests/package/...

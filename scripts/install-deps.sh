@@ -2,7 +2,8 @@
 #
 # install-deps.sh - install the Debian packages a make verb needs.
 #
-#   install-deps.sh VERB     build, test, test-ganeti, test-package, lint, bench, demo or package
+#   install-deps.sh VERB     build, test, test-ganeti, test-package, lint, bench, demo or package;
+#                            ganeti-root is a root of another release for test-ganeti
 #
 # Installs only what is missing, and starts no daemon. Without root, or without
 # apt, it names the missing packages and fails.
@@ -20,6 +21,7 @@ case ${1:-} in
     build) packages=();;
     demo)  packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}" openssh-client);;
     test-ganeti) packages=("${ganeti[@]}");;
+    ganeti-root) packages=("${helper_image[@]}" "${machine[@]}" "${ganeti[@]}" openssl ca-certificates);;
     test-package) packages=("${fresh_node[@]}");;
     test)  packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}"
                      "${ganeti[@]}" "${fresh_node[@]}"
