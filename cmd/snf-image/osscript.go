@@ -30,21 +30,31 @@ type osScript struct {
 	// monitor gets the messages in place of the log, if there is one.
 	monitor *monitor.Monitor
 	reports string // REPORT_DIR, empty for none
+	files   []config.File
 }
 
 // runScript carries out the script argv[0] names.
 func runScript(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, argv []string, env ganeti.Environment) error {
-	s := &osScript{
+	return newScript(stdin, stdout, stderr, argv, env).call(ctx, argv)
+}
+
+func newScript(stdin io.Reader, stdout, stderr io.Writer, argv []string, env ganeti.Environment) *osScript {
+	return &osScript{
 		app:  &app{stdin: stdin, stdout: stdout, stderr: stderr, log: newScriptLogger(stderr, false)},
 		name: ganeti.Script(filepath.Base(argv[0])), dir: filepath.Dir(argv[0]), env: env,
-		sink: report.Sinks{report.NewTextSink(stderr, time.Now), report.NewJSONSink(stderr, report.LogPrefix, time.Now)},
+		sink:  report.Sinks{report.NewTextSink(stderr, time.Now), report.NewJSONSink(stderr, report.LogPrefix, time.Now)},
+		files: config.DefaultFiles(),
 	}
+}
+
+// call carries the script out unless the arguments are not Ganeti's.
+func (s *osScript) call(ctx context.Context, argv []string) error {
 	if slices.Equal(argv[1:], []string{"-h"}) || slices.Equal(argv[1:], []string{"--help"}) {
-		_, err := io.WriteString(stdout, s.usage())
+		_, err := io.WriteString(s.stdout, s.usage())
 		return err
 	}
 	if !slices.Equal(argv[1:], s.name.Arguments()) {
-		_, _ = io.WriteString(stderr, s.usage())
+		_, _ = io.WriteString(s.stderr, s.usage())
 		return &report.Failure{
 			Kind: report.Usage, What: "reading the command line", On: string(s.name),
 			Cause: fmt.Errorf("%q are the wrong arguments", argv[1:]), Remedy: "let Ganeti call this program",
@@ -94,7 +104,7 @@ type osCall struct {
 // what is set later wins. All that is wrong with them is reported at once.
 func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	call, problems := ganeti.Read(s.name, s.env)
-	cfg, more := config.LoadVariant(call.Variant, filepath.Join(s.dir, "variants.list"), config.DefaultFiles()...)
+	cfg, more := config.LoadVariant(call.Variant, filepath.Join(s.dir, "variants.list"), s.files...)
 	params := new(spec.Parameters)
 	for _, p := range slices.Concat(problems, more) {
 		params.Report(p)

@@ -7,16 +7,29 @@ import (
 	"strings"
 	"testing"
 
+	"snf-image/internal/host/config"
 	"snf-image/internal/host/ganeti"
 	"snf-image/internal/spec"
 )
 
 // called runs a script with an environment and returns its exit code and what
-// it wrote. The configuration is that of this machine, normally none.
+// it wrote. The configuration is none but a REPORT_DIR of the test.
 func called(t *testing.T, env ganeti.Environment, argv ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return calledWith(t, t.TempDir(), env, argv...)
+}
+
+// calledWith is called with that REPORT_DIR.
+func calledWith(t *testing.T, reports string, env ganeti.Environment, argv ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	conf := filepath.Join(t.TempDir(), "conf")
+	if err := os.WriteFile(conf, []byte("REPORT_DIR="+reports+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var out, errs bytes.Buffer
-	err := runScript(t.Context(), strings.NewReader(""), &out, &errs, argv, env)
+	s := newScript(strings.NewReader(""), &out, &errs, argv, env)
+	s.files = []config.File{{Path: conf, Required: true}}
+	err := s.call(t.Context(), argv)
 	lastWord(&errs, err)
 	return exitCode(err), out.String(), errs.String()
 }
@@ -95,9 +108,23 @@ func TestVerify(t *testing.T) {
 func TestCreateRefuses(t *testing.T) {
 	t.Parallel()
 	env := ganeti.Environment{"OS_API_VERSION": "20", "INSTANCE_NAME": "web1", "OSP_IMG_ID": "x", "OSP_IMG_FORMAT": "diskdump"}
-	code, _, errs := called(t, env, "create")
+	reports := filepath.Join(t.TempDir(), "reports")
+	code, _, errs := calledWith(t, reports, env, "create")
+	if text, err := os.ReadFile(filepath.Join(reports, "web1.json")); err != nil || !strings.Contains(string(text), "no disk is given") {
+		t.Errorf("the report in REPORT_DIR is %s, %v", text, err)
+	}
 	if code != 2 || !strings.Contains(errs, "on DISK_COUNT: no disk is given") || !strings.Contains(errs, `[MONITOR] {"type":"image-error"`) {
 		t.Errorf("create without a disk = %d, %q", code, errs)
+	}
+}
+
+// TestReportDirThatIsMissing costs a warning, not the run.
+func TestReportDirThatIsMissing(t *testing.T) {
+	t.Parallel()
+	env := ganeti.Environment{"OS_API_VERSION": "20", "INSTANCE_NAME": "web1", "OSP_IMG_ID": "x", "OSP_IMG_FORMAT": "diskdump"}
+	code, _, errs := calledWith(t, "/nonexistent/reports", env, "create")
+	if code != 2 || !strings.Contains(errs, "[WARNING] REPORT_DIR: making the directory of reports") || !strings.Contains(errs, "on DISK_COUNT: no disk is given") {
+		t.Errorf("create = %d, %q, want the warning and the failure", code, errs)
 	}
 }
 

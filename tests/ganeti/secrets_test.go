@@ -84,6 +84,7 @@ func unseen(c cluster) {
 	for k := 1; k <= c.nodes; k++ {
 		s.Tree("Ganeti's logs", path(k, "var/log/ganeti"))
 	}
+	s.Tree("reports", path(1, "var/log/snf-image"))
 	// The end of the failed script's log is in the output, and in more logs of Ganeti's.
 	s.Check(append(secrets.Planted(dirs), "console: "+decoyConsole, "Ganeti's logs: "+decoyLog, "Ganeti's logs: "+decoyConsole, "output: "+decoyConsole))
 	for _, program := range []string{scripts[0][0], "snf-image-worker", "qemu-system-x86_64", "ganeti-noded"} {
