@@ -43,6 +43,9 @@ type Cmd struct {
 	// process group of its own nothing is left after Run.
 	Sys *syscall.SysProcAttr
 	Log *slog.Logger // gets the quoted arguments at debug level; may be nil
+	// Interrupt, when set, tells the tool to end when ctx does; it is killed if it is
+	// still there after ten seconds.
+	Interrupt syscall.Signal
 }
 
 // ExitError says that a tool ran and did not exit with 0.
@@ -133,6 +136,10 @@ func (c Cmd) prepare(ctx context.Context) (*exec.Cmd, error) {
 	cmd.Stdin, cmd.Dir, cmd.ExtraFiles = c.Stdin, c.Dir, files
 	cmd.SysProcAttr = c.Sys
 	cmd.WaitDelay = time.Second
+	if c.Interrupt != 0 {
+		cmd.Cancel = func() error { return cmd.Process.Signal(c.Interrupt) }
+		cmd.WaitDelay = 10 * time.Second
+	}
 	if c.ownGroup() {
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	}

@@ -78,6 +78,12 @@ func (b *Bounded) warning(e Event) {
 	}
 }
 
+// BoundChanges returns what an event says was changed, cleaned; of each kind no more
+// than so many.
+func BoundChanges(e Event, changes, files int) (disk, changed []string) {
+	return cleanAll(e.Messages, max(changes, 0)), cleanAll(e.Files, max(files, 0))
+}
+
 // notice stands for all texts after the first MaxMessages.
 const notice = "more messages of the helper are left out"
 

@@ -56,6 +56,9 @@ type DiskWritten struct {
 	Size int64  `json:"size"`
 	// Wiped says what happened to the area behind the image.
 	Wiped string `json:"wiped,omitempty"`
+	// Changes are what the helper changed beside files: partitions and file systems that
+	// grew, were made or repaired.
+	Changes []string `json:"changes,omitempty"`
 }
 
 // HelperUsed is the helper that ran.

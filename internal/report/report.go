@@ -26,6 +26,7 @@ const (
 	TaskEnd   EventKind = "task-end"
 	Warning   EventKind = "warning"
 	Debug     EventKind = "debug"
+	Changed   EventKind = "changed" // Messages say what on the disk, Files names files
 )
 
 // Event is one message of the agent while it runs the plan.
@@ -34,6 +35,7 @@ type Event struct {
 	Task     string    `json:"task,omitempty"`
 	Outcome  Outcome   `json:"outcome,omitempty"` // TaskEnd only
 	Messages []string  `json:"messages,omitempty"`
+	Files    []string  `json:"files,omitempty"` // Changed only: paths inside the image
 }
 
 // TaskResult accounts for one planned task.
@@ -56,6 +58,8 @@ type Result struct {
 	// Error is why the plan stopped, empty on success. Remedy goes with it.
 	Error  string `json:"error,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
+	// TimedOut says that the plan stopped because its time was up.
+	TimedOut bool `json:"timed_out,omitempty"`
 }
 
 // Inspection is what the agent found on the first disk before it changed

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // PlanOptions is what a plan needs beside the Spec: values made for this run
@@ -17,6 +18,7 @@ type PlanOptions struct {
 	SwapUUID          string
 	SwapPartitionUUID string
 	Disks             []PlanDisk
+	SoftTimeout       time.Duration // for a living machine, 0 for no limit
 
 	DHCPTags, StatefulTags, StatelessTags []string
 	DefaultNIC                            string
@@ -27,13 +29,16 @@ type PlanOptions struct {
 // tasks (EXCLUDE_ALL_TASKS) needs no helper.
 func (s *Spec) Plan(o PlanOptions) Plan {
 	p := Plan{
-		Mode: s.Mode, Nonce: o.Nonce, Tasks: s.Tasks(), Exclude: map[string]string{},
+		Mode: s.planMode(), Nonce: o.Nonce, Tasks: s.Tasks(), Exclude: map[string]string{},
 		InstanceName: s.Name, Format: string(s.Format), Users: s.Users(), Properties: maps.Clone(s.Properties), Swap: s.Swap,
 		OverwriteTasks: s.boolean(PropOverwriting), WantsCredentials: s.wantsCredentials(),
 		Disks: o.Disks, NICs: s.NICs,
 		DHCPTags: o.DHCPTags, StatefulTags: o.StatefulTags, StatelessTags: o.StatelessTags, DefaultNIC: o.DefaultNIC,
 		Debug: o.Debug, DebugShell: o.DebugShell,
 		UnixTime: o.UnixTime, MachineID: o.MachineID, SwapUUID: o.SwapUUID, SwapPartitionUUID: o.SwapPartitionUUID,
+	}
+	if p.Mode == ModeCustomize && o.SoftTimeout > 0 {
+		p.SoftSeconds = int64(max(o.SoftTimeout, time.Second) / time.Second)
 	}
 	p.OSFamily, p.RootPartition = s.family()
 	delete(p.Properties, PropCustomTask)
@@ -43,6 +48,15 @@ func (s *Spec) Plan(o PlanOptions) Plan {
 		}
 	}
 	return p
+}
+
+// planMode is the mode of the helper: a deployment without an image works on a living
+// machine.
+func (s *Spec) planMode() Mode {
+	if s.Mode == ModeDeploy && s.Image == imageNull {
+		return ModeCustomize
+	}
+	return s.Mode
 }
 
 // family returns what the properties or the format say about the system; the

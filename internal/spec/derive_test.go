@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -26,6 +27,39 @@ func built(t *testing.T, in Input, properties map[string]string) *Spec {
 var always = []string{
 	FixPartitionTable, FilesystemResizeUnmounted, MountImage, AssignHostname,
 	ChangeMachineID, ConfigureNetwork, DeleteSSHKeys, UmountImage,
+}
+
+// TestPlanOfLivingMachine: whatever works on a disk as it is keeps it sound, with and
+// without an image named null.
+func TestPlanOfLivingMachine(t *testing.T) {
+	t.Parallel()
+	null := deployInput()
+	p := withImage()
+	p.Set(ImgID, "null", "--image")
+	without, problems := Build(p, null)
+	if without == nil {
+		t.Fatal(problems)
+	}
+	customize := deployInput()
+	customize.Mode = ModeCustomize
+	for _, tc := range []struct {
+		name string
+		spec *Spec
+		mode Mode
+		soft int64
+	}{
+		{"deploy", built(t, deployInput(), nil), ModeDeploy, 0},
+		{"deploy null", without, ModeCustomize, 90},
+		{"customize", built(t, customize, nil), ModeCustomize, 90},
+	} {
+		plan := tc.spec.Plan(PlanOptions{SoftTimeout: 90 * time.Second})
+		if plan.Mode != tc.mode || plan.SoftSeconds != tc.soft {
+			t.Errorf("%s: mode %s, %d s; want %s, %d s", tc.name, plan.Mode, plan.SoftSeconds, tc.mode, tc.soft)
+		}
+	}
+	if got := without.Plan(PlanOptions{}).SoftSeconds; got != 0 {
+		t.Errorf("without a limit: %d s", got)
+	}
 }
 
 func TestTasks(t *testing.T) {

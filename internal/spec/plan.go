@@ -41,17 +41,20 @@ type Plan struct {
 	ImageBytes int64 `json:"image_bytes,omitempty"`
 	NICs       []NIC `json:"nics,omitempty"`
 
-	DHCPTags          []string `json:"dhcp_tags,omitempty"`
-	StatefulTags      []string `json:"stateful_dhcpv6_tags,omitempty"`
-	StatelessTags     []string `json:"stateless_dhcpv6_tags,omitempty"`
-	DefaultNIC        string   `json:"default_nic_config"`
-	Debug             bool     `json:"debug,omitempty"` // report Debug events
-	DebugShell        bool     `json:"debug_shell,omitempty"`
-	WantsCredentials  bool     `json:"wants_credentials,omitempty"`
-	UnixTime          int64    `json:"unix_time"`  // the host's clock, for dates in the image
-	MachineID         string   `json:"machine_id"` // 32 hexadecimal digits, for ChangeMachineId
-	SwapUUID          string   `json:"swap_uuid,omitempty"`
-	SwapPartitionUUID string   `json:"swap_partition_uuid,omitempty"` // GPT partition GUID of the swap partition
+	DHCPTags         []string `json:"dhcp_tags,omitempty"`
+	StatefulTags     []string `json:"stateful_dhcpv6_tags,omitempty"`
+	StatelessTags    []string `json:"stateless_dhcpv6_tags,omitempty"`
+	DefaultNIC       string   `json:"default_nic_config"`
+	Debug            bool     `json:"debug,omitempty"` // report Debug events
+	DebugShell       bool     `json:"debug_shell,omitempty"`
+	WantsCredentials bool     `json:"wants_credentials,omitempty"`
+	// SoftSeconds is the time the agent has from the moment it gets the disk of a living
+	// machine, 0 for no limit: then it begins nothing more.
+	SoftSeconds       int64  `json:"soft_seconds,omitempty"`
+	UnixTime          int64  `json:"unix_time"`  // the host's clock, for dates in the image
+	MachineID         string `json:"machine_id"` // 32 hexadecimal digits, for ChangeMachineId
+	SwapUUID          string `json:"swap_uuid,omitempty"`
+	SwapPartitionUUID string `json:"swap_partition_uuid,omitempty"` // GPT partition GUID of the swap partition
 }
 
 // PlanDisk tells the agent how one disk of the instance appears in the helper.

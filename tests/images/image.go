@@ -39,6 +39,8 @@ type Part struct {
 	Label  string
 	FSUUID string
 	Tree   Tree // ext only
+	// Mkfs are further arguments of mke2fs.
+	Mkfs []string
 }
 
 // Write makes the image at path, which must not exist, and returns path.
@@ -149,8 +151,8 @@ func (p Part) writeExt(t testing.TB, offset int64, image string) {
 	t.Helper()
 	dir := t.TempDir()
 	p.Tree.stage(t, dir)
-	run(t, nil, "mke2fs", "-q", "-F", "-t", p.FS, "-L", p.Label, "-U", p.FSUUID, "-d", dir,
-		"-E", fmt.Sprintf("offset=%d,root_owner=0:0", offset), image, fmt.Sprintf("%dk", p.MiB*1024))
+	args := append([]string{"mke2fs", "-q", "-F", "-t", p.FS, "-L", p.Label, "-U", p.FSUUID, "-d", dir}, p.Mkfs...)
+	run(t, nil, append(args, "-E", fmt.Sprintf("offset=%d,root_owner=0:0", offset), image, fmt.Sprintf("%dk", p.MiB*1024))...)
 }
 
 // pattern returns n bytes that say where they belong.

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -95,6 +96,23 @@ func FSBytes(t testing.TB, disk string, n int) int64 {
 		size = field(t, out, "Block count:") * field(t, out, "Block size:")
 	})
 	return size
+}
+
+// Signatures returns the types of all signatures that wipefs finds in partition n of
+// disk, or on the whole disk for 0, sorted.
+func Signatures(t testing.TB, disk string, n int) []string {
+	t.Helper()
+	p := Partition{Size: Size(t, disk) / 512}
+	if n > 0 {
+		_, parts := ReadTable(t, disk)
+		p = parts[n]
+	}
+	var types []string
+	withLoop(t, disk, p, func(dev string) {
+		types = strings.Fields(tool(t, "wipefs", "--no-act", "--noheadings", "--output", "TYPE", dev))
+	})
+	slices.Sort(types)
+	return slices.Compact(types)
 }
 
 // fsType returns what blkid calls the file system on dev, "" for none.

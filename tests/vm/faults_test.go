@@ -48,7 +48,7 @@ var faults = map[string]fault{
 			scribble(t, j.image, at, strings.Repeat("\xff", 1024))
 		}
 		return site, j.args()
-	}, 3, "the image is damaged: .*; fetch or make the image again", true},
+	}, 3, `the image is damaged: .*\(kernel: EXT4-fs \(dm-\d+\): .*\).*; fetch or make the image again`, true},
 	"image without a partition table": {func(t *testing.T, j *job) (*harness.Installation, []string) {
 		j.image = j.file("garbage", strings.Repeat("no table", images.MiB/8))
 		return site, j.args()

@@ -83,7 +83,7 @@ func (s *session) run(ctx context.Context) (result report.Result) {
 		if err == nil || result.Error != "" {
 			return
 		}
-		result.Error = err.Error()
+		result.Error, result.TimedOut = err.Error(), errors.Is(err, spec.ErrTimeUp)
 		if r, ok := errors.AsType[*task.Remedied](err); ok {
 			result.Remedy = r.Remedy
 		}
@@ -121,6 +121,11 @@ func (s *session) work(ctx context.Context) ([]report.TaskResult, error) {
 	if err := s.host.awaitDisk(); err != nil {
 		return nil, err
 	}
+	if plan.SoftSeconds > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(plan.SoftSeconds)*time.Second, spec.ErrTimeUp)
+		defer cancel()
+	}
 	if err := s.attach(); err != nil {
 		return nil, err
 	}
@@ -140,10 +145,10 @@ func (s *session) work(ctx context.Context) ([]report.TaskResult, error) {
 
 // customise runs the tasks.
 func (s *session) customise(ctx context.Context) ([]report.TaskResult, error) {
-	if err := s.precheck(ctx); err != nil {
+	if err := s.task.Prepare(ctx); err != nil {
 		return nil, err
 	}
-	runner := &task.Runner{Run: s.task, Emit: s.host.event, Between: reap, OnFailure: func(name string, err error) {
+	runner := &task.Runner{Run: s.task, Between: reap, OnFailure: func(name string, err error) {
 		if !s.plan.DebugShell {
 			return
 		}

@@ -49,7 +49,10 @@ func shrink(v any, cut func(list, text int)) {
 
 func boundEvent(e report.Event) report.Event {
 	out := e
-	shrink(&out, func(list, text int) { out.Messages = boundList(e.Messages, min(list, maxMessages), text) })
+	shrink(&out, func(list, text int) {
+		out.Messages = boundList(e.Messages, min(list, maxMessages), text)
+		out.Files = boundList(e.Files, list, text)
+	})
 	return out
 }
 

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ func (s *session) inspect(ctx context.Context) error {
 		Plan: s.plan, Inspection: found, Volumes: volumes, Target: target, Log: s.log,
 		Remap: func(i int) error { return s.disks[i].mapPartitions() },
 		Load:  func(kind string) error { return loadModules(s.modules.Demand[kind]) },
+		Emit:  s.host.event,
 	}
 	for _, d := range s.disks {
 		s.task.Disks = append(s.task.Disks, d.Disk)
@@ -119,14 +121,14 @@ func (s *session) detect(found *report.Inspection, volumes []filesystem.Volume) 
 		return s.detectOn(found, volumes, n)
 	}
 	var troubles []string
-	damaged := false
+	var refused error
 	for _, v := range volumes {
 		if v.Disk != 0 || !filesystem.IsExt(v.Type) {
 			continue
 		}
 		system, err := s.look(v, volumes)
 		if err != nil {
-			troubles, damaged = append(troubles, err.Error()), true
+			troubles, refused = append(troubles, err.Error()), cmp.Or(refused, err)
 			continue
 		}
 		if system.Family != "" {
@@ -137,8 +139,8 @@ func (s *session) detect(found *report.Inspection, volumes []filesystem.Volume) 
 		troubles = append(troubles, system.Warnings...)
 	}
 	err := undetected(s.disks[0].table, volumes, troubles)
-	if _, advised := errors.AsType[*task.Remedied](err); advised && damaged {
-		return s.damaged(err)
+	if r, advised := errors.AsType[*task.Remedied](err); advised && refused != nil {
+		return s.damaged(r.Err, refused)
 	}
 	return err
 }
@@ -154,7 +156,7 @@ func (s *session) detectOn(found *report.Inspection, volumes []filesystem.Volume
 	}
 	system, err := s.look(v, volumes)
 	if err != nil {
-		return s.damaged(err)
+		return s.damaged(err, err)
 	}
 	if system.Family == "" && s.plan.OSFamily == "" {
 		return &task.Remedied{
@@ -166,11 +168,14 @@ func (s *session) detectOn(found *report.Inspection, volumes []filesystem.Volume
 	return nil
 }
 
-// damaged says that a file system the system could be on cannot be read: no property
-// helps then.
-func (s *session) damaged(err error) error {
+// damaged says that a file system the system could be on cannot be read because of
+// cause: no property helps then.
+func (s *session) damaged(err, cause error) error {
+	if filesystem.Unsupported(cause) {
+		return &task.Remedied{Err: err, Remedy: task.WithoutFeatures}
+	}
 	if s.plan.Mode == spec.ModeCustomize {
-		return &task.Remedied{Err: fmt.Errorf("the disk is damaged: %w", err), Remedy: "repair it with e2fsck, for example by snf-image helper shell"}
+		return &task.Remedied{Err: fmt.Errorf("the disk is damaged: %w", err), Remedy: task.RepairByHand}
 	}
 	return &task.Remedied{Err: fmt.Errorf("the image is damaged: %w", err), Remedy: "fetch or make the image again"}
 }
@@ -233,17 +238,4 @@ func bsd(kind string) string {
 		return "NetBSD"
 	}
 	return ""
-}
-
-// precheck makes sure of the root file system before the first task touches the
-// disk of a living machine.
-func (s *session) precheck(ctx context.Context) error {
-	v, ok := find(s.task.Volumes, s.task.Inspection.RootPartition)
-	if s.plan.Mode != spec.ModeCustomize || !ok || !filesystem.IsExt(v.Type) {
-		return nil
-	}
-	if err := filesystem.Check(ctx, v.Path, false); err != nil {
-		return &task.Remedied{Err: err, Remedy: "repair it with e2fsck, for example by snf-image helper shell"}
-	}
-	return nil
 }

@@ -8,7 +8,10 @@ import (
 	"io"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"snf-image/internal/command"
+	"snf-image/internal/spec"
 )
 
 // ErrUnclean is the error of a file system that needs a person to repair it.
@@ -20,11 +23,20 @@ const (
 	superAt       = 1024
 	superSize     = 1024
 	superBlocks   = 0x04
+	superFirst    = 0x14 // the first block of the first group
 	superLogSize  = 0x18
+	superCluster  = 0x1c
+	superPerGroup = 0x20
+	superInodes   = 0x28 // of each group
 	superMagic    = 0x38
 	superState    = 0x3a
+	superRevision = 0x4c
+	superInode    = 0x58 // bytes of an inode
+	superCompat   = 0x5c // features that keep nobody from anything
 	superFeatures = 0x60 // incompatible ones
 	superReadOnly = 0x64 // those that do not keep from reading
+	superReserved = 0xce // blocks kept for more group descriptors
+	superDescSize = 0xfe
 	superBlocksHi = 0x150
 )
 
@@ -34,16 +46,31 @@ const stateClean = 1
 // Incompatible features.
 const (
 	featureRecover = 0x04 // the journal is to be replayed
+	featureMetaBG  = 0x10 // group descriptors lie apart
 	feature64Bit   = 0x80
 )
 
-// featureQuota, of those that do not keep from reading: the file system counts
-// what its users have, in files of its own.
-const featureQuota = 0x100
+// featureSparse2, of those that keep nobody from anything: two groups alone have a
+// copy of the superblock.
+const featureSparse2 = 0x200
+
+// Features that do not keep from reading.
+const (
+	featureSparse = 0x1   // not each group has a copy of the superblock
+	featureQuota  = 0x100 // the file system counts what its users have, in files of its own
+)
+
+// super is the superblock of an ext file system.
+type super []byte
+
+func (s super) u16(at int) uint64 { return uint64(binary.LittleEndian.Uint16(s[at:])) }
+func (s super) u32(at int) uint64 { return uint64(binary.LittleEndian.Uint32(s[at:])) }
+
+func (s super) has(features, flag int) bool { return s.u32(features)&uint64(flag) != 0 }
 
 // readSuper returns the superblock of the ext file system on device and the
 // size of the device.
-func readSuper(device string) (super []byte, size int64, err error) {
+func readSuper(device string) (s super, size int64, err error) {
 	f, err := os.Open(device)
 	if err != nil {
 		return nil, 0, err
@@ -52,73 +79,91 @@ func readSuper(device string) (super []byte, size int64, err error) {
 	if size, err = f.Seek(0, io.SeekEnd); err != nil {
 		return nil, 0, err
 	}
-	super = make([]byte, superSize)
-	if _, err := f.ReadAt(super, superAt); err != nil {
+	s = make(super, superSize)
+	if _, err := f.ReadAt(s, superAt); err != nil {
 		return nil, 0, err
 	}
-	if binary.LittleEndian.Uint16(super[superMagic:]) != 0xef53 {
-		return nil, 0, errors.New("no ext file system")
-	}
-	return super, size, nil
+	return s, size, s.check()
 }
 
-// isClean says whether an ext file system was unmounted in good order: state
+// check refuses a superblock with which nothing can be computed.
+func (s super) check() error {
+	switch {
+	case s.u16(superMagic) != 0xef53:
+		return errors.New("no ext file system")
+	case s.u32(superLogSize) > 6, s.u32(superPerGroup) == 0, s.u32(superInodes) == 0,
+		s.u32(superCluster) < s.u32(superLogSize), s.u32(superCluster) > 20, s.u32(superFirst) > 1,
+		s.blocks() <= s.u32(superFirst):
+		return errors.New("the superblock contradicts itself")
+	}
+	return nil
+}
+
+// blocks returns the size of the file system.
+func (s super) blocks() uint64 {
+	n := s.u32(superBlocks)
+	if s.has(superFeatures, feature64Bit) {
+		n |= s.u32(superBlocksHi) << 32
+	}
+	return n
+}
+
+// isClean reports whether an ext file system was unmounted in good order: state
 // clean, no errors recorded, no journal to replay.
-func isClean(super []byte) bool {
-	return binary.LittleEndian.Uint16(super[superState:]) == stateClean &&
-		binary.LittleEndian.Uint32(super[superFeatures:])&featureRecover == 0
-}
-
-// Fills says whether the ext file system on device is clean and, to the block,
-// as large as its device: then there is nothing to check or grow.
-func Fills(device string) bool {
-	super, size, err := readSuper(device)
-	if err != nil || !isClean(super) {
-		return false
-	}
-	blocks := uint64(binary.LittleEndian.Uint32(super[superBlocks:]))
-	if binary.LittleEndian.Uint32(super[superFeatures:])&feature64Bit != 0 {
-		blocks |= uint64(binary.LittleEndian.Uint32(super[superBlocksHi:])) << 32
-	}
-	log := binary.LittleEndian.Uint32(super[superLogSize:])
-	return log <= 6 && blocks == uint64(size)>>(10+log)
+func (s super) isClean() bool {
+	return s.u16(superState) == stateClean && !s.has(superFeatures, featureRecover)
 }
 
 // HasQuota says whether the ext file system on device keeps quotas by itself:
 // the kernel needs their format to mount it for writing.
 func HasQuota(device string) bool {
-	super, _, err := readSuper(device)
-	return err == nil && binary.LittleEndian.Uint32(super[superReadOnly:])&featureQuota != 0
+	s, _, err := readSuper(device)
+	return err == nil && s.has(superReadOnly, featureQuota)
 }
 
-// Check replays the journal of the ext file system on device and repairs what
-// is safe to repair. With force it looks at everything, also when the file
-// system says it is clean.
-func Check(ctx context.Context, device string, force bool) error {
+// Check replays the journal of the ext file system on device and repairs what is safe
+// to repair, and reports whether it did. With force it looks at everything, also when
+// the file system says it is clean. What was repaired is looked at once more: that a
+// tool says so is no proof.
+func Check(ctx context.Context, device string, force bool) (repaired bool, err error) {
+	if s, _, err := readSuper(device); err == nil && s.isClean() && !force {
+		return false, nil
+	}
 	args := []string{"e2fsck", "-p", device}
 	if force {
 		args = []string{"e2fsck", "-f", "-p", device}
-	} else if super, _, err := readSuper(device); err == nil && isClean(super) {
-		return nil
 	}
-	// Its report may quote names in the image at length: only its end is kept.
-	_, err := command.Run(ctx, command.Cmd{Args: args})
-	exit, ok := errors.AsType[*command.ExitError](err)
-	switch {
-	case err == nil || ok && exit.Code == 1:
-		return nil
-	case ok && exit.Code&4 != 0:
-		return fmt.Errorf("checking %s (e2fsck status %d): %w", device, exit.Code, ErrUnclean)
+	err = fsck(ctx, device, args)
+	if exit, ok := errors.AsType[*command.ExitError](err); ok && exit.Code == 1 {
+		return true, Verify(ctx, device)
 	}
-	return fmt.Errorf("checking %s: %w", device, err)
+	return false, err
 }
 
-// Grow makes the ext file system on device as large as the device. Check it
-// first, with force.
-func Grow(ctx context.Context, device string) error {
-	_, err := command.Run(ctx, command.Cmd{Args: []string{"resize2fs", device}, Stdout: io.Discard})
+// Verify looks at everything of the ext file system on device, changes nothing, and
+// fails when something is wrong.
+func Verify(ctx context.Context, device string) error {
+	return fsck(ctx, device, []string{"e2fsck", "-f", "-n", device})
+}
+
+// fsck runs e2fsck, for as long as that may take at that size.
+func fsck(ctx context.Context, device string, args []string) error {
+	size, err := deviceSize(device)
 	if err != nil {
-		return fmt.Errorf("growing the file system on %s: %w", device, err)
+		return err
+	}
+	limit := spec.StepLimit(size)
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit, fmt.Errorf("not done after %v: %w", limit, spec.ErrTimeUp))
+	defer cancel()
+	// Its report may quote names in the image at length: only its end is kept. Told to
+	// end it stops where the next check can go on.
+	_, err = command.Run(ctx, command.Cmd{Args: args, Interrupt: unix.SIGTERM})
+	exit, ok := errors.AsType[*command.ExitError](err)
+	switch {
+	case ok && exit.Code&4 != 0:
+		return fmt.Errorf("checking %s (e2fsck status %d): %w", device, exit.Code, ErrUnclean)
+	case err != nil:
+		return fmt.Errorf("checking %s: %w", device, err)
 	}
 	return nil
 }

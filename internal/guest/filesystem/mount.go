@@ -100,8 +100,10 @@ func unsupported(v Volume) error {
 }
 
 func mount(v Volume, dir, driver, options string, flags uintptr) error {
+	kernel := openKernelLog()
+	defer kernel.close()
 	if err := unix.Mount(v.Path, dir, driver, flags, options); err != nil {
-		return fmt.Errorf("mounting %s (%s) on %s: %w", v.Path, v.Type, dir, err)
+		return fmt.Errorf("mounting %s (%s) on %s: %w", v.Path, v.Type, dir, kernel.explain(err))
 	}
 	return nil
 }

@@ -40,6 +40,8 @@ func chs(lba uint64) []byte {
 
 func (d *dos) touch(at uint64) { d.records[at].dirty = true }
 
+func (d *dos) end() int64 { return int64(d.sectors) * SectorSize }
+
 func (d *dos) stretch() (uint64, error) { return min(d.sectors, dosLimit), nil }
 
 func (d *dos) free(number int) (lead uint64, err error) {

@@ -55,6 +55,7 @@ type gpt struct {
 	entries []byte // whole sectors
 	backup  uint64 // sector of the backup header as it was read
 	dirty   bool
+	stale   []int // entries of a hybrid MBR that no longer say what the table does
 }
 
 func readGPT(r io.ReaderAt, mbr []byte, sectors uint64) (*gpt, error) {

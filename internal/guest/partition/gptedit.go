@@ -25,7 +25,7 @@ func (g *gpt) stretch() (uint64, error) {
 		binary.LittleEndian.PutUint64(g.header[gptLastUsable:], last)
 		g.dirty = true
 	}
-	return min(le64(g.header[gptLastUsable:])+1, g.backupEntries()), nil
+	return min(le64(g.header[gptLastUsable:])+1, g.backupEntries(), g.foreign()), nil
 }
 
 // backupEntries returns where the entries of the backup lie: right in front of
@@ -33,6 +33,8 @@ func (g *gpt) stretch() (uint64, error) {
 func (g *gpt) backupEntries() uint64 {
 	return g.sectors - 1 - min(g.entrySectors(), g.sectors-2)
 }
+
+func (g *gpt) end() int64 { return int64(min(g.backupEntries(), g.foreign())) * SectorSize }
 
 func (g *gpt) free(number int) (lead uint64, err error) {
 	if number < 1 || number > min(g.count(), maxPartitions) {
@@ -42,7 +44,9 @@ func (g *gpt) free(number int) (lead uint64, err error) {
 }
 
 func (g *gpt) resize(number int, end uint64) {
-	binary.LittleEndian.PutUint64(g.entry(number)[entryLast:], end-1)
+	e := g.entry(number)
+	g.moveTwins(le64(e[entryFirst:]), le64(e[entryLast:])+1, end)
+	binary.LittleEndian.PutUint64(e[entryLast:], end-1)
 	g.dirty = true
 }
 
@@ -135,8 +139,8 @@ func (g *gpt) backupWhole(d Disk) bool {
 	return err == nil && bytes.Equal(entries, g.entries)
 }
 
-// seal updates the checksums and the size in the protective MBR. A hybrid MBR
-// is left as it is: its entries are somebody's deliberate work.
+// seal updates the checksums and the size in the protective MBR. That of a hybrid
+// MBR ends in front of its other entries.
 func (g *gpt) seal() {
 	binary.LittleEndian.PutUint32(g.header[gptEntriesCRC:], g.entriesCRC())
 	binary.LittleEndian.PutUint32(g.header[gptHeaderCRC:], headerCRC(g.header))

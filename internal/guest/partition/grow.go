@@ -19,7 +19,17 @@ type Change struct {
 	Last        int   // number of the partition that lies last, swap not counted
 	Grown       int   // number of the partition that grew, 0 for none
 	Unreachable int64 // bytes at the end of the disk that an MBR cannot address
+	// Claimed is what belongs to a partition, or is the free end of the disk, and did
+	// not and was not before; nothing when the table stays as it is.
+	Claimed []Span
+	// Stale are the entries of a hybrid MBR, by number, that no longer say what the
+	// table does.
+	Stale []int
 }
+
+// Span is a stretch of a disk that was claimed: the bytes from New to End of what
+// begins at Start.
+type Span struct{ Start, New, End int64 }
 
 // ErrNoRoom is the error of a swap partition that does not fit.
 var ErrNoRoom = errors.New("not enough room behind the last partition")
@@ -53,8 +63,35 @@ func (t *Table) Grow(swap *Swap) (Change, error) {
 		t.scheme.resize(last.Number, end)
 		c.Grown = last.Number
 	}
+	before := t.Partitions
 	t.load()
+	c.Claimed = t.claimed(before)
+	if g, ok := t.scheme.(*gpt); ok {
+		c.Stale = slices.Sorted(slices.Values(g.stale))
+	}
 	return c, nil
+}
+
+// claimed returns what the partitions have that they had not before, and the end of
+// the disk behind them.
+func (t *Table) claimed(before []Partition) []Span {
+	var spans []Span
+	free := int64(0)
+	for _, p := range t.Partitions {
+		free = max(free, p.End())
+		i := slices.IndexFunc(before, func(o Partition) bool { return o.Number == p.Number })
+		switch {
+		case p.Extended:
+		case i < 0:
+			spans = append(spans, Span{p.Start, p.Start, p.End()})
+		case before[i].End() < p.End():
+			spans = append(spans, Span{p.Start, before[i].End(), p.End()})
+		}
+	}
+	if end := t.scheme.end(); len(spans) > 0 && free < end {
+		spans = append(spans, Span{0, free, end})
+	}
+	return spans
 }
 
 // addSwap puts the partition at the end, leaving one MiB behind it free, and
@@ -67,8 +104,8 @@ func (t *Table) addSwap(swap *Swap, limit uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if t.Kind == GPT { // the backup lies in the MiB that stays free
-		limit = t.sectors
+	if g, ok := t.scheme.(*gpt); ok { // the backup lies in the MiB that stays free
+		limit = g.foreign()
 	}
 	end := alignDown(max(limit, sectorsPerMiB) - sectorsPerMiB)
 	size := uint64(max(swap.MiB, 0))

@@ -87,6 +87,8 @@ type scheme interface {
 	// sectors in front of it the table itself needs.
 	free(number int) (lead uint64, err error)
 	resize(number int, end uint64)
+	// end is where, in bytes, the table's own place at the end of the disk begins.
+	end() int64
 	add(number int, start, end uint64, uuid string) error
 	write(d Disk) error
 }

@@ -1,12 +1,15 @@
 package task
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/partition"
@@ -51,6 +54,7 @@ func diskRun(t *testing.T, script string) (r *Run, remapped *int) {
 		Disks:      []Disk{{Path: path}},
 		Log:        silent(),
 		Remap:      func(int) error { *remapped++; return nil },
+		Emit:       func(report.Event) {},
 	}, remapped
 }
 
@@ -134,22 +138,139 @@ func TestResizeWarnsOfOthers(t *testing.T) {
 	}
 }
 
-// TestResizeRefused: what resize2fs refuses can be left as it is.
-func TestResizeRefused(t *testing.T) {
+// TestForesee: what cannot work is refused before anything is written, and the largest
+// size that works is named.
+func TestForesee(t *testing.T) {
 	t.Parallel()
-	needs(t, "mkfs.ext4")
-	path := filepath.Join(t.TempDir(), "part")
-	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 64<<20)); err != nil {
+	needs(t, "mke2fs")
+	for _, tt := range []struct {
+		name, features string
+		change         func(r *Run)
+		text, remedy   string
+	}{
+		{"cannot grow", "sparse_super2", nil, "to 65011712 bytes: it can have 4194304 bytes at most", "EXCLUDE_TASK_FILESYSTEMRESIZEUNMOUNTED"},
+		{"can grow", "^sparse_super2", nil, "", ""},
+		{"is not to grow", "sparse_super2", func(r *Run) {
+			r.Plan.Exclude = map[string]string{spec.FilesystemResizeUnmounted: "x"}
+		}, "", ""},
+		{"no room for swap", "^sparse_super2", func(r *Run) { r.Plan.Swap = &spec.Swap{Partition: 2, MiB: 100} }, "not enough room", "smaller SWAP"},
+		{"table is left alone", "sparse_super2", func(r *Run) { r.Plan.Tasks = nil }, "", ""},
+		{"other file system", "sparse_super2", func(r *Run) { r.Volumes[0].Type = "xfs" }, "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r, _ := diskRun(t, oneGPT)
+			path := filepath.Join(t.TempDir(), "part")
+			if out, err := exec.Command("mke2fs", "-q", "-t", "ext4", "-O", tt.features, path, "4M").CombinedOutput(); err != nil {
+				t.Fatalf("mke2fs: %v %s", err, out)
+			}
+			r.Plan.Tasks = []string{spec.FixPartitionTable, spec.FilesystemResizeUnmounted}
+			r.Volumes = []filesystem.Volume{{Path: path, Number: 1, Type: "ext4"}}
+			if tt.change != nil {
+				tt.change(r)
+			}
+			before, _ := os.ReadFile(r.Disks[0].Path)
+			_, err := r.foreseeGrowth()
+			remedied, _ := errors.AsType[*Remedied](err)
+			switch {
+			case tt.text == "" && err != nil:
+				t.Errorf("foreseeGrowth = %v", err)
+			case tt.text != "" && (remedied == nil || !strings.Contains(err.Error(), tt.text) || !strings.Contains(remedied.Remedy, tt.remedy)):
+				t.Errorf("foreseeGrowth = %v, want %q and a remedy with %q", err, tt.text, tt.remedy)
+			}
+			if after, err := os.ReadFile(r.Disks[0].Path); err != nil || !bytes.Equal(before, after) {
+				t.Errorf("the disk changed (%v)", err)
+			}
+		})
+	}
+}
+
+// TestFixPartitionTableErases has what was behind the partition end up in it and in
+// swap space: there is nothing left of it when the table says so.
+func TestFixPartitionTableErases(t *testing.T) {
+	t.Parallel()
+	r, _ := diskRun(t, oneGPT)
+	const old = 5 << 20 // end of the partition
+	f, err := os.OpenFile(r.Disks[0].Path, os.O_RDWR, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mkfs.ext4", "-q", "-O", "bigalloc", path, "32M").CombinedOutput(); err != nil {
-		t.Fatalf("mkfs.ext4: %v %s", err, out)
+	defer f.Close()
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0xa5}, 64<<20-old), old); err != nil {
+		t.Fatal(err)
 	}
-	r := &Run{ResizePartition: 1, Volumes: []filesystem.Volume{{Path: path, Number: 1, Type: "ext4"}}}
-	err := resizeUnmounted(t.Context(), r)
-	remedied, ok := errors.AsType[*Remedied](err)
-	if !ok || !strings.Contains(remedied.Remedy, "EXCLUDE_TASK_FILESYSTEMRESIZEUNMOUNTED") {
-		t.Errorf("resizeUnmounted = %v, want a way out", err)
+	r.Plan.Swap = &spec.Swap{Partition: 5, MiB: 4}
+	if err := fixPartitionTable(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 64<<20)
+	if _, err := f.ReadAt(got, 0); err != nil {
+		t.Fatal(err)
+	}
+	const backup = 64<<20 - 33*512
+	for _, zero := range [][2]int{{old, 6 << 20}, {57 << 20, backup}} {
+		if n := len(bytes.Trim(got[zero[0]:zero[1]], "\x00")); n != 0 {
+			t.Errorf("from %d to %d there are %d bytes of former contents", zero[0], zero[1], n)
+		}
+	}
+	if n := bytes.Count(got[6<<20:57<<20], []byte{0xa5}); n != 51<<20 {
+		t.Errorf("of the bytes far from all ends %d are left", n)
+	}
+	if !bytes.HasPrefix(got[64<<20-512:], []byte("EFI PART")) {
+		t.Error("the GPT has no backup")
+	}
+}
+
+// TestGrowthIsVerified has a file system that is damaged by what grows it and says that
+// it succeeded.
+func TestGrowthIsVerified(t *testing.T) {
+	t.Parallel()
+	needs(t, "debugfs")
+	for _, tt := range []struct {
+		name    string
+		damage  bool
+		unclean bool
+	}{{"sound", false, false}, {"damaged", true, true}} {
+		path := filepath.Join(t.TempDir(), "part")
+		if out, err := exec.Command("mke2fs", "-q", "-t", "ext4", path, "16M").CombinedOutput(); err != nil {
+			t.Fatalf("mke2fs: %v %s", err, out)
+		}
+		check(t, os.Truncate(path, 64<<20))
+		var notes []string
+		r := &Run{
+			Plan: &spec.Plan{}, Log: silent(), Load: func(string) error { return nil },
+			Emit: func(e report.Event) { notes = append(notes, e.Messages...) },
+		}
+		err := r.growVolume(t.Context(), filesystem.Volume{Path: path, Number: 1, Type: "ext4"}, func(v filesystem.Volume, _ string, _ bool) error {
+			if out, err := exec.Command("resize2fs", "-f", v.Path).CombinedOutput(); err != nil {
+				t.Fatalf("resize2fs: %v %s", err, out)
+			}
+			if tt.damage {
+				check(t, exec.Command("debugfs", "-w", "-R", "freeb 1 20", v.Path).Run())
+			}
+			return nil
+		})
+		if errors.Is(err, filesystem.ErrUnclean) != tt.unclean || err != nil && !tt.unclean {
+			t.Errorf("%s: growVolume = %v", tt.name, err)
+		}
+		want := []string{"the file system of partition 1 grew from 16777216 to 67108864 bytes"}
+		if diff := cmp.Diff(want, notes); diff != "" {
+			t.Errorf("%s: notes (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// TestFixPartitionTableVerifies has a disk that does not keep what is written.
+func TestFixPartitionTableVerifies(t *testing.T) {
+	t.Parallel()
+	r, _ := diskRun(t, oneGPT)
+	before, err := os.ReadFile(r.Disks[0].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Remap = func(int) error { return os.WriteFile(r.Disks[0].Path, before, 0o600) }
+	if err := fixPartitionTable(t.Context(), r); err == nil || !strings.Contains(err.Error(), "is not the one that was written") {
+		t.Errorf("fixPartitionTable = %v, want an error", err)
 	}
 }
 

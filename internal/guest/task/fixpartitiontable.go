@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
+	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/partition"
+	"snf-image/internal/report"
 )
 
 // fixPartitionTable grows the partition that lies last to the end of the disk
@@ -17,26 +20,64 @@ func fixPartitionTable(_ context.Context, r *Run) error {
 		return fmt.Errorf("opening the disk: %w", err)
 	}
 	defer disk.Close()
-	table, err := partition.Read(disk, r.Inspection.DiskBytes)
+	table, change, err := r.foresee(disk)
 	if err != nil {
-		return TableAdvice(err)
+		return err
 	}
-	change, err := table.Grow(swapOf(r))
-	if err != nil {
-		return TableAdvice(err)
-	}
-	if change.Unreachable > 0 {
-		r.Warn("an MBR reaches only the first 2 TiB of a disk: %d MiB at its end stay unused", change.Unreachable>>20)
+	r.warnOf(change)
+	// Nobody may see the new partitions with signatures of former contents in them.
+	for _, c := range change.Claimed {
+		if err := filesystem.Erase(disk, filesystem.Claim(c)); err != nil {
+			return err
+		}
 	}
 	if err := table.Write(disk); err != nil {
 		return err
 	}
+	r.noteTable(table)
 	if err := r.Remap(0); err != nil {
 		return fmt.Errorf("mapping the partitions anew: %w", err)
+	}
+	if err := verifyTable(disk, r.Inspection.DiskBytes, table); err != nil {
+		return err
 	}
 	r.ResizePartition = change.Last
 	if s := swapOf(r); s != nil {
 		r.SwapPartition = s.Number
+	}
+	return nil
+}
+
+func (r *Run) warnOf(change partition.Change) {
+	if change.Unreachable > 0 {
+		r.Warn("an MBR reaches only the first 2 TiB of a disk: %d MiB at its end stay unused", change.Unreachable>>20)
+	}
+	for _, n := range change.Stale {
+		r.Warn("entry %d of the hybrid MBR is not equal to a partition of the GPT, and is left as it is", n)
+	}
+}
+
+// noteTable notes which partitions were made or changed.
+func (r *Run) noteTable(table *partition.Table) {
+	for _, p := range table.Partitions {
+		i := slices.IndexFunc(r.Inspection.Partitions, func(o report.Partition) bool { return o.Number == p.Number })
+		switch {
+		case i < 0:
+			r.Note("partition %d was made, %d bytes", p.Number, p.Size)
+		case r.Inspection.Partitions[i].Size != p.Size:
+			r.Note("partition %d grew from %d to %d bytes", p.Number, r.Inspection.Partitions[i].Size, p.Size)
+		}
+	}
+}
+
+// verifyTable reads the table that was written.
+func verifyTable(disk partition.Disk, size int64, want *partition.Table) error {
+	got, err := partition.Read(disk, size)
+	if err != nil {
+		return fmt.Errorf("reading the partition table that was written: %w", err)
+	}
+	if !slices.Equal(got.Partitions, want.Partitions) {
+		return errors.New("the partition table on the disk is not the one that was written")
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/spec"
@@ -27,7 +29,7 @@ func mountImage(_ context.Context, r *Run) error {
 		}
 	}
 	if err := r.mount(root, r.Target); err != nil {
-		return err
+		return MountAdvice(err)
 	}
 	var err error
 	if r.Root, err = rootfs.Open(r.Target); err != nil {
@@ -73,10 +75,7 @@ func (r *Run) mountFstab() error {
 		case errors.Is(err, filesystem.ErrCoversRoot):
 			return fstabAdvice(fmt.Errorf("fstab entry for %s: %w", m.Point, err))
 		case err != nil:
-			return &Remedied{
-				fmt.Errorf("fstab entry for %s: %w", m.Point, err),
-				"give that entry of the image's /etc/fstab the option nofail",
-			}
+			return mountBelowAdvice(m.Point, err)
 		}
 	}
 	return nil
@@ -110,9 +109,44 @@ func (r *Run) unmounted(p string) string {
 	return ""
 }
 
+// What the administrator can do about a file system that cannot be mounted.
+const (
+	WithoutFeatures = "make the file system without the features that the kernel of the helper does not know"
+	RepairByHand    = "repair it with e2fsck -f, for example by snf-image helper shell"
+)
+
+// MountAdvice adds to the error of a mount that the kernel refused what the
+// administrator can do about it.
+func MountAdvice(err error) error {
+	if _, refused := errors.AsType[unix.Errno](err); !refused {
+		return err
+	}
+	if filesystem.Unsupported(err) {
+		return &Remedied{err, WithoutFeatures}
+	}
+	return &Remedied{err, RepairByHand}
+}
+
+// mountBelowAdvice is MountAdvice for an entry of fstab, which can be left out.
+func mountBelowAdvice(point string, err error) error {
+	remedy := "give that entry of the image's /etc/fstab the option nofail"
+	if r, ok := errors.AsType[*Remedied](MountAdvice(err)); ok {
+		remedy = r.Remedy + ", or " + remedy
+	}
+	return &Remedied{fmt.Errorf("fstab entry for %s: %w", point, err), remedy}
+}
+
 // mount mounts a volume on a directory of the helper, with the kernel modules
 // that takes.
 func (r *Run) mount(v filesystem.Volume, dir string) error {
+	if err := r.load(v); err != nil {
+		return err
+	}
+	return filesystem.Mount(v, dir, r.careful())
+}
+
+// load loads the kernel modules that mounting v takes.
+func (r *Run) load(v filesystem.Volume) error {
 	kinds := []string{v.Type}
 	if filesystem.IsExt(v.Type) && filesystem.HasQuota(v.Path) {
 		kinds = append(kinds, "quota")
@@ -122,7 +156,7 @@ func (r *Run) mount(v filesystem.Volume, dir string) error {
 			return err
 		}
 	}
-	return filesystem.Mount(v, dir, r.careful())
+	return nil
 }
 
 // careful says that the disk must be in order at any moment. During a deployment

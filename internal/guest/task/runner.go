@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"snf-image/internal/report"
@@ -14,12 +15,12 @@ import (
 // Runner works through the plan of a Run and accounts for every task of it.
 type Runner struct {
 	Run *Run
-	// Emit sends an event to the host.
-	Emit func(report.Event)
 	// Between is called after each task, when none of our programs runs.
 	Between func()
 	// OnFailure is called once after a task failed, the image as it is then.
 	OnFailure func(name string, err error)
+
+	reported []string // changed files that the host knows of
 }
 
 // Unknown returns the planned tasks this version does not have.
@@ -48,6 +49,7 @@ func (r *Runner) All(ctx context.Context) ([]report.TaskResult, error) {
 			continue
 		}
 		result, err := r.one(ctx, name)
+		r.tellChanged()
 		results = append(results, result)
 		if err != nil && failure == nil {
 			failed, failure = name, err
@@ -57,18 +59,31 @@ func (r *Runner) All(ctx context.Context) ([]report.TaskResult, error) {
 	return results, failure
 }
 
+// tellChanged tells the host which files the tasks changed since it was last called.
+func (r *Runner) tellChanged() {
+	if r.Run.Root == nil {
+		return
+	}
+	changed := r.Run.Root.Changed()
+	files := slices.DeleteFunc(slices.Clone(changed), func(name string) bool { return slices.Contains(r.reported, name) })
+	r.reported = changed
+	if len(files) > 0 {
+		r.Run.Emit(report.Event{Kind: report.Changed, Files: files})
+	}
+}
+
 // one runs one task between its two events.
 func (r *Runner) one(ctx context.Context, name string) (report.TaskResult, error) {
-	r.Emit(report.Event{Kind: report.TaskStart, Task: name})
+	r.Run.Emit(report.Event{Kind: report.TaskStart, Task: name})
 	r.Run.warnings = nil
 	start := time.Now()
 	err := r.attempt(ctx, name)
 	result := report.TaskResult{Name: name, Warnings: r.Run.warnings, Seconds: time.Since(start).Seconds()}
 	result.Outcome, result.Reason, err = outcome(err, len(result.Warnings) > 0)
 	if len(result.Warnings) > 0 {
-		r.Emit(report.Event{Kind: report.Warning, Task: name, Messages: result.Warnings})
+		r.Run.Emit(report.Event{Kind: report.Warning, Task: name, Messages: result.Warnings})
 	}
-	r.Emit(report.Event{Kind: report.TaskEnd, Task: name, Outcome: result.Outcome})
+	r.Run.Emit(report.Event{Kind: report.TaskEnd, Task: name, Outcome: result.Outcome})
 	r.Between()
 	return result, err
 }
@@ -100,6 +115,11 @@ func (r *Runner) attempt(ctx context.Context, name string) (err error) {
 	s, ok := find(name)
 	if !ok {
 		return errors.New("this task is not in this version")
+	}
+	if name != spec.UmountImage {
+		if err := timeLeft(ctx); err != nil {
+			return err
+		}
 	}
 	if property, ok := r.Run.Plan.Exclude[name]; ok {
 		r.Run.Warn("left out because of %s", property)

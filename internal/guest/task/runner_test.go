@@ -1,6 +1,7 @@
 package task
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -20,9 +21,9 @@ func silent() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil
 func runPlan(t *testing.T, plan *spec.Plan, r *Run) (wire []string, results []report.TaskResult, err error) {
 	t.Helper()
 	r.Plan, r.Log = plan, silent()
+	r.Emit = func(e report.Event) { wire = append(wire, line(e)) }
 	runner := &Runner{
 		Run:       r,
-		Emit:      func(e report.Event) { wire = append(wire, line(e)) },
 		Between:   func() { wire = append(wire, "between") },
 		OnFailure: func(name string, err error) { wire = append(wire, "failed "+name) },
 	}
@@ -78,6 +79,21 @@ func TestRunnerAfterFailure(t *testing.T) {
 	}
 	if n := strings.Count(strings.Join(wire, "\n"), "failed FixPartitionTable"); n != 1 {
 		t.Errorf("OnFailure was called %d times, want once", n)
+	}
+}
+
+// TestRunnerOutOfTime begins nothing more when the time is up, but unmounts.
+func TestRunnerOutOfTime(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(spec.ErrTimeUp)
+	r := &Run{Plan: &spec.Plan{Tasks: []string{spec.AddSwap, spec.UmountImage}}, Log: silent(), Emit: func(report.Event) {}, Target: "/nonexistent"}
+	results, err := (&Runner{Run: r, Between: func() {}, OnFailure: func(string, error) {}}).All(ctx)
+	if !errors.Is(err, spec.ErrTimeUp) {
+		t.Errorf("All = %v, want %v", err, spec.ErrTimeUp)
+	}
+	if len(results) != 2 || results[0].Outcome != report.Failed || results[1].Outcome != report.Done {
+		t.Errorf("results = %+v", results)
 	}
 }
 

@@ -48,7 +48,10 @@ type Run struct {
 	// Load loads the kernel modules a type of file system needs, or "quota".
 	Load func(kind string) error
 	Log  *slog.Logger
+	// Emit sends an event to the host.
+	Emit func(report.Event)
 
+	checked  int // the partition whose file system was looked at as a whole, 0 for none
 	warnings []string
 	// elsewhere are the mount points of the image's fstab where nothing is mounted.
 	elsewhere []string
@@ -67,6 +70,21 @@ func (d Disk) Partition(n int) string { return fmt.Sprintf("%s%d", d.Path, n) }
 // Warn adds a warning to the result of the running task.
 func (r *Run) Warn(format string, args ...any) {
 	r.warnings = append(r.warnings, fmt.Sprintf(format, args...))
+}
+
+// Note tells the host at once what was changed on the disk beside files: should this
+// helper be killed, it is known.
+func (r *Run) Note(format string, args ...any) {
+	r.Emit(report.Event{Kind: report.Changed, Messages: []string{fmt.Sprintf(format, args...)}})
+}
+
+// timeLeft returns spec.ErrTimeUp when ctx has ended. It is asked between steps: none
+// that changes a living disk is interrupted.
+func timeLeft(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("not begun: %w", spec.ErrTimeUp)
+	}
+	return nil
 }
 
 // Skipped is the error of a task that had nothing to do.

@@ -30,6 +30,7 @@ func (r *run) customize(parent context.Context, h *helperRun, keys *future[[]spe
 	}
 	if err != nil {
 		err = r.helperError(err, h)
+		r.listChanged()
 		r.mark("the helper has ended")
 		r.mark("the machine is not customised")
 		return err
@@ -39,16 +40,27 @@ func (r *run) customize(parent context.Context, h *helperRun, keys *future[[]spe
 	return nil
 }
 
-// softTimeout bounds what the helper may take once it has the disk.
+// softTimeout bounds what the helper may take once it has the disk. On the disk of a
+// living machine the helper itself keeps to that limit, between steps: one that
+// repairs or grows a file system, and the look at the outcome, are not interrupted
+// before they have had the time they may need.
 func (r *run) softTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	if r.Config.HelperSoftTimeout == 0 {
+	limit := r.Config.HelperSoftTimeout
+	if limit == 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, r.Config.HelperSoftTimeout, errSoftTimeout)
+	if r.living() {
+		limit += 2 * spec.StepLimit(r.disks[0].Size)
+	}
+	return context.WithTimeoutCause(ctx, limit, errSoftTimeout)
 }
+
+// living reports whether the disk is one of a living machine, that is to stay sound.
+func (r *run) living() bool { return r.plan.Mode == spec.ModeCustomize }
 
 // converse speaks the protocol from disk-ready to the result.
 func (r *run) converse(ctx context.Context, h *helperRun, keys *future[[]spec.HostKey]) (*report.Result, error) {
+	r.touched = true
 	if err := h.talk.send(ctx, channel.DiskReady, nil); err != nil {
 		return nil, err
 	}
@@ -79,6 +91,7 @@ func (r *run) converse(ctx context.Context, h *helperRun, keys *future[[]spec.Ho
 		if e.Kind == report.Debug {
 			r.debug(e)
 		}
+		r.record.noteChanges(e)
 		bounded.Event(e)
 	})
 }
@@ -94,11 +107,16 @@ func premature(result *report.Result) error {
 // listChanged says in the log what a failed customisation of a living machine
 // had changed before.
 func (r *run) listChanged() {
-	if r.plan.Mode != spec.ModeCustomize || len(r.record.Changed) == 0 {
+	if !r.living() {
 		return
 	}
-	r.Log.Warn(fmt.Sprintf("%d files had been changed before the failure: %s",
-		len(r.record.Changed), strings.Join(r.record.Changed[:min(len(r.record.Changed), maxListed)], " ")))
+	if changes := r.record.Disk.Changes; len(changes) > 0 {
+		r.Log.Warn("the disk had been changed before the failure: " + strings.Join(changes, ", "))
+	}
+	if files := r.record.Changed; len(files) > 0 {
+		r.Log.Warn(fmt.Sprintf("%d files had been changed before the failure: %s",
+			len(files), strings.Join(files[:min(len(files), maxListed)], " ")))
+	}
 }
 
 // maxListed bounds the files a log line names; the report has all of them.
@@ -109,7 +127,7 @@ func (r *run) judge(ctx context.Context, h *helperRun, result *report.Result) er
 	r.record.finished(result)
 	r.record.used("tasks", h.machine.CPU())
 	if result.Error != "" {
-		r.listChanged()
+		r.touched = !r.living() || len(r.record.Disk.Changes)+len(r.record.Changed) > 0
 		return r.taskFailure(result)
 	}
 	if err := earned(result, &r.plan); err != nil {
@@ -169,7 +187,7 @@ func (r *run) helperError(err error, h *helperRun) error {
 		return &report.Failure{
 			Kind: report.Timeout, What: "customising the machine", On: on,
 			Cause:  fmt.Errorf("%w after %s", err, r.Config.HelperSoftTimeout),
-			Remedy: "raise HELPER_SOFT_TIMEOUT, or see what the last task was waiting for",
+			Remedy: raiseTimeout,
 		}
 	}
 	if broken || silent {

@@ -56,7 +56,8 @@ type run struct {
 	plan   spec.Plan
 	record *record
 
-	debugged int // the agent's debug messages so far
+	touched  bool // something may have been written to a disk
+	debugged int  // the agent's debug messages so far
 	redactor spec.Redactor
 }
 
@@ -68,10 +69,11 @@ func Run(ctx context.Context, req Request) (*report.Deployment, error) {
 	err := r.check(ctx, target.Options{})
 	if err == nil {
 		err = r.explain(r.make(ctx))
-	} else {
-		r.undo()
 	}
 	if err != nil {
+		if !r.touched {
+			r.undo()
+		}
 		r.Sink.Send(r.lament(err))
 	} else {
 		r.conclude()
@@ -106,6 +108,7 @@ func (r *run) explain(err error) error {
 
 // make does the work; everything that could be refused has been.
 func (r *run) make(ctx context.Context) error {
+	r.touched = r.image != nil
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	for _, d := range r.disks {
@@ -197,7 +200,7 @@ func (r *run) commit(ctx context.Context) error {
 	return r.disks[0].Explain(target.Commit(ctx, r.disks[0], r.ends.head, r.ends.tail))
 }
 
-// undo takes back the length of disk files, after a check that failed.
+// undo takes back the length of disk files, after a run that wrote nothing to them.
 func (r *run) undo() {
 	for _, d := range r.disks {
 		if err := d.Undo(); err != nil {

@@ -91,10 +91,29 @@ func (rec *record) confined(what string, layers []string) {
 	}
 }
 
+// maxDiskChanges and maxChangedFiles bound what is recorded of a helper's changes.
+const (
+	maxDiskChanges  = 64
+	maxChangedFiles = 1000
+)
+
+// noteChanges records what a helper says it changed, while it goes on: it may not live to
+// send its result.
+func (rec *record) noteChanges(e report.Event) {
+	if e.Kind != report.Changed {
+		return
+	}
+	disk, files := report.BoundChanges(e, maxDiskChanges-len(rec.Disk.Changes), maxChangedFiles-len(rec.Changed))
+	rec.Disk.Changes, rec.Changed = append(rec.Disk.Changes, disk...), append(rec.Changed, files...)
+}
+
 // finished takes the tasks and the changed files from the agent's word.
 func (rec *record) finished(result *report.Result) {
 	bounded := report.BoundResult(*result)
-	rec.Tasks, rec.Changed = bounded.Tasks, bounded.Changed
+	rec.Tasks = bounded.Tasks
+	if bounded.Changed != nil { // all of them
+		rec.Changed = bounded.Changed
+	}
 	for _, t := range bounded.Tasks {
 		for _, w := range t.Warnings {
 			rec.Warnings = append(rec.Warnings, t.Name+": "+w)
@@ -155,11 +174,23 @@ func (r *run) taskFailure(result *report.Result) error {
 		if t.Outcome == report.Failed {
 			f.What = "running task " + t.Name
 			f.Cause = errors.New(strings.TrimPrefix(bounded.Error, t.Name+": ")) // once is enough
-			return f
+			return r.outOfTime(result, f)
 		}
 	}
 	if r.image != nil && r.record.System == nil {
 		f.Kind, f.What, f.On = report.Image, "inspecting the image", r.image.Path
 	}
+	return r.outOfTime(result, f)
+}
+
+// outOfTime makes f the failure of a time limit if that is why the helper stopped.
+func (r *run) outOfTime(result *report.Result, f *report.Failure) *report.Failure {
+	if result.TimedOut {
+		f.Kind, f.Remedy = report.Timeout, raiseTimeout
+		f.Cause = fmt.Errorf("%w (HELPER_SOFT_TIMEOUT is %s)", f.Cause, r.Config.HelperSoftTimeout)
+	}
 	return f
 }
+
+// raiseTimeout is the remedy of a customisation that took too long.
+const raiseTimeout = "raise HELPER_SOFT_TIMEOUT, or see what the last task was waiting for"

@@ -1,0 +1,82 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/partition"
+	"snf-image/internal/spec"
+)
+
+// Prepare refuses what cannot work, before anything is written. On the disk of a living
+// machine it then makes sure of the file systems that the first tasks change: a
+// partition table is not edited around one that needs a person to repair it.
+func (r *Run) Prepare(ctx context.Context) error {
+	grows, err := r.foreseeGrowth()
+	if err != nil || !r.careful() {
+		return err
+	}
+	if v, ok := r.volume(0, grows); ok && grows > 0 {
+		if err := r.checkVolume(ctx, v, true); err != nil {
+			return err
+		}
+		r.checked = grows
+	}
+	root, ok := r.volume(0, r.Inspection.RootPartition)
+	if !ok || root.Number == r.checked || !filesystem.IsExt(root.Type) {
+		return nil
+	}
+	return r.checkVolume(ctx, root, false)
+}
+
+// foreseeGrowth returns the number of the partition whose file system is going to grow,
+// 0 for none. Its error is what cannot work on the first disk: a partition table that
+// cannot be edited, and a file system that cannot become as large as its partition.
+func (r *Run) foreseeGrowth() (int, error) {
+	if !r.wanted(spec.FixPartitionTable) {
+		return 0, nil
+	}
+	disk, err := os.Open(r.Disks[0].Path)
+	if err != nil {
+		return 0, fmt.Errorf("opening the disk: %w", err)
+	}
+	defer disk.Close()
+	table, change, err := r.foresee(disk)
+	if err != nil {
+		return 0, err
+	}
+	p, _ := table.Partition(change.Last)
+	v, ok := r.volume(0, change.Last)
+	if !ok || !filesystem.IsExt(v.Type) || !r.wanted(spec.FilesystemResizeUnmounted) {
+		return 0, nil
+	}
+	if err := filesystem.CanFill(v.Path, p.Size); err != nil {
+		return 0, growAdvice(fmt.Errorf("growing the file system of partition %d to %d bytes: %w", p.Number, p.Size, err))
+	}
+	if change.Grown == 0 && filesystem.Fills(v.Path) {
+		return 0, nil
+	}
+	return p.Number, nil
+}
+
+// foresee reads the table and changes it in memory.
+func (r *Run) foresee(disk *os.File) (*partition.Table, partition.Change, error) {
+	table, err := partition.Read(disk, r.Inspection.DiskBytes)
+	if err != nil {
+		return nil, partition.Change{}, TableAdvice(err)
+	}
+	change, err := table.Grow(swapOf(r))
+	if err != nil {
+		return nil, change, TableAdvice(err)
+	}
+	return table, change, nil
+}
+
+// wanted reports whether a task is planned and not left out.
+func (r *Run) wanted(task string) bool {
+	_, excluded := r.Plan.Exclude[task]
+	return slices.Contains(r.Plan.Tasks, task) && !excluded
+}
