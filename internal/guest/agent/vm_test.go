@@ -419,7 +419,7 @@ func TestRefusedInVM(t *testing.T) {
 		damage       int64
 		text, remedy string
 	}{
-		{"no system", "label: dos\n2048,,83\n", 0, "no operating system is found on the disk", "ROOT_PARTITION"},
+		{"no system", "label: dos\n2048,,83\n", 0, "no operating system is found on the disk", "fetch or make the image again"},
 		{"damaged GPT", "label: gpt\n2048,,L\n", 512 + 60, "checksum of the GPT header does not match", "sgdisk -e"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -258,4 +259,33 @@ func rewrite(t *testing.T, dir string, m *Manifest) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, manifestName), b)
+}
+
+// TestSealWaits seals a memory file that is mapped for writing for a moment more, which
+// is what the kernel refuses at first.
+func TestSealWaits(t *testing.T) {
+	t.Parallel()
+	fd, err := unix.MemfdCreate("busy", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := os.NewFile(uintptr(fd), "busy")
+	defer memory.Close()
+	if err := memory.Truncate(4096); err != nil {
+		t.Fatal(err)
+	}
+	mapped, err := unix.Mmap(fd, 0, 4096, unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.FcntlInt(memory.Fd(), unix.F_ADD_SEALS, seals); !errors.Is(err, unix.EBUSY) {
+		t.Fatalf("sealing a mapped file = %v, want EBUSY", err)
+	}
+	time.AfterFunc(200*time.Millisecond, func() { _ = unix.Munmap(mapped) })
+	if err := seal(memory); err != nil {
+		t.Errorf("seal() = %v", err)
+	}
+	if _, err := memory.WriteAt([]byte("x"), 0); !errors.Is(err, unix.EPERM) {
+		t.Errorf("writing to the sealed file = %v, want EPERM", err)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,7 +39,7 @@ func fill(memory *os.File, name string, want File) error {
 	if err := copyTo(memory, name, want.Size); err != nil {
 		return err
 	}
-	if _, err := unix.FcntlInt(memory.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+	if err := seal(memory); err != nil {
 		return fmt.Errorf("sealing a memory file: %w", err)
 	}
 	digest, err := digestMemory(memory, want.Size)
@@ -49,6 +50,21 @@ func fill(memory *os.File, name string, want File) error {
 		return errDigest
 	}
 	return nil
+}
+
+// sealPatience is how long sealing waits for the kernel to let go of pages.
+const sealPatience = 10 * time.Second
+
+// seal freezes memory. The kernel refuses that with EBUSY while anything else holds one
+// of the pages, as what copied them may do for a moment; on a busy node that outlasts the
+// fraction of a second it waits by itself (mm/memfd.c, memfd_wait_for_pins).
+func seal(memory *os.File) error {
+	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		_, err := unix.FcntlInt(memory.Fd(), unix.F_ADD_SEALS, seals)
+		if !errors.Is(err, unix.EBUSY) || time.Since(begin) > sealPatience {
+			return err
+		}
+	}
 }
 
 // copyTo copies exactly size bytes of the regular file name.
