@@ -8,10 +8,9 @@ import (
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/task"
+	"snf-image/internal/spec"
 )
-
-// maxFstab bounds the size of an fstab, in bytes.
-const maxFstab = 1 << 20
 
 // look mounts a volume read-only, and in it what its fstab names, and looks at
 // the tree: /usr or /etc/ssh may lie elsewhere.
@@ -26,39 +25,33 @@ func (s *session) look(v filesystem.Volume, volumes []filesystem.Volume) (system
 		return system, err
 	}
 	defer root.Close()
-	releases := s.mountRest(root, volumes)
+	releases, problem := s.mountRest(root, volumes)
 	system = inspect.Look(root)
+	if problem != nil && s.plan.Mode == spec.ModeInspect { // else MountImage fails with it
+		system.Warnings = append(system.Warnings, "only the root file system was looked at: "+problem.Error())
+	}
 	for _, release := range slices.Backward(releases) {
 		err = errors.Join(err, release())
 	}
 	return system, err
 }
 
-// mountRest mounts what the fstab of root names as far as that can be done.
-// MountImage tells what cannot.
-func (s *session) mountRest(root *rootfs.Root, volumes []filesystem.Volume) (releases []func() error) {
-	data, err := root.ReadFile("/etc/fstab", maxFstab)
-	if err != nil {
-		return nil
-	}
-	mounts, _, err := filesystem.Resolve(filesystem.ParseFstab(data), volumes)
-	if err != nil {
-		s.log.Info("looking at the root file system alone", "reason", err)
-		return nil
-	}
-	for _, m := range mounts {
-		point, err := root.RealPath(m.Point)
-		if err != nil || point == "/" || !root.IsDir(point) {
-			continue
-		}
-		release, err := s.mountOne(m.Volume, filepath.Join(target, point))
+// mountRest mounts what the fstab of root names as far as that can be done, by
+// the code of MountImage, which tells what cannot.
+func (s *session) mountRest(root *rootfs.Root, volumes []filesystem.Volume) (releases []func() error, err error) {
+	_, err = task.MountFstab(root, volumes, func(v filesystem.Volume, point string) error {
+		release, err := s.mountOne(v, filepath.Join(target, point))
 		if err != nil {
-			s.log.Info("looking at the image without a file system", "point", m.Point, "reason", err)
-			continue
+			s.log.Info("looking at the image without a file system", "point", point, "reason", err)
+			return nil
 		}
 		releases = append(releases, release)
+		return nil
+	})
+	if err != nil {
+		s.log.Info("not all of the image's fstab is mounted to look at it", "reason", err)
 	}
-	return releases
+	return releases, err
 }
 
 // mountOne mounts a volume read-only, with the kernel modules that takes.

@@ -12,7 +12,7 @@ import (
 // Server is the configuration of the image's SSH server as far as it matters
 // to us.
 type Server struct {
-	Installed  bool // there is a server program
+	Installed  bool // there is a server program, or a key one made
 	Configured bool // there is a configuration file
 	// HostKeys are the private key files the server would load, in its order,
 	// those it names and, if it names none, the built-in ones.
@@ -57,6 +57,9 @@ func SSH(root *rootfs.Root) (Server, error) {
 	for _, p := range []string{"/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd", "/sbin/sshd"} {
 		s.Installed = s.Installed || root.IsRegular(p)
 	}
+	// A key tells that somebody started a server, wherever its program is.
+	keys, _ := root.Glob(sshDir + "/ssh_host_*_key")
+	s.Installed = s.Installed || len(keys) > 0
 	r := sshReader{root: root}
 	var err error
 	if s.Configured {
@@ -173,10 +176,10 @@ func (r *sshReader) include(patterns []string, depth int, conditions []match) er
 }
 
 func (r *sshReader) addHostKey(p string) {
-	if !strings.HasPrefix(p, "/") || len(r.hostKeys) >= maxIncluded {
+	if len(r.hostKeys) >= maxIncluded {
 		return
 	}
-	p = path.Clean(p)
+	p = path.Clean("/" + p) // servers are started in the root directory
 	if !slices.ContainsFunc(r.hostKeys, func(k HostKey) bool { return k.Path == p }) {
 		k := HostKey{Path: p, Type: r.typeOf(p)}
 		if k.Obsolete = k.Type == dsaType; !slices.Contains(hostKeyTypes, k.Type) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"snf-image/internal/guest/inspect"
@@ -29,29 +30,52 @@ func deleteSSHKeys(_ context.Context, r *Run) error {
 		return Skip("the image has no SSH server")
 	}
 	if !server.Configured {
-		r.Warn("the image has no /etc/ssh/sshd_config: only /etc/ssh/ssh_host_* were removed")
+		r.Warn("the image has no /etc/ssh/sshd_config: only /etc/ssh/ssh_host_* were replaced")
 	}
 	fresh, err := freshKeys(r, server)
 	if err != nil {
 		return err
 	}
-	for _, k := range fresh {
-		old = append(old, k.path, k.path+".pub")
+	if old, err = writeHostKeys(r.Root, fresh, old); err != nil {
+		return err
 	}
 	for _, p := range old {
 		if err := removeKey(r, p); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// writeHostKeys writes the new keys, each in the place of its old one, and returns
+// what is left to remove of old. Nothing is removed before: on a full file system
+// the server keeps its keys.
+func writeHostKeys(root *rootfs.Root, fresh []freshKey, old []string) ([]string, error) {
 	for _, k := range fresh {
 		if k.key == nil {
+			old = append(old, k.path, k.path+".pub")
 			continue
 		}
-		if err := writeHostKey(r.Root, k.path, *k.key); err != nil {
-			return err
+		if err := writeHostKey(root, k.path, *k.key); err != nil {
+			return nil, err
 		}
+		written := realKey(root, k.path)
+		old = slices.DeleteFunc(old, func(p string) bool {
+			p = realKey(root, p)
+			return p == written || p == written+".pub"
+		})
 	}
-	return nil
+	return old, nil
+}
+
+// realKey returns p with the links of its directory resolved: one key may have
+// two names.
+func realKey(root *rootfs.Root, p string) string {
+	dir, err := root.RealPath(path.Dir(p))
+	if err != nil {
+		return p
+	}
+	return path.Join(dir, path.Base(p))
 }
 
 // freshKey is a host key that is replaced, or only removed.

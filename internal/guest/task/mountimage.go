@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,9 +14,6 @@ import (
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/spec"
 )
-
-// maxFstab bounds the size of an fstab.
-const maxFstab = 1 << 20
 
 // mountImage mounts the root file system and what its fstab names.
 func mountImage(_ context.Context, r *Run) error {
@@ -45,62 +41,22 @@ func mountImage(_ context.Context, r *Run) error {
 	return r.mountFstab()
 }
 
+// mountFstab mounts what the image's fstab names.
 func (r *Run) mountFstab() error {
-	data, err := r.Root.ReadFile("/etc/fstab", maxFstab)
-	if rootfs.IsNotExist(err) {
-		r.Warn("the image has no /etc/fstab, only its root file system is mounted")
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	entries := filesystem.ParseFstab(data)
-	for _, e := range entries {
-		if strings.Trim(e.Point, "/") != "" && strings.HasPrefix(e.Point, "/") {
-			r.elsewhere = append(r.elsewhere, path.Clean(e.Point))
-		}
-	}
-	mounts, warnings, err := filesystem.Resolve(entries, r.Volumes)
-	if err != nil {
-		return fstabAdvice(err)
-	}
-	for _, w := range warnings {
-		r.Warn("%s", w)
-	}
-	for _, m := range mounts {
-		err := r.mountBelow(m)
-		switch {
-		case err != nil && m.Optional && !errors.Is(err, filesystem.ErrCoversRoot):
-			r.Warn("fstab: %s is not mounted: %v", m.Point, err)
-		case errors.Is(err, filesystem.ErrCoversRoot):
-			return fstabAdvice(fmt.Errorf("fstab entry for %s: %w", m.Point, err))
-		case err != nil:
-			return mountBelowAdvice(m.Point, err)
-		}
-	}
-	return nil
-}
-
-// mountBelow mounts m where its mount point leads inside the image.
-func (r *Run) mountBelow(m filesystem.Mounting) error {
-	point, err := r.Root.RealPath(m.Point)
-	if err != nil || !r.Root.IsDir(point) {
-		r.Warn("fstab: %s is not mounted: the image has no such directory", m.Point)
-		return nil
-	}
-	if point == "/" {
-		return filesystem.ErrCoversRoot
-	}
-	if err := r.mount(m.Volume, filepath.Join(r.Target, point)); err != nil {
-		return err
-	}
-	r.elsewhere = slices.DeleteFunc(r.elsewhere, func(p string) bool { return p == m.Point })
-	return nil
+	f, err := MountFstab(r.Root, r.Volumes, func(v filesystem.Volume, point string) error {
+		return r.mount(v, filepath.Join(r.Target, point))
+	})
+	r.warnings = append(r.warnings, f.Warnings...)
+	r.elsewhere = f.Elsewhere
+	return err
 }
 
 // unmounted returns the mount point below which p lies, of a file system that
 // the machine will mount there but that is not mounted now, or "".
 func (r *Run) unmounted(p string) string {
+	if dir, err := r.Root.RealPath(path.Dir(p)); err == nil {
+		p = path.Join(dir, path.Base(p))
+	}
 	for _, point := range r.elsewhere {
 		if strings.HasPrefix(p, point+"/") {
 			return point
@@ -162,13 +118,3 @@ func (r *Run) load(v filesystem.Volume) error {
 // careful says that the disk must be in order at any moment. During a deployment
 // it counts for nothing until the host has committed it.
 func (r *Run) careful() bool { return r.Plan.Mode != spec.ModeDeploy }
-
-func fstabAdvice(err error) error {
-	if errors.Is(err, filesystem.ErrCoversRoot) {
-		return &Remedied{err, "correct the image's /etc/fstab"}
-	}
-	if errors.Is(err, filesystem.ErrNotPersistent) {
-		return &Remedied{err, "use UUID= or LABEL= in the image's /etc/fstab, or the option nofail"}
-	}
-	return &Remedied{err, "correct the image's /etc/fstab, or give that entry the option nofail"}
-}
