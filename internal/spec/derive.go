@@ -42,7 +42,11 @@ func (s *Spec) Plan(o PlanOptions) Plan {
 	}
 	p.OSFamily, p.RootPartition = s.family()
 	delete(p.Properties, PropCustomTask)
-	for _, name := range p.Tasks {
+	excludable := p.Tasks
+	if len(p.Tasks) > 0 { // until it is a task, UmountImage does its work
+		excludable = append(slices.Clip(p.Tasks), SELinuxAutorelabel)
+	}
+	for _, name := range excludable {
 		if property := s.Exclusions()[name]; property != "" {
 			p.Exclude[name] = property
 		}

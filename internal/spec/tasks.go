@@ -59,7 +59,7 @@ func AllTasks() []Task {
 		{ConfigureNetwork, 50, true, "the image's own network configuration describes the instance's NICs", ""},
 		{DeleteSSHKeys, 50, true, "the image's SSH host keys are replaced by fresh ones", ""},
 		{DisableRemoteDesktopConnections, 50, true, "no remote desktop until the set-up of Windows is complete", "Windows"},
-		{SELinuxAutorelabel, 50, true, "SELinux labels are made anew on first boot", "SELinux"},
+		{SELinuxAutorelabel, 50, true, "SELinux labels are made anew on first boot", "SELinux labels (UmountImage writes `/.autorelabel`)"},
 		{EnforcePersonality, 60, true, "the files of img_personality are injected", ""},
 		{RunCustomTask, 70, true, "the program of CUSTOM_TASK runs with the image mounted", ""},
 		{UmountImage, 80, false, "the image is unmounted", ""},

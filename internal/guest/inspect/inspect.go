@@ -60,6 +60,11 @@ func Name(root *rootfs.Root) (distribution, host string) {
 	return distribution, hostname(root)
 }
 
+// Systemd reports whether systemd is the init of the image.
+func Systemd(root *rootfs.Root) bool {
+	return root.IsRegular("/usr/lib/systemd/systemd") || root.IsRegular("/lib/systemd/systemd")
+}
+
 // warn keeps an error as a warning, unless it says that nothing is there.
 func (s *System) warn(err error) {
 	if err != nil && !rootfs.IsNotExist(err) {

@@ -64,10 +64,12 @@ func writeIPv4(b *strings.Builder, i Interface) {
 	switch i.IPv4 {
 	case DHCP:
 		fmt.Fprintf(b, "iface %s inet dhcp\n", i.Name)
+		writeMetric(b, i.Metric4)
 	case Static:
 		fmt.Fprintf(b, "iface %s inet static\n\taddress %s\n", i.Name, i.Address4)
 		if i.Gateway4.IsValid() {
 			fmt.Fprintf(b, "\tgateway %s\n", i.Gateway4)
+			writeMetric(b, i.Metric4)
 		}
 	}
 }
@@ -86,7 +88,14 @@ func writeIPv6(b *strings.Builder, i Interface) {
 		fmt.Fprintf(b, "iface %s inet6 static\n\taddress %s\n", i.Name, i.Address6)
 		if i.Gateway6.IsValid() {
 			fmt.Fprintf(b, "\tgateway %s\n", i.Gateway6)
+			writeMetric(b, i.Metric6)
 		}
+	}
+}
+
+func writeMetric(b *strings.Builder, metric int) {
+	if metric > 0 {
+		fmt.Fprintf(b, "\tmetric %d\n", metric)
 	}
 }
 

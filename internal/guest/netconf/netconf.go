@@ -29,6 +29,8 @@ type Interface struct {
 	// that there is none.
 	Address4, Address6 netip.Prefix
 	Gateway4, Gateway6 netip.Addr
+	// Metrics of the default routes, 0 where none is needed.
+	Metric4, Metric6 int
 }
 
 // Method is how an interface gets its addresses of one family.
@@ -72,6 +74,7 @@ func Plan(nics []spec.NIC, tags Tags, defaultNIC string) ([]Interface, error) {
 			return nil, err
 		}
 	}
+	rankRoutes(out)
 	return out, nil
 }
 

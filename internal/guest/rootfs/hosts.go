@@ -27,6 +27,31 @@ func RenameLoopback(data []byte, old, name string) []byte {
 	})
 }
 
+// LeaveLoopback takes old, whole and as its first label, from the names of the
+// loopback addresses. The names of localhost stay, as does name itself.
+func LeaveLoopback(data []byte, old, name string) []byte {
+	label, _, _ := strings.Cut(old, ".")
+	if label == "" || label == "localhost" || old == name {
+		return data
+	}
+	leave := func(names string) string {
+		var out []string
+		for _, n := range strings.Fields(names) {
+			if n != label && (n == name || !strings.HasPrefix(n, label+".")) {
+				out = append(out, n)
+			}
+		}
+		switch len(out) {
+		case len(strings.Fields(names)):
+			return names
+		case 0: // a line needs a name
+			return "localhost"
+		}
+		return strings.Join(out, " ")
+	}
+	return editHosts(editHosts(data, "127.0.0.1", leave), "::1", leave)
+}
+
 // editHosts passes the names of each line for address to edit.
 func editHosts(data []byte, address string, edit func(names string) string) []byte {
 	lines := SplitLines(data)

@@ -53,3 +53,15 @@ func getXattr(f *os.File, name string) ([]byte, error) {
 	}
 	return buf[:n], nil
 }
+
+// HasXattr reports whether what is at p itself, of whatever kind, has an extended
+// attribute of that name. It has none when nothing is there.
+func (r *Root) HasXattr(p, name string) bool {
+	at, err := r.parent(p)
+	if err != nil {
+		return false
+	}
+	defer at.close()
+	_, err = unix.Lgetxattr(fmt.Sprintf("/proc/self/fd/%d/%s", at.fd(), at.base), name, nil)
+	return err == nil
+}

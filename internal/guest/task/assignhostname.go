@@ -36,13 +36,13 @@ func assignHostname(_ context.Context, r *Run) error {
 func isControlOrSpace(c rune) bool { return c <= ' ' || c == 0x7f }
 
 // writeHostname writes the name where the distribution reads it. /etc/hostname
-// wins where it exists, for systemd reads it on all of them.
+// wins where it exists or systemd is the init, which reads it on all of them.
 func writeHostname(root *rootfs.Root, distribution, name string) error {
 	whole := func([]byte) ([]byte, error) { return []byte(name + "\n"), nil }
 	variable := func(key string) func([]byte) ([]byte, error) {
 		return func(old []byte) ([]byte, error) { return rootfs.SetAssignment(old, key, name), nil }
 	}
-	if present(root, "/etc/hostname") {
+	if present(root, "/etc/hostname") || inspect.Systemd(root) {
 		return edit(root, "/etc/hostname", whole)
 	}
 	switch distribution {
@@ -86,14 +86,15 @@ func edit(root *rootfs.Root, p string, change func([]byte) ([]byte, error)) erro
 	return root.WriteFile(p, data, rootfs.Attr{Mode: 0o644})
 }
 
-// editHosts makes the name resolve where the image's own name did.
+// editHosts makes the name resolve where the image's own name did, and takes that
+// from the loopback address: it is another machine's now.
 func editHosts(root *rootfs.Root, distribution, old, name string) error {
 	err := root.Edit("/etc/hosts", func(data []byte) ([]byte, error) {
 		data = rootfs.RenameOwnHost(data, name)
 		if distribution == "arch" {
-			data = rootfs.RenameLoopback(data, old, name)
+			return rootfs.RenameLoopback(data, old, name), nil
 		}
-		return data, nil
+		return rootfs.LeaveLoopback(data, old, name), nil
 	})
 	if rootfs.IsNotExist(err) {
 		return nil

@@ -12,17 +12,26 @@ import (
 const (
 	machineID     = "/etc/machine-id"
 	dbusMachineID = "/var/lib/dbus/machine-id"
+	uninitialized = "uninitialized"
 )
 
 // changeMachineID gives the machine an identity of its own. A D-Bus file that
-// is a symbolic link stays one: what it leads to is changed.
+// is a symbolic link stays one: what it leads to is changed. A machine that has no
+// id, or says so, has never been booted, and makes one at its first boot, for which
+// units may wait (ConditionFirstBoot of systemd.unit(5)).
 func changeMachineID(_ context.Context, r *Run) error {
 	id := r.Plan.MachineID
 	if len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
 		return fmt.Errorf("the plan's machine id %q is not 32 lower-case hexadecimal digits", id)
 	}
 	for _, p := range []string{machineID, dbusMachineID} {
-		err := r.Root.Edit(p, func([]byte) ([]byte, error) { return []byte(id + "\n"), nil })
+		err := r.Root.Edit(p, func(old []byte) ([]byte, error) {
+			if strings.TrimSpace(string(old)) == uninitialized {
+				neverBooted(r, p)
+				return old, nil
+			}
+			return []byte(id + "\n"), nil
+		})
 		switch {
 		case rootfs.IsNotExist(err):
 			noMachineID(r, p)
@@ -31,6 +40,12 @@ func changeMachineID(_ context.Context, r *Run) error {
 		}
 	}
 	return nil
+}
+
+func neverBooted(r *Run, p string) {
+	if p == machineID { // else a copy, or a link to it
+		r.Warn("%s says that the machine was never booted: left as it is, the first boot makes an id", p)
+	}
 }
 
 // noMachineID warns that a system has no identity. The D-Bus copy is missing in many

@@ -63,6 +63,9 @@ func configureIfupdown(r *Run, interfaces []netconf.Interface) error {
 	if err := disableIncluded(r, old); err != nil {
 		return err
 	}
+	if err := freeNames(r, interfaces); err != nil {
+		return err
+	}
 	data := format.Render(interfaces)
 	if !exists {
 		if _, err := r.Root.MkdirAll(interfacesDir, rootfs.Attr{Mode: 0o755}); err != nil {

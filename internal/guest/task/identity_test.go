@@ -27,6 +27,7 @@ func TestAssignHostname(t *testing.T) {
 		"arch":              {map[string]string{"etc/os-release": "ID=arch\n"}, "etc/hostname", name + "\n", ""},
 		"arch rc.conf":      {map[string]string{"etc/os-release": "ID=arch\n", "etc/rc.conf": "HOSTNAME=old\n"}, "etc/rc.conf", "HOSTNAME=" + name + "\n", ""},
 		"coreos":            {map[string]string{"etc/os-release": "ID=coreos\n"}, "etc/hostname", name + "\n", ""},
+		"systemd alone":     {map[string]string{"etc/os-release": "ID=almalinux\n", "usr/lib/systemd/systemd": "x"}, "etc/hostname", name + "\n", ""},
 		"unknown":           {map[string]string{"etc/os-release": "ID=plan9\n"}, "", "", "found no /etc/hostname"},
 		"FIFO":              {map[string]string{"etc/hostname": "FIFO"}, "", "", "a FIFO"},
 		"link to FIFO":      {map[string]string{"etc/hostname": "-> f", "etc/f": "FIFO"}, "", "", "a FIFO"},
@@ -69,6 +70,33 @@ func TestAssignHostnameArchHosts(t *testing.T) {
 	}
 }
 
+// TestAssignHostnameLoopback has the image's own name at the loopback addresses.
+func TestAssignHostnameLoopback(t *testing.T) {
+	t.Parallel()
+	for hosts, want := range map[string]string{
+		"127.0.0.1\tlocalhost old.example.org old # x\n":     "127.0.0.1\tlocalhost # x\n",
+		"127.0.0.1 old\r\n::1 localhost old ip6-localhost\n": "127.0.0.1 localhost\r\n::1 localhost ip6-localhost\n",
+		"127.0.0.1 localhost older web1 old\n10.0.0.1 old\n": "127.0.0.1 localhost older web1\n10.0.0.1 old\n",
+		"127.0.0.1  localhost\tlocalhost.localdomain\n":      "127.0.0.1  localhost\tlocalhost.localdomain\n",
+	} {
+		r := newImageRun(t, map[string]string{"etc/os-release": "ID=debian\n", "etc/hostname": "old\n", "etc/hosts": hosts})
+		r.Plan.InstanceName = "web1"
+		check(t, r.do(t, assignHostname))
+		if got := r.content(t, "etc/hosts"); got != want {
+			t.Errorf("hosts = %q, want %q", got, want)
+		}
+	}
+	for _, old := range []string{"localhost", "localhost.localdomain", "web1"} {
+		hosts := "127.0.0.1 localhost localhost.localdomain web1\n"
+		r := newImageRun(t, map[string]string{"etc/hostname": old + "\n", "etc/hosts": hosts})
+		r.Plan.InstanceName = "web1"
+		check(t, r.do(t, assignHostname))
+		if got := r.content(t, "etc/hosts"); got != hosts {
+			t.Errorf("%s: hosts = %q, want them as they were", old, got)
+		}
+	}
+}
+
 func TestAssignHostnameNames(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{"": "no name", "a b": "white space", "a\nb": "white space", "a\x1b[1m": "white space"} {
@@ -106,6 +134,8 @@ func TestChangeMachineID(t *testing.T) {
 		"no D-Bus":      {map[string]string{"etc/machine-id": ""}, []string{"/etc/machine-id"}, 0, ""},
 		"no D-Bus copy": {map[string]string{"etc/machine-id": "", "usr/bin/dbus-daemon": ""}, []string{"/etc/machine-id"}, 0, ""},
 		"neither":       {map[string]string{"etc": "DIR"}, []string{}, 1, ""},
+		"never booted":  {map[string]string{"etc/machine-id": "uninitialized\n", "var/lib/dbus/machine-id": "old\n"}, []string{"/var/lib/dbus/machine-id"}, 1, ""},
+		"linked, never": {map[string]string{"etc/machine-id": "uninitialized\n", "var/lib/dbus/machine-id": "-> /etc/machine-id"}, []string{}, 1, ""},
 		"leads out":     {map[string]string{"etc/machine-id": "-> OUTSIDE/canary"}, []string{}, 1, ""},
 		"FIFO":          {map[string]string{"etc/machine-id": "FIFO"}, []string{}, 0, "a FIFO"},
 		"loop":          {map[string]string{"etc/machine-id": "-> machine-id"}, []string{}, 0, "too many levels"},

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 
 	"snf-image/internal/guest/filesystem"
 )
@@ -9,12 +10,12 @@ import (
 // umountImage writes everything back and unmounts the image. After another
 // task failed it runs too, whatever is mounted then.
 func umountImage(_ context.Context, r *Run) error {
+	var err error
 	if r.Root != nil {
+		err = relabel(r)
 		r.Changed = r.Root.Changed()
-		if err := r.Root.Close(); err != nil {
-			return err
-		}
+		err = errors.Join(err, r.Root.Close())
 		r.Root = nil
 	}
-	return filesystem.Unmount(r.Target)
+	return errors.Join(err, filesystem.Unmount(r.Target))
 }
