@@ -66,7 +66,7 @@ func checkRoutes(t *testing.T, j *job, interfaces string) {
 	t.Helper()
 	script := "set -e\nip link set lo up\n"
 	for _, name := range []string{"eth0", "eth1", "eth2", "eth3"} {
-		script += "ip link add " + name + " type dummy\n"
+		script += "ip link add " + name + " type veth peer name peer-" + name + "\nip link set peer-" + name + " up\n"
 		for line := range strings.Lines(ifup(t, j, interfaces, name)) {
 			if line = strings.TrimSpace(line); strings.HasPrefix(line, "ip ") {
 				script += line + "\n"

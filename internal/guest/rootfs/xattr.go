@@ -57,7 +57,7 @@ func getXattr(f *os.File, name string) ([]byte, error) {
 // HasXattr reports whether what is at p itself, of whatever kind, has an extended
 // attribute of that name. It has none when nothing is there.
 func (r *Root) HasXattr(p, name string) bool {
-	at, err := r.parent(p)
+	at, err := r.parent(p, ours)
 	if err != nil {
 		return false
 	}

@@ -54,6 +54,10 @@ func writeHostKeys(root *rootfs.Root, fresh []freshKey, old []string) ([]string,
 	for _, k := range fresh {
 		if k.key == nil {
 			old = append(old, k.path, k.path+".pub")
+		}
+	}
+	for _, k := range fresh {
+		if k.key == nil {
 			continue
 		}
 		if err := writeHostKey(root, k.path, *k.key); err != nil {
