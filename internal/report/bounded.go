@@ -79,9 +79,15 @@ func (b *Bounded) warning(e Event) {
 }
 
 // BoundChanges returns what an event says was changed, cleaned; of each kind no more
-// than so many.
+// than so many and a text that there were more, or nothing when the limit is below 0.
 func BoundChanges(e Event, changes, files int) (disk, changed []string) {
-	return cleanAll(e.Messages, max(changes, 0)), cleanAll(e.Files, max(files, 0))
+	if changes >= 0 {
+		disk = cleanAll(e.Messages, changes)
+	}
+	if files >= 0 {
+		changed = cleanAll(e.Files, files)
+	}
+	return disk, changed
 }
 
 // notice stands for all texts after the first MaxMessages.

@@ -103,6 +103,12 @@ func TestEndsBetweenSteps(t *testing.T) {
 		"partition 1 grew from 67108864 to 267386880 bytes", "the file system of partition 1 grew from 67108864 to 267386880 bytes",
 	})
 
+	tasks := readReport(t, reportFile).Tasks
+	if n := len(tasks); n == 0 || tasks[0].Name != "FixPartitionTable" || tasks[0].Outcome != report.Done ||
+		tasks[n-1].Name != "RunCustomTask" || tasks[n-1].Outcome != report.Failed {
+		t.Errorf("the report's tasks are %+v, want those that ended, and the one in which the helper did", tasks)
+	}
+
 	in := site.With(t, `HELPER_SOFT_TIMEOUT="15s"`)
 	o = in.Run(t, append(j.customized("--size", "512M", "--name", "web3", "--report", reportFile), custom("sleep 1000")...)...).
 		Fails(t, 9, `running task RunCustomTask, .*the time limit has passed \(HELPER_SOFT_TIMEOUT is 15s\); raise HELPER_SOFT_TIMEOUT`)

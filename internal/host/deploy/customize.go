@@ -40,19 +40,25 @@ func (r *run) customize(parent context.Context, h *helperRun, keys *future[[]spe
 	return nil
 }
 
-// softTimeout bounds what the helper may take once it has the disk. On the disk of a
-// living machine the helper itself keeps to that limit, between steps: one that
-// repairs or grows a file system, and the look at the outcome, are not interrupted
-// before they have had the time they may need.
+// softTimeout bounds what the helper may take once it has the disk.
 func (r *run) softTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	limit := r.Config.HelperSoftTimeout
+	limit := r.softLimit()
 	if limit == 0 {
 		return context.WithCancel(ctx)
 	}
-	if r.living() {
+	return context.WithTimeoutCause(ctx, limit, errSoftTimeout)
+}
+
+// softLimit is how long the helper may take, 0 for any time. On the disk of a living
+// machine the helper itself keeps to HELPER_SOFT_TIMEOUT, between steps: one that
+// repairs or grows a file system, and the look at the outcome, are not interrupted
+// before they have had the time they may need.
+func (r *run) softLimit() time.Duration {
+	limit := r.Config.HelperSoftTimeout
+	if limit > 0 && r.living() {
 		limit += 2 * spec.StepLimit(r.disks[0].Size)
 	}
-	return context.WithTimeoutCause(ctx, limit, errSoftTimeout)
+	return limit
 }
 
 // living reports whether the disk is one of a living machine, that is to stay sound.
@@ -91,7 +97,7 @@ func (r *run) converse(ctx context.Context, h *helperRun, keys *future[[]spec.Ho
 		if e.Kind == report.Debug {
 			r.debug(e)
 		}
-		r.record.noteChanges(e)
+		r.record.note(e, r.plan.Tasks)
 		bounded.Event(e)
 	})
 }
@@ -186,7 +192,7 @@ func (r *run) helperError(err error, h *helperRun) error {
 	if errors.Is(err, errSoftTimeout) {
 		return &report.Failure{
 			Kind: report.Timeout, What: "customising the machine", On: on,
-			Cause:  fmt.Errorf("%w after %s", err, r.Config.HelperSoftTimeout),
+			Cause:  fmt.Errorf("%w after %s", err, r.softLimit()),
 			Remedy: raiseTimeout,
 		}
 	}

@@ -21,6 +21,7 @@ type record struct {
 	report.Deployment
 	start time.Time
 	cpu   time.Duration // of the helper, up to the last step recorded
+	begun time.Time     // when the last task began
 }
 
 func newRecord(req Request) *record {
@@ -89,22 +90,6 @@ func (rec *record) confined(what string, layers []string) {
 	for _, l := range layers {
 		rec.Helper.Confinement = append(rec.Helper.Confinement, what+": "+l)
 	}
-}
-
-// maxDiskChanges and maxChangedFiles bound what is recorded of a helper's changes.
-const (
-	maxDiskChanges  = 64
-	maxChangedFiles = 1000
-)
-
-// noteChanges records what a helper says it changed, while it goes on: it may not live to
-// send its result.
-func (rec *record) noteChanges(e report.Event) {
-	if e.Kind != report.Changed {
-		return
-	}
-	disk, files := report.BoundChanges(e, maxDiskChanges-len(rec.Disk.Changes), maxChangedFiles-len(rec.Changed))
-	rec.Disk.Changes, rec.Changed = append(rec.Disk.Changes, disk...), append(rec.Changed, files...)
 }
 
 // finished takes the tasks and the changed files from the agent's word.
