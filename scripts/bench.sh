@@ -78,7 +78,7 @@ helper() {
         --file "$work/off.conf:$unit/multi-user.target.d/off.conf:0644" 2>"$work/deploy.log"
     export LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS=force_tcg
     for ((i = 1; i <= rounds; i++)); do
-        timed customize "${snf[@]}" customize --disk "$work/ours.raw" --name "bench$i.example.org" \
+        timed customize "${snf[@]}" customize --all --disk "$work/ours.raw" --name "bench$i.example.org" \
             --password-file "$work/password" --authorized-keys "$work/key.pub" --file "$work/motd:/etc/motd" \
             --property USERS=root --report "$work/report$i.json"
         debian

@@ -25,7 +25,7 @@ held is gone. Until everything has succeeded the disk does not boot.`,
 		Example: `  snf-image deploy --image debian.diskdump --disk web1.raw --size 10G \
       --name web1.example.org --password-file pw --authorized-keys id_ed25519.pub \
       --file motd:/etc/motd:0644 --property USERS=root`,
-		Args: noArguments,
+		Args: p.arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.deploy(cmd, spec.ModeDeploy, p) },
 	}
 	p.add(cmd)
@@ -38,15 +38,22 @@ func (a *app) customizeCommand() *cobra.Command {
 	p := new(parameterFlags)
 	cmd := &cobra.Command{
 		Use:   "customize --disk DISK",
-		Short: "Run the same tasks on a disk as it is, without an image",
-		Long: `Run the configuration tasks on a disk that holds an installed system. Nothing
-is blanked: every file is changed atomically, and a failure says what was
-changed before it.`,
-		Example: `  snf-image customize --disk web1.raw --name web2.example.org`,
-		Args:    noArguments,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.deploy(cmd, spec.ModeCustomize, p) },
+		Short: "Change what is asked for on a disk that holds a machine, and nothing else",
+		Long: `Change an installed system on its disk: what the flags ask for, and nothing
+else. Its identity (machine-id, SSH host keys) changes only with --new-identity;
+--all runs every task of a deployment. What can be refused is refused before the
+first change. Nothing is blanked: every file is changed atomically, and a failure
+says what was changed before it.`,
+		Example: `  snf-image customize --disk web1.raw --password-file pw
+  snf-image customize --disk copy.raw --name web2.example.org --new-identity
+  snf-image customize --disk web1.raw --size 20G`,
+		Args: p.arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.deploy(cmd, spec.ModeCustomize, p) },
 	}
 	p.add(cmd)
+	cmd.Flags().BoolVar(&p.newIdentity, "new-identity", false, "make a new machine-id and new SSH host keys")
+	cmd.Flags().BoolVar(&p.grow, "grow", false, "grow the last partition and its file system to the end of the disk")
+	cmd.Flags().BoolVar(&p.all, "all", false, "run every task, as deploy does")
 	return cmd
 }
 

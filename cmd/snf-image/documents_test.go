@@ -96,6 +96,9 @@ func TestManualHasEveryFlag(t *testing.T) {
 	}
 	page := strings.ReplaceAll(string(text), `\-`, "-")
 	known := map[string]bool{"help": true}
+	for other := range aliases {
+		known[other] = true
+	}
 	var visit func(*cobra.Command)
 	visit = func(cmd *cobra.Command) {
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {

@@ -30,7 +30,8 @@ type parameterFlags struct {
 	diskFormat                string
 	disks, nics               []string
 	passwordFile, hashFile    string
-	keysFile, params          string
+	params                    string
+	keysFiles                 []string
 	properties, files         []string
 	personality, configURL    string
 	productKeyFile            string
@@ -38,20 +39,27 @@ type parameterFlags struct {
 	reportFile, progress      string
 	dryRun                    bool
 	unread                    bool // something that flags name, see readable
+	password                  bool // given as a flag, which is refused
+
+	all, newIdentity, grow bool // customize only
 }
 
 // add declares the flags on cmd.
 func (p *parameterFlags) add(cmd *cobra.Command) {
 	cmd.SetUsageFunc(groupedUsage)
 	f := cmd.Flags()
-	f.StringVar(&p.name, "name", "", "instance `name`, written as the host name")
+	f.SetNormalizeFunc(alias)
+	f.StringVar(&p.name, "name", "", "instance `name`, written as the host name (also --hostname)")
 	f.StringArrayVar(&p.disks, "disk", nil, "block device or disk file at `path`, or the URI of a disk QEMU reaches, such as rbd:pool/disk (repeatable; the first one holds the system)")
 	f.StringVar(&p.size, "size", "", "create the first disk's file with, or extend it to, this `size` (10G)")
 	f.StringVar(&p.diskFormat, "disk-format", "", "`format` of the disk files: raw also takes one that begins with the header of another format")
-	f.StringArrayVar(&p.nics, "nic", nil, "network `interface`: mac=…, ip=…, subnet=…, gateway=…, subnet6=…, gateway6=…, network=…, mode=…, link=…, tags=a b, all in one word (repeatable)")
+	f.StringArrayVar(&p.nics, "nic", nil, "network `interface`: ip=192.0.2.5/24,gateway=…,ip6=…,gateway6=…, dhcp, mac=…, dns=…, search=…, mtu=…, "+
+		"subnet=…, subnet6=…, network=…, mode=…, link=…, tags=a b (repeatable), or none")
 	f.StringVar(&p.passwordFile, "password-file", "", "`file` with the password on its first line (- is standard input)")
 	f.StringVar(&p.hashFile, "password-hash-file", "", "`file` with the crypt(3) hash of the password")
-	f.StringVar(&p.keysFile, "authorized-keys", "", "`file` with OpenSSH authorized_keys lines")
+	f.Var(refusedFlag{&p.password}, "password", "")
+	_ = f.MarkHidden("password") // never fails for a flag that was just made
+	f.StringArrayVar(&p.keysFiles, "authorized-keys", nil, "`file` with OpenSSH authorized_keys lines (also --ssh-key; repeatable)")
 	f.StringArrayVar(&p.properties, "property", nil, "image property `NAME=VALUE` (repeatable)")
 	f.StringArrayVar(&p.files, "file", nil, "inject a `file`: SRC:DEST[:MODE[:OWNER[:GROUP]]], MODE in octal (repeatable)")
 	f.StringVar(&p.personality, "personality", "", "JSON `file` with files to inject")
@@ -72,7 +80,7 @@ func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *
 	if p.params != wanted { // what else is missing may stand there
 		return nil, a.invalid("checking the parameters", unread)
 	}
-	params, err := a.collect(ctx, p, cfg, client)
+	params, err := a.collect(ctx, mode, p, cfg, client)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +89,8 @@ func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *
 	}
 	in := spec.Input{
 		Mode: mode, Name: p.name, NameOrigin: "--name", DiskOrigin: "--disk", NICOrigin: "--nic",
-		Size: p.size, DiskFormat: p.diskFormat, NICFlags: p.nics, DefaultFormat: spec.DiskDump, ImagePaths: true,
+		Size: p.size, DiskFormat: p.diskFormat, NICFlags: p.nics, DefaultFormat: spec.DiskDump, ImagePaths: true, DefaultNIC: true,
+		Asked: p.onlyAsked(mode), NewIdentity: p.newIdentity, Grow: p.grow,
 	}
 	for _, text := range p.disks {
 		in.Disks = append(in.Disks, diskNamed(text))
@@ -128,15 +137,12 @@ func (a *app) invalid(what string, problems spec.Problems) error {
 
 // collect reads what the flags name. Flags win over --params, it over config_url,
 // that over the configuration.
-func (a *app) collect(ctx context.Context, p *parameterFlags, cfg *config.Config, client *fetch.Client) (*spec.Parameters, error) {
+func (a *app) collect(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *config.Config, client *fetch.Client) (*spec.Parameters, error) {
 	params, err := a.given(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	lower := new(spec.Parameters)
-	for _, c := range cfg.Parameters {
-		lower.Set(c.Name, c.Value, c.Origin)
-	}
+	lower := configured(cfg, p.onlyAsked(mode))
 	if err := a.fetched(ctx, p, params, lower, client); err != nil {
 		return nil, err
 	}
@@ -212,7 +218,6 @@ func (a *app) collectFiles(ctx context.Context, p *parameterFlags, params *spec.
 	}{
 		{"--password-file", spec.ImgPasswd, p.passwordFile, maxSecretFile, line},
 		{"--password-hash-file", spec.ImgPasswdHash, p.hashFile, maxSecretFile, line},
-		{"--authorized-keys", spec.AuthKeys, p.keysFile, maxSecretFile, whole},
 		{"--personality", spec.ImgPersonality, p.personality, maxJSONFile, whole},
 		{"--product-key-file", spec.OSProductKey, p.productKeyFile, maxSecretFile, line},
 		{"--user-data", spec.CloudUserdata, p.userDataFile, maxJSONFile, base64Of},
@@ -225,6 +230,22 @@ func (a *app) collectFiles(ctx context.Context, p *parameterFlags, params *spec.
 			return err
 		}
 		params.Set(v.name, v.text(b), spec.Origin(v.flag+" "+v.path))
+	}
+	return a.collectKeys(ctx, p, params)
+}
+
+// collectKeys reads the files of --authorized-keys, which are one list.
+func (a *app) collectKeys(ctx context.Context, p *parameterFlags, params *spec.Parameters) error {
+	var keys strings.Builder
+	for _, path := range p.keysFiles {
+		b, err := a.readFile(ctx, "--authorized-keys", path, maxSecretFile)
+		if err != nil {
+			return err
+		}
+		keys.WriteString(string(b) + "\n")
+	}
+	if len(p.keysFiles) > 0 {
+		params.Set(spec.AuthKeys, keys.String(), spec.Origin("--authorized-keys "+strings.Join(p.keysFiles, " ")))
 	}
 	return nil
 }

@@ -27,7 +27,6 @@ func (p *parameterFlags) readable() (*parameterFlags, spec.Problems) {
 		{"--params", &good.params},
 		{"--password-file", &good.passwordFile},
 		{"--password-hash-file", &good.hashFile},
-		{"--authorized-keys", &good.keysFile},
 		{"--personality", &good.personality},
 		{"--product-key-file", &good.productKeyFile},
 		{"--user-data", &good.userDataFile},
@@ -37,6 +36,13 @@ func (p *parameterFlags) readable() (*parameterFlags, spec.Problems) {
 			*f.path = ""
 		}
 	}
+	good.keysFiles = slices.DeleteFunc(slices.Clone(p.keysFiles), func(path string) bool {
+		err := mayRead(path)
+		if err != nil {
+			fail("--authorized-keys "+path, err)
+		}
+		return err != nil
+	})
 	good.files = slices.DeleteFunc(slices.Clone(p.files), func(text string) bool {
 		f, err := spec.ParseFileFlag(text)
 		if err != nil {

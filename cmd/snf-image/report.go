@@ -19,8 +19,8 @@ func (a *app) openReport(p *parameterFlags) (*report.Destination, error) {
 	if path == "" {
 		return nil, nil
 	}
-	inputs := slices.Concat(p.disks, []string{
-		p.image, a.configFile, p.passwordFile, p.hashFile, p.keysFile, p.params, p.personality, p.productKeyFile, p.userDataFile, p.answerFile,
+	inputs := slices.Concat(p.disks, p.keysFiles, []string{
+		p.image, a.configFile, p.passwordFile, p.hashFile, p.params, p.personality, p.productKeyFile, p.userDataFile, p.answerFile,
 	})
 	for _, text := range p.files {
 		if f, err := spec.ParseFileFlag(text); err == nil {

@@ -33,7 +33,7 @@ func (a *app) execute(ctx context.Context, root *cobra.Command, args []string) e
 	root.PersistentPreRun = func(*cobra.Command, []string) { a.log = newLogger(a.stderr, a.debug) }
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "configuration `file` (default "+config.DefaultPath+")")
 	root.PersistentFlags().BoolVar(&a.debug, "debug", false, "log what is done in detail")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	root.SetFlagErrorFunc(flagError)
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -66,10 +66,12 @@ so that hostile images never touch this node.`,
 
 // usage is the failure of a wrong command line.
 func usage(cmd *cobra.Command, err error) error {
-	return &report.Failure{
-		Kind: report.Usage, What: "reading the command line", Cause: err,
-		Remedy: `see "` + cmd.CommandPath() + ` --help"`,
-	}
+	return usageAdvice(err, `see "`+cmd.CommandPath()+` --help"`)
+}
+
+// usageAdvice is usage with another remedy.
+func usageAdvice(err error, remedy string) error {
+	return &report.Failure{Kind: report.Usage, What: "reading the command line", Cause: err, Remedy: remedy}
 }
 
 // noArguments refuses what is not a flag.

@@ -12,6 +12,10 @@ type Input struct {
 	Name string // instance name
 	// Only becomes Spec.Only.
 	Only []string
+	// Asked, NewIdentity and Grow become those of the Spec.
+	Asked       bool `json:",omitempty"`
+	NewIdentity bool `json:",omitempty"`
+	Grow        bool `json:",omitempty"`
 	// NameOrigin, DiskOrigin and NICOrigin are shown in problems: a flag or an
 	// environment variable.
 	NameOrigin, DiskOrigin, NICOrigin Origin
@@ -24,6 +28,8 @@ type Input struct {
 	// NICs are complete NICs, NICFlags the texts of --nic; they come after NICs.
 	NICs     []NIC
 	NICFlags []string
+	// DefaultNIC says that without any NIC there is one of which nothing is known.
+	DefaultNIC bool `json:",omitempty"`
 	// ImagePaths says that img_id may be a path of the node, as on the plain command
 	// line. Even so, one that a URL delivered may not.
 	ImagePaths bool `json:",omitempty"`
@@ -47,7 +53,9 @@ type builder struct {
 func Build(p *Parameters, in Input) (*Spec, Problems) {
 	own := *p
 	own.problems = slices.Clone(p.problems)
-	b := &builder{Parameters: &own, in: in, spec: &Spec{Mode: in.Mode, Only: in.Only}}
+	b := &builder{Parameters: &own, in: in, spec: &Spec{
+		Mode: in.Mode, Only: in.Only, Asked: in.Asked, NewIdentity: in.NewIdentity, Grow: in.Grow,
+	}}
 	for _, p := range AllParameters() {
 		if own.Fetched(p.Name) {
 			b.spec.Fetched = append(b.spec.Fetched, p.Name)
@@ -55,6 +63,7 @@ func Build(p *Parameters, in Input) (*Spec, Problems) {
 	}
 	b.buildImage()
 	b.buildProperties()
+	b.buildScope()
 	b.buildDisks()
 	b.buildNICs()
 	b.checkProperties()
@@ -63,6 +72,7 @@ func Build(p *Parameters, in Input) (*Spec, Problems) {
 	b.buildPersonality()
 	b.buildWindows()
 	b.buildCloud()
+	b.checkAsked()
 	if b.problems.Err() != nil {
 		return nil, b.problems
 	}

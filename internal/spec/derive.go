@@ -22,6 +22,7 @@ type PlanOptions struct {
 
 	DHCPTags, StatefulTags, StatelessTags []string
 	DefaultNIC                            string
+	DNS, Search                           []string
 	Debug, DebugShell                     bool
 }
 
@@ -29,17 +30,18 @@ type PlanOptions struct {
 // tasks (EXCLUDE_ALL_TASKS) needs no helper.
 func (s *Spec) Plan(o PlanOptions) Plan {
 	p := Plan{
-		Mode: s.planMode(), Nonce: o.Nonce, Tasks: s.Tasks(), Exclude: map[string]string{},
+		Mode: s.planMode(), SwapOnly: !s.grows(), Nonce: o.Nonce, Tasks: s.Tasks(), Exclude: map[string]string{},
 		InstanceName: s.Name, Format: string(s.Format), Users: s.Users(), Properties: maps.Clone(s.Properties), Swap: s.Swap,
 		OverwriteTasks: s.boolean(PropOverwriting), WantsCredentials: s.wantsCredentials(),
 		Disks: o.Disks, NICs: s.NICs,
-		DHCPTags: o.DHCPTags, StatefulTags: o.StatefulTags, StatelessTags: o.StatelessTags, DefaultNIC: o.DefaultNIC,
+		DHCPTags: o.DHCPTags, StatefulTags: o.StatefulTags, StatelessTags: o.StatelessTags, DefaultNIC: o.DefaultNIC, MTU: s.MTU,
 		Debug: o.Debug, DebugShell: o.DebugShell,
 		UnixTime: o.UnixTime, MachineID: o.MachineID, SwapUUID: o.SwapUUID, SwapPartitionUUID: o.SwapPartitionUUID,
 	}
 	if p.Mode == ModeCustomize && o.SoftTimeout > 0 {
 		p.SoftSeconds = int64(max(o.SoftTimeout, time.Second) / time.Second)
 	}
+	p.setNetwork(s, o)
 	p.OSFamily, p.RootPartition = s.family()
 	delete(p.Properties, PropCustomTask)
 	excludable := p.Tasks
@@ -57,10 +59,22 @@ func (s *Spec) Plan(o PlanOptions) Plan {
 // planMode is the mode of the helper: a deployment without an image works on a living
 // machine.
 func (s *Spec) planMode() Mode {
-	if s.Mode == ModeDeploy && s.Image == imageNull {
+	if s.living() {
 		return ModeCustomize
 	}
 	return s.Mode
+}
+
+// setNetwork sets name servers and search domains: those of the node where the
+// Spec has none.
+func (p *Plan) setNetwork(s *Spec, o PlanOptions) {
+	p.DNS, p.Search = s.DNS, s.Search
+	if len(p.DNS) == 0 {
+		p.DNS = o.DNS
+	}
+	if len(p.Search) == 0 {
+		p.Search = o.Search
+	}
 }
 
 // family returns what the properties or the format say about the system; the
@@ -92,27 +106,6 @@ func (s *Spec) Tasks() []string {
 		}
 	}
 	return names
-}
-
-// asksFor says whether anything in the Spec asks for a task; most need no
-// asking.
-func (s *Spec) asksFor(task string) bool {
-	if !s.permits(task) {
-		return false
-	}
-	switch task {
-	case AddSwap:
-		return s.Swap != nil
-	case AssignHostname:
-		return s.Name != ""
-	case ChangePassword:
-		return s.setsLogin()
-	case EnforcePersonality:
-		return len(s.Files) > 0
-	case RunCustomTask:
-		return len(s.CustomTask) > 0
-	}
-	return true
 }
 
 // permits says whether Only leaves a task in.

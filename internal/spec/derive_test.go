@@ -137,14 +137,15 @@ func TestPlan(t *testing.T) {
 	})
 	o := PlanOptions{
 		Nonce: "n", UnixTime: 5, MachineID: "m", SwapUUID: "s", SwapPartitionUUID: "p", Disks: []PlanDisk{{Serial: "a"}},
-		DHCPTags: []string{"d"}, StatefulTags: []string{"e"}, StatelessTags: []string{"f"}, DefaultNIC: "dhcp", Debug: true, DebugShell: true,
+		DHCPTags: []string{"d"}, StatefulTags: []string{"e"}, StatelessTags: []string{"f"}, DefaultNIC: "dhcp",
+		DNS: []string{"192.0.2.53"}, Search: []string{"example.org"}, Debug: true, DebugShell: true,
 	}
 	want := Plan{
 		Mode: ModeDeploy, Nonce: "n", Tasks: always, InstanceName: "web1.example.org", OSFamily: "linux", RootPartition: 2,
 		Users: []string{"root"}, Format: "diskdump", Properties: s.Properties,
 		Exclude: map[string]string{ChangeMachineID: "EXCLUDE_TASK_CHANGEMACHINEID"}, OverwriteTasks: true,
 		Disks: o.Disks, DHCPTags: o.DHCPTags, StatefulTags: o.StatefulTags, StatelessTags: o.StatelessTags, DefaultNIC: "dhcp",
-		Debug: true, DebugShell: true, WantsCredentials: true,
+		DNS: o.DNS, Search: o.Search, Debug: true, DebugShell: true, WantsCredentials: true,
 		UnixTime: 5, MachineID: "m", SwapUUID: "s", SwapPartitionUUID: "p",
 	}
 	if diff := cmp.Diff(want, s.Plan(o)); diff != "" {

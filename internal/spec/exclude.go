@@ -11,7 +11,7 @@ func (b *builder) checkExclude(property string) {
 	task, known := lookupTask(name)
 	switch {
 	case !known:
-		b.reportProperty(Warning, ErrExclude, property, "there is no task "+shown(name), "")
+		b.reportProperty(Warning, ErrExclude, property, "there is no task "+shown(name), didYouMean(property, propertyNames()))
 	case !task.Excludable() && b.spec.boolean(property):
 		b.reportProperty(Warning, ErrExclude, property, "task "+task.Name+" can not be left out by itself, it runs", "use "+PropExcludeMounted)
 	}

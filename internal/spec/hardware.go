@@ -80,39 +80,3 @@ func (b *builder) checkURI(i int, path string) {
 		report(errors.New("disk "+shown(MaskDiskURI(d.URI))+" given twice"), "")
 	}
 }
-
-// buildNICs sets NICs.
-func (b *builder) buildNICs() {
-	fail := func(i int, origin Origin, err error) {
-		b.Report(Problem{Severity: Error, Origin: origin, Path: fmt.Sprintf("nic[%d]", i), Message: err.Error(), Rule: ErrNIC})
-	}
-	for i, nic := range b.in.NICs {
-		if err := CheckNIC(nic); err != nil {
-			fail(i, b.in.NICOrigin, err)
-		}
-		b.spec.NICs = append(b.spec.NICs, nic)
-	}
-	for _, flag := range b.in.NICFlags {
-		nic, err := ParseNIC(flag)
-		if err != nil {
-			fail(len(b.spec.NICs), "--nic", err)
-		}
-		b.spec.NICs = append(b.spec.NICs, nic)
-	}
-	b.checkMACs()
-}
-
-// checkMACs refuses an address that two NICs share: they are told apart by it.
-func (b *builder) checkMACs() {
-	seen := map[string]bool{}
-	for i, nic := range b.spec.NICs {
-		mac := strings.ToLower(nic.MAC)
-		if mac != "" && seen[mac] {
-			b.Report(Problem{
-				Severity: Error, Origin: b.in.NICOrigin, Path: fmt.Sprintf("nic[%d].mac", i),
-				Message: "two NICs have the address " + shown(mac), Rule: ErrNIC,
-			})
-		}
-		seen[mac] = true
-	}
-}

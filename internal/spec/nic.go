@@ -1,52 +1,12 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
 )
-
-// ParseNIC reads a --nic flag: NAME=VALUE pairs separated by commas. An empty
-// flag is a NIC without any information.
-func ParseNIC(s string) (NIC, error) {
-	var nic NIC
-	seen := map[string]bool{}
-	for pair := range strings.SplitSeq(s, ",") {
-		if s == "" {
-			break
-		}
-		key, text, ok := strings.Cut(pair, "=")
-		if !ok || seen[key] {
-			return NIC{}, fmt.Errorf("%w: expected NAME=VALUE once for each name, found %s", ErrNIC, shown(pair))
-		}
-		seen[key] = true
-		if err := nic.set(key, text); err != nil {
-			return NIC{}, err
-		}
-	}
-	return nic, CheckNIC(nic)
-}
-
-// set assigns one field by its name in the flag.
-func (n *NIC) set(key, text string) error {
-	fields := map[string]*string{
-		"mac": &n.MAC, "ip": &n.IP, "name": &n.Name, "subnet": &n.Subnet, "gateway": &n.Gateway,
-		"subnet6": &n.Subnet6, "gateway6": &n.Gateway6, "network": &n.Network,
-		"mode": &n.Mode, "link": &n.Link, "bridge": &n.Bridge, "model": &n.FrontendType,
-	}
-	if key == "tags" {
-		n.Tags = strings.Fields(text)
-		return nil
-	}
-	field, ok := fields[key]
-	if !ok {
-		return fmt.Errorf("%w: unknown name %s; known are mac, ip, subnet, gateway, subnet6, gateway6, network, "+
-			"name, mode, link, bridge, model and tags", ErrNIC, shown(key))
-	}
-	*field = text
-	return nil
-}
 
 // CheckNIC says what is wrong with the addresses of n. Empty fields are fine.
 func CheckNIC(n NIC) error {
@@ -55,7 +15,8 @@ func CheckNIC(n NIC) error {
 		ok               func(string) bool
 	}{
 		{"mac", n.MAC, "an Ethernet address", isMAC},
-		{"ip", n.IP, "an IP address", isAddress},
+		{"ip", n.IP, "an IP address, as in 192.0.2.5/24", isAddress},
+		{"ip6", n.IP6, "an IPv6 address, as in 2001:db8::5/64", isAddress6},
 		{"subnet", n.Subnet, "an IPv4 prefix, as in 192.0.2.0/24", isPrefix4},
 		{"gateway", n.Gateway, "an IPv4 address", isAddress4},
 		{"subnet6", n.Subnet6, "an IPv6 prefix, as in 2001:db8::/64", isPrefix6},
@@ -70,12 +31,33 @@ func CheckNIC(n NIC) error {
 			return fmt.Errorf("%w: control character in %s", ErrNIC, shown(text))
 		}
 	}
-	return checkReach(n)
+	if err := checkMethods(n); err != nil {
+		return err
+	}
+	return cmp.Or(checkReach(n, "ip", n.IP), checkReach(n, "ip6", n.IP6))
+}
+
+// minMTU6 is the least MTU of a link with IPv6 (RFC 8200 section 5).
+const minMTU6 = 1280
+
+// checkMethods refuses two ways to get an address of one family.
+func checkMethods(n NIC) error {
+	switch {
+	case n.IP6 != "" && isAddress6(n.IP):
+		return fmt.Errorf("%w: both ip %s and ip6 %s are IPv6 addresses", ErrNIC, n.IP, n.IP6)
+	case n.IP6 != "" && n.Subnet6 == "":
+		return fmt.Errorf("%w: ip6 %s has no prefix length; write ip6=%s/64", ErrNIC, n.IP6, n.IP6)
+	case n.DHCP && isAddress4(n.IP):
+		return fmt.Errorf("%w: dhcp and the address %s exclude each other", ErrNIC, n.IP)
+	case n.MTU > 0 && n.MTU < minMTU6 && (n.IP6 != "" || isAddress6(n.IP)):
+		return fmt.Errorf("%w: IPv6 needs an MTU of at least %d, this is %d", ErrNIC, minMTU6, n.MTU)
+	}
+	return nil
 }
 
 // checkReach wants a static address to come with the subnet it lies in.
-func checkReach(n NIC) error {
-	ip, err := netip.ParseAddr(n.IP)
+func checkReach(n NIC, name, address string) error {
+	ip, err := netip.ParseAddr(address)
 	if err != nil {
 		return nil
 	}
@@ -84,7 +66,7 @@ func checkReach(n NIC) error {
 		subnet = n.Subnet6
 	}
 	if p, err := netip.ParsePrefix(subnet); err == nil && !p.Contains(ip) {
-		return fmt.Errorf("%w: ip %s is outside of its subnet %s", ErrNIC, n.IP, subnet)
+		return fmt.Errorf("%w: %s %s is outside of its subnet %s", ErrNIC, name, address, subnet)
 	}
 	return nil
 }

@@ -69,6 +69,15 @@ func isParameter(name string) bool {
 	return slices.ContainsFunc(AllParameters(), func(p Parameter) bool { return p.Name == name })
 }
 
+// parameterNames returns the names of the OS parameters.
+func parameterNames() []string {
+	var names []string
+	for _, p := range AllParameters() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
 // value is the raw text of a parameter.
 type value struct {
 	text   Secret
@@ -77,6 +86,8 @@ type value struct {
 	src *source
 	// fetched says that a URL delivered the value.
 	fetched bool
+	// hint says that the value only describes the machine and asks for nothing.
+	hint bool
 }
 
 // source returns where the text of v stands.
@@ -94,6 +105,7 @@ type property struct {
 	origin Origin
 	src    *source
 	path   string
+	hint   bool // see value
 }
 
 // injected is a file given by itself, as with --file.
@@ -123,12 +135,18 @@ func (p *Parameters) Set(name, text string, origin Origin) {
 	p.set(name, value{text: Secret(text), origin: origin})
 }
 
+// SetHint is Set for a value of the node's configuration that is there for new
+// machines: on a living one it only tells how to do what is asked for.
+func (p *Parameters) SetHint(name, text string, origin Origin) {
+	p.set(name, value{text: Secret(text), origin: origin, hint: true})
+}
+
 func (p *Parameters) set(name string, v value) {
 	name = strings.ToLower(name)
 	if !isParameter(name) {
 		p.Report(Problem{
 			Severity: Warning, Origin: v.origin, Rule: ErrUnknownParameter,
-			Message: "unknown parameter " + shown(name) + " is ignored",
+			Message: "unknown parameter " + shown(name) + " is ignored", Remedy: didYouMean(name, parameterNames()),
 		})
 		return
 	}

@@ -28,7 +28,11 @@ func (p *Parameters) AddJSON(data []byte, origin Origin) {
 		}
 		name := strings.ToLower(m.name)
 		if !isParameter(name) {
-			unknown = append(unknown, shown(m.name))
+			text := shown(m.name)
+			if hint := didYouMean(name, parameterNames()); hint != "" {
+				text += " (" + hint + ")"
+			}
+			unknown = append(unknown, text)
 			continue
 		}
 		p.addMember(src, origin, name, m.value)

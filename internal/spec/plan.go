@@ -32,6 +32,8 @@ type Plan struct {
 	Properties map[string]string `json:"properties,omitempty"`
 	Exclude    map[string]string `json:"exclude,omitempty"` // task name → property that leaves it out
 	Swap       *Swap             `json:"swap,omitempty"`
+	// SwapOnly lets FixPartitionTable add the swap partition and grow nothing.
+	SwapOnly bool `json:"swap_only,omitempty"`
 	// OverwriteTasks lets executables inside the image replace mounted tasks.
 	OverwriteTasks bool `json:"overwrite_tasks,omitempty"`
 
@@ -41,10 +43,14 @@ type Plan struct {
 	ImageBytes int64 `json:"image_bytes,omitempty"`
 	NICs       []NIC `json:"nics,omitempty"`
 
-	DHCPTags         []string `json:"dhcp_tags,omitempty"`
-	StatefulTags     []string `json:"stateful_dhcpv6_tags,omitempty"`
-	StatelessTags    []string `json:"stateless_dhcpv6_tags,omitempty"`
-	DefaultNIC       string   `json:"default_nic_config"`
+	DHCPTags      []string `json:"dhcp_tags,omitempty"`
+	StatefulTags  []string `json:"stateful_dhcpv6_tags,omitempty"`
+	StatelessTags []string `json:"stateless_dhcpv6_tags,omitempty"`
+	DefaultNIC    string   `json:"default_nic_config"`
+	// DNS, Search and MTU are for networks that are configured statically.
+	DNS              []string `json:"dns,omitempty"`
+	Search           []string `json:"search,omitempty"`
+	MTU              int      `json:"mtu,omitempty"`
 	Debug            bool     `json:"debug,omitempty"` // report Debug events
 	DebugShell       bool     `json:"debug_shell,omitempty"`
 	WantsCredentials bool     `json:"wants_credentials,omitempty"`
@@ -96,6 +102,22 @@ type NIC struct {
 	Subnet6      string   `json:"subnet6,omitempty"`
 	Gateway6     string   `json:"gateway6,omitempty"`
 	Tags         []string `json:"tags,omitempty"`
+
+	// IP6 is a static IPv6 address beside IP. DHCP asks for DHCPv4 although
+	// there is no IP.
+	IP6  string `json:"ip6,omitempty"`
+	DHCP bool   `json:"dhcp,omitempty"`
+	// DNS and Search are the name servers and search domains of this NIC, MTU is
+	// its largest packet; where they are missing those of the Plan count.
+	DNS    []string `json:"dns,omitempty"`
+	Search []string `json:"search,omitempty"`
+	MTU    int      `json:"mtu,omitempty"`
+}
+
+// Unknown reports whether nothing is known about the addresses of n: as the only
+// NIC it is the default NIC, which the configuration of the node decides about.
+func (n NIC) Unknown() bool {
+	return n.IP == "" && n.IP6 == "" && n.Gateway6 == "" && !n.DHCP
 }
 
 // Credentials is what the host sends once it knows the image: every secret of

@@ -1,5 +1,10 @@
 package spec
 
+import (
+	"slices"
+	"strings"
+)
+
 // PropertyKind is the form of a property's value.
 type PropertyKind string
 
@@ -38,6 +43,11 @@ const (
 	PropCloudInit        = "CLOUD_INIT"
 	PropCustomTask       = "CUSTOM_TASK"
 	PropNMNetworking     = "NM_NETWORKING"
+	PropKeepIdentity     = "KEEP_IDENTITY"
+	PropDNS              = "DNS"
+	PropSearch           = "SEARCH"
+	PropMTU              = "MTU"
+	ip6Reference         = "NIC_n_IP6"
 	PropExcludeAll       = "EXCLUDE_ALL_TASKS"
 	PropExcludeMounted   = "EXCLUDE_MOUNTED_TASKS"
 	PropExcludeResize    = "EXCLUDE_FILESYSTEMRESIZE_TASKS"
@@ -61,11 +71,38 @@ func AllProperties() []Property {
 		{PropCloudInit, BooleanProperty, PropertyMissing, "configure through a NoCloud seed instead of editing system files"},
 		{PropCustomTask, TextProperty, PropertyUsed, "base64 of a program to run in the helper with the image mounted"},
 		{PropNMNetworking, BooleanProperty, PropertyMissing, "write NetworkManager keyfiles whatever the distribution"},
+		{PropKeepIdentity, BooleanProperty, PropertyUsed, "with img_id null: run only the tasks that the parameters ask for, and keep machine-id and SSH host keys"},
+		{PropDNS, TextProperty, PropertyUsed, "space-separated name servers of NICs with a static address; wins over the setting DNS"},
+		{PropSearch, TextProperty, PropertyUsed, "space-separated search domains of NICs with a static address; wins over the setting SEARCH"},
+		{PropMTU, TextProperty, PropertyUsed, "largest packet in bytes of NICs with a static address"},
+		{ip6Reference, TextProperty, PropertyUsed, "static IPv6 address of NIC n, which counts from 0, beside its IPv4 address; without a prefix length that of the network's IPv6 subnet counts"},
 		{PropExcludeAll, BooleanProperty, PropertyUsed, "run no task at all; no helper is started"},
 		{PropExcludeMounted, BooleanProperty, PropertyUsed, "leave out MountImage, UmountImage and all tasks between them"},
 		{PropExcludeResize, BooleanProperty, PropertyUsed, "leave out the three FilesystemResize tasks"},
 		{excludeTaskReference, BooleanProperty, PropertyUsed, "leave out one task"},
 	}
+}
+
+// isProperty reports whether name, in upper case, is a property of the table.
+func isProperty(name string) bool {
+	if _, ok := ip6Property(name); ok || strings.HasPrefix(name, PropExcludeTask) {
+		return true
+	}
+	return slices.ContainsFunc(AllProperties(), func(p Property) bool { return p.Name == name })
+}
+
+// propertyNames returns every name a property may have, but for the NIC_ ones.
+func propertyNames() []string {
+	var names []string
+	for _, p := range AllProperties() {
+		if p.Name != excludeTaskReference && p.Name != ip6Reference {
+			names = append(names, p.Name)
+		}
+	}
+	for _, t := range AllTasks() {
+		names = append(names, PropExcludeTask+strings.ToUpper(t.Name))
+	}
+	return names
 }
 
 // osFamilies are the values of OSFAMILY, the one of this version first.

@@ -60,7 +60,7 @@ func (b *builder) propertyObject(parameter string) []property {
 			b.Report(jsonProblem(src, v.origin, m.value.start, path, "expected a string, found "+article(m.value.kind), ErrType))
 		default:
 			at := &source{text: m.value.text, outer: src, at: m.value.start}
-			found = append(found, property{strings.ToUpper(m.name), m.value.text, v.origin, at, path})
+			found = append(found, property{strings.ToUpper(m.name), m.value.text, v.origin, at, path, v.hint})
 		}
 	}
 	return found
@@ -88,6 +88,7 @@ func (b *builder) checkProperties() {
 	total := 0
 	for _, name := range slices.Sorted(maps.Keys(b.props)) {
 		b.checkBoolean(name)
+		b.checkName(name)
 		b.checkExclude(name)
 		if name != PropCustomTask {
 			total += len(name) + len(b.props[name].text)
@@ -107,6 +108,17 @@ func (b *builder) checkProperties() {
 	b.buildCustomTask()
 }
 
+// checkName warns of a name that is unknown but close to a known one. Others are
+// accepted without a word: image stores hand over all their metadata.
+func (b *builder) checkName(name string) {
+	if isProperty(name) {
+		return
+	}
+	if hint := didYouMean(name, propertyNames()); hint != "" {
+		b.reportProperty(Warning, ErrUnknownProperty, name, "there is no property "+shown(name)+", it is only passed on to programs", hint)
+	}
+}
+
 // checkBoolean warns of words that are not in the list and refuses what is not
 // there yet.
 func (b *builder) checkBoolean(name string) {
@@ -124,6 +136,10 @@ func (b *builder) checkBoolean(name string) {
 		b.reportProperty(Error, ErrNotInThisVersion, name, "property "+name+": not in this version", "")
 	}
 }
+
+// onlyHint reports whether the property comes from the configuration of the node
+// and this is a living machine that gets only what the parameters ask for.
+func (b *builder) onlyHint(name string) bool { return b.spec.Asked && b.props[name].hint }
 
 // boolean returns the value of a boolean property.
 func (s *Spec) boolean(name string) bool {
@@ -168,7 +184,7 @@ func (b *builder) checkHashMethod() {
 
 func (b *builder) buildSwap() {
 	text := b.spec.Properties[PropSwap]
-	if text == "" || !b.spec.permits(AddSwap) {
+	if text == "" || !b.spec.permits(AddSwap) || b.onlyHint(PropSwap) {
 		return
 	}
 	disks := len(b.spec.Disks)
@@ -187,7 +203,7 @@ func (b *builder) buildSwap() {
 
 func (b *builder) buildCustomTask() {
 	text := b.spec.Properties[PropCustomTask]
-	if text == "" || !b.spec.permits(RunCustomTask) {
+	if text == "" || !b.spec.permits(RunCustomTask) || b.onlyHint(PropCustomTask) {
 		return
 	}
 	program, err := decodeBase64(text)

@@ -11,6 +11,8 @@ var (
 	ErrTooLarge         = errors.New("larger than the limit")
 	ErrType             = errors.New("value of the wrong type")
 	ErrDuplicate        = errors.New("name given twice")
+	ErrUnknownProperty  = errors.New("unknown property")
+	ErrNothingAsked     = errors.New("nothing is asked for")
 	ErrUnknownParameter = errors.New("unknown parameter")
 	ErrRequired         = errors.New("required value missing")
 	ErrImage            = errors.New("unusable image name")

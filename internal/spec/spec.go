@@ -15,6 +15,12 @@ type Spec struct {
 	// Only, when not empty, names the tasks that run, beside the mounting they
 	// need.
 	Only []string `json:"only,omitempty"`
+	// Asked leaves out, on a living machine, every task that nothing in the Spec
+	// asks for. NewIdentity asks for machine-id and SSH host keys, Grow for growing
+	// the last partition and its file system.
+	Asked       bool `json:"asked,omitempty"`
+	NewIdentity bool `json:"new_identity,omitempty"`
+	Grow        bool `json:"grow,omitempty"`
 
 	// Image is img_id (a path on the plain command line), Format img_format.
 	// "null" as Image means: customise the disk as it is.
@@ -27,6 +33,12 @@ type Spec struct {
 
 	Disks []Disk `json:"disks"`
 	NICs  []NIC  `json:"nics,omitempty"`
+	// NoNIC says that there is none on purpose.
+	NoNIC bool `json:"no_nic,omitempty"`
+	// DNS, Search and MTU are for networks that are configured statically.
+	DNS    []string `json:"dns,omitempty"`
+	Search []string `json:"search,omitempty"`
+	MTU    int      `json:"mtu,omitempty"`
 
 	// Password nil means not set; a pointer to "" sets the empty password.
 	Password       *Secret  `json:"password,omitempty"`

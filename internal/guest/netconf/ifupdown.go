@@ -2,6 +2,7 @@ package netconf
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -43,41 +44,89 @@ func (f Ifupdown) Render(interfaces []Interface) []byte {
 	}
 	b.WriteString("\nauto lo\niface lo inet loopback\n")
 	for _, i := range interfaces {
-		if i.IPv4 == None && i.IPv6 == None {
+		if !i.Configured() {
 			continue
 		}
 		if f.AvoidsKernelNames(interfaces) && i.MAC != "" {
 			i.Name = fmt.Sprintf("nic%d", i.Index)
 		}
-		b.WriteString("\n")
-		if i.MAC != "" && f.renames() {
-			fmt.Fprintf(&b, "rename mac/%s/=%s\n", i.MAC, i.Name)
+		b.WriteString("\n" + f.selector(i))
+		options := common(i)
+		writeIPv4(&b, i, options)
+		if i.IPv4 != None {
+			options = "" // they count for the interface, whatever the family
 		}
-		fmt.Fprintf(&b, "auto %s\n", i.Name)
-		writeIPv4(&b, i)
-		writeIPv6(&b, i)
+		writeIPv6(&b, i, options)
 	}
 	return []byte(b.String())
 }
 
-func writeIPv4(b *strings.Builder, i Interface) {
+// ethernet is the pattern of the names that kernel and udev give to Ethernet
+// interfaces: eth0, ens3, enp1s0, enx525400000001.
+const ethernet = "/e[nt]*"
+
+// selector returns the lines that bring the interface up at boot.
+//
+// A NIC whose MAC address is unknown is the machine's first, second, … Ethernet
+// interface in the kernel's order, whatever it is called. It is not renamed: once
+// interfaces have addresses their order is another one, and "ifup" ends at a
+// rename to a name that is taken. See ByPattern.
+func (f Ifupdown) selector(i Interface) string {
+	switch {
+	case i.MAC != "" && f.renames():
+		return fmt.Sprintf("rename mac/%s/=%s\nauto %s\n", i.MAC, i.Name, i.Name)
+	case f.renames():
+		return fmt.Sprintf("# Ethernet interface %d, whatever its name\nauto %s/%d=%s\n", i.Index+1, ethernet, i.Index+1, i.Name)
+	}
+	return fmt.Sprintf("auto %s\n", i.Name)
+}
+
+// common returns the options that do not depend on the family. What the resolver
+// is told is only read where resolvconf or a resolved of systemd are installed.
+func common(i Interface) string {
+	var b strings.Builder
+	switch {
+	case i.MTU > 0 && i.IPv4 == Static, i.MTU > 0 && i.IPv4 == None && i.IPv6 == Static:
+		fmt.Fprintf(&b, "\tmtu %d\n", i.MTU)
+	case i.MTU > 0: // the other methods have no such option
+		fmt.Fprintf(&b, "\tpre-up ip link set dev $IFACE mtu %d\n", i.MTU)
+	}
+	if len(i.DNS) > 0 {
+		b.WriteString("\tdns-nameservers")
+		for _, server := range i.DNS {
+			b.WriteString(" " + server.String())
+		}
+		b.WriteString("\n")
+	}
+	if len(i.Search) > 0 {
+		b.WriteString("\tdns-search " + strings.Join(i.Search, " ") + "\n")
+	}
+	return b.String()
+}
+
+func writeIPv4(b *strings.Builder, i Interface, options string) {
 	switch i.IPv4 {
-	case DHCP:
-		fmt.Fprintf(b, "iface %s inet dhcp\n", i.Name)
-		writeMetric(b, i.Metric4)
+	case None:
+		return
 	case Static:
 		fmt.Fprintf(b, "iface %s inet static\n\taddress %s\n", i.Name, i.Address4)
 		if i.Gateway4.IsValid() {
 			fmt.Fprintf(b, "\tgateway %s\n", i.Gateway4)
 			writeMetric(b, i.Metric4)
 		}
+	default:
+		fmt.Fprintf(b, "iface %s inet dhcp\n", i.Name)
+		writeMetric(b, i.Metric4)
 	}
+	b.WriteString(options)
 }
 
 // writeIPv6 writes the inet6 stanza. privext 0: the addresses must be the ones
 // the cluster's administrator computes from the MAC.
-func writeIPv6(b *strings.Builder, i Interface) {
+func writeIPv6(b *strings.Builder, i Interface, options string) {
 	switch i.IPv6 {
+	case None:
+		return
 	case DHCP:
 		fmt.Fprintf(b, "iface %s inet6 dhcp\n", i.Name)
 	case SLAAC:
@@ -91,6 +140,15 @@ func writeIPv6(b *strings.Builder, i Interface) {
 			writeMetric(b, i.Metric6)
 		}
 	}
+	b.WriteString(options)
+}
+
+// ByPattern reports whether an interface is found by a pattern. ifupdown expands
+// a pattern to what is there at that moment, so "ifup -a" must not run before
+// udev has found the interfaces: networking.service waits for it only if
+// "ifquery --list" prints a name, and then there is none yet.
+func (f Ifupdown) ByPattern(interfaces []Interface) bool {
+	return f.renames() && slices.ContainsFunc(interfaces, func(i Interface) bool { return i.Configured() && i.MAC == "" })
 }
 
 func writeMetric(b *strings.Builder, metric int) {

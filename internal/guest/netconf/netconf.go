@@ -31,7 +31,18 @@ type Interface struct {
 	Gateway4, Gateway6 netip.Addr
 	// Metrics of the default routes, 0 where none is needed.
 	Metric4, Metric6 int
+	// DNS and Search are what the resolver is told, MTU is the largest packet, 0
+	// for the driver's own.
+	DNS    []netip.Addr
+	Search []string
+	MTU    int
 }
+
+// Configured reports whether the interface gets an address.
+func (i Interface) Configured() bool { return i.IPv4 != None || i.IPv6 != None }
+
+// Static reports whether one of its addresses is static.
+func (i Interface) Static() bool { return i.IPv4 == Static || i.IPv6 == Static }
 
 // Method is how an interface gets its addresses of one family.
 type Method int
@@ -69,7 +80,7 @@ func Plan(nics []spec.NIC, tags Tags, defaultNIC string) ([]Interface, error) {
 		}
 		out = append(out, iface)
 	}
-	if len(nics) == 1 && nics[0].IP == "" && nics[0].Gateway6 == "" {
+	if len(nics) == 1 && nics[0].Unknown() {
 		if err := out[0].setDefault(defaultNIC); err != nil {
 			return nil, err
 		}
@@ -87,25 +98,51 @@ func plan(index int, nic spec.NIC, tags Tags) (Interface, error) {
 		}
 		iface.MAC = mac.String()
 	}
-	ip := netip.Addr{}
-	if nic.IP != "" {
-		var err error
-		if ip, err = netip.ParseAddr(nic.IP); err != nil || ip.Zone() != "" {
-			return iface, fmt.Errorf("%q is no IP address", nic.IP)
-		}
-		ip = ip.Unmap()
+	if err := iface.describe(nic); err != nil {
+		return iface, err
 	}
-	if ip.Is4() {
+	ip, err := address(nic.IP)
+	if err != nil {
+		return iface, err
+	}
+	if ip.Is4() || nic.DHCP {
 		if err := iface.plan4(ip, nic, tags); err != nil {
 			return iface, err
 		}
 	}
-	return iface, iface.plan6(ip, nic, tags)
+	ip6, err := address(nic.IP6)
+	if err != nil {
+		return iface, err
+	}
+	if ip.Is6() {
+		ip6 = ip
+	}
+	return iface, iface.plan6(ip6, nic, tags)
+}
+
+// describe takes over what is the same whatever the addresses are.
+func (i *Interface) describe(nic spec.NIC) error {
+	i.Search, i.MTU = nic.Search, nic.MTU
+	var err error
+	i.DNS, err = servers(nic.DNS)
+	return err
+}
+
+// address parses an optional address.
+func address(text string) (netip.Addr, error) {
+	if text == "" {
+		return netip.Addr{}, nil
+	}
+	ip, err := netip.ParseAddr(text)
+	if err != nil || ip.Zone() != "" {
+		return ip, fmt.Errorf("%q is not an IP address", text)
+	}
+	return ip.Unmap(), nil
 }
 
 // plan4 decides IPv4: by DHCP if the network says so or has no subnet.
 func (i *Interface) plan4(ip netip.Addr, nic spec.NIC, tags Tags) error {
-	if nic.Subnet == "" || anyOf(nic.Tags, tags.DHCP) {
+	if nic.DHCP || nic.Subnet == "" || anyOf(nic.Tags, tags.DHCP) {
 		i.IPv4 = DHCP
 		return nil
 	}

@@ -32,6 +32,7 @@ type scenario struct {
 	Kernel  bool       `json:"kernel_names"`
 	Sources []string   `json:"sources"`
 	NICs    []spec.NIC `json:"nics"`
+	Common  Common     `json:"common"`
 }
 
 // golden runs f on the file in of every case in dir and compares with its file
@@ -82,6 +83,9 @@ func TestIfupdown(t *testing.T) {
 			t.Fatal(err)
 		}
 		interfaces, err := Plan(s.NICs, tags, s.Default)
+		if err == nil {
+			err = Supply(interfaces, s.Common)
+		}
 		if err != nil {
 			return nil, err
 		}

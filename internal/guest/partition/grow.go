@@ -63,13 +63,18 @@ func (t *Table) Grow(swap *Swap) (Change, error) {
 		t.scheme.resize(last.Number, end)
 		c.Grown = last.Number
 	}
+	t.reload(&c)
+	return c, nil
+}
+
+// reload reads the partitions anew from the changed scheme and notes what became of them.
+func (t *Table) reload(c *Change) {
 	before := t.Partitions
 	t.load()
 	c.Claimed = t.claimed(before)
 	if g, ok := t.scheme.(*gpt); ok {
 		c.Stale = slices.Sorted(slices.Values(g.stale))
 	}
-	return c, nil
 }
 
 // claimed returns what the partitions have that they had not before, and the end of

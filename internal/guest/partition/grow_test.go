@@ -340,3 +340,36 @@ func TestDamagedBackupUnderAPartition(t *testing.T) {
 		t.Errorf("the disk changed, first at byte %d", firstDifference(got, before))
 	}
 }
+
+// TestAdd adds a swap partition and leaves the sizes of all others alone.
+func TestAdd(t *testing.T) {
+	t.Parallel()
+	const end = 64 * mib / 512
+	for name, tt := range map[string]struct{ script, want string }{
+		"gpt": {gptScript, "7: " + at(end-9*2048) + " " + at(end-2048)},
+		"dos": {dosScript, "4: " + at(end-9*2048) + " " + at(end-2048)},
+	} {
+		swap := &Swap{7, 8, swapUUID}
+		if name == "dos" {
+			swap = &Swap{4, 8, ""}
+		}
+		f := makeDisk(t, tt.script, 32, 64)
+		before := read(t, f)
+		table := read(t, f)
+		if _, err := table.Add(swap); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := table.Write(f); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := strings.Join(changes(before, read(t, f)), "\n"); got != tt.want {
+			t.Errorf("%s: changed:\n%s\nwant:\n%s", name, got, tt.want)
+		}
+		checkListing(t, f)
+		verify(t, f, before.Kind)
+	}
+	f := makeDisk(t, gptScript, 32, 33)
+	if _, err := read(t, f).Add(&Swap{7, 30, swapUUID}); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("Add on a full disk = %v, want %v", err, ErrNoRoom)
+	}
+}

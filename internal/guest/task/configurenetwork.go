@@ -6,26 +6,23 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/spec"
 )
 
-// Files of ifupdown, and what the file that was replaced is called then. No
-// "source" line a distribution ships reads that name.
+// Files of ifupdown.
 const (
 	interfacesDir  = "/etc/network"
 	interfacesFile = interfacesDir + "/interfaces"
-	interfacesKept = interfacesFile + ".snf-image-orig"
 )
 
 // configureNetwork configures the NICs of the instance in the network
 // configuration system of the image.
 func configureNetwork(_ context.Context, r *Run) error {
-	tags := netconf.Tags{DHCP: r.Plan.DHCPTags, Stateful: r.Plan.StatefulTags, Stateless: r.Plan.StatelessTags}
-	interfaces, err := netconf.Plan(r.Plan.NICs, tags, r.Plan.DefaultNIC)
+	interfaces, err := wantedInterfaces(r.Plan)
 	if errors.Is(err, netconf.ErrLeave) {
 		return Skip("%v", err)
 	}
@@ -44,6 +41,16 @@ func configureNetwork(_ context.Context, r *Run) error {
 			Remedy: "set the property EXCLUDE_TASK_CONFIGURENETWORK=yes and let the image configure itself",
 		}
 	}
+}
+
+// wantedInterfaces decides how each NIC of the plan is configured.
+func wantedInterfaces(p *spec.Plan) ([]netconf.Interface, error) {
+	tags := netconf.Tags{DHCP: p.DHCPTags, Stateful: p.StatefulTags, Stateless: p.StatelessTags}
+	interfaces, err := netconf.Plan(p.NICs, tags, p.DefaultNIC)
+	if err != nil {
+		return nil, err
+	}
+	return interfaces, netconf.Supply(interfaces, netconf.Common{DNS: p.DNS, Search: p.Search, MTU: p.MTU})
 }
 
 // configureIfupdown writes /etc/network/interfaces and takes the stanzas of
@@ -66,6 +73,12 @@ func configureIfupdown(r *Run, interfaces []netconf.Interface) error {
 	if err := freeNames(r, interfaces); err != nil {
 		return err
 	}
+	if err := writeResolver(r, interfaces); err != nil {
+		return err
+	}
+	if err := awaitDevices(r, format.ByPattern(interfaces)); err != nil {
+		return err
+	}
 	data := format.Render(interfaces)
 	if !exists {
 		if _, err := r.Root.MkdirAll(interfacesDir, rootfs.Attr{Mode: 0o755}); err != nil {
@@ -73,12 +86,8 @@ func configureIfupdown(r *Run, interfaces []netconf.Interface) error {
 		}
 		return r.Root.WriteFile(interfacesFile, data, rootfs.Attr{Mode: 0o644})
 	}
-	// What we wrote earlier is not the image's own and not worth keeping. The
-	// copy is for an administrator only: some keep a password there.
-	if !strings.HasPrefix(string(old), netconf.IfupdownHeader) {
-		if err := r.Root.WriteFile(interfacesKept, old, rootfs.Attr{Mode: 0o600}); err != nil {
-			return err
-		}
+	if err := keep(r, interfacesFile, old, data, netconf.IfupdownHeader); err != nil {
+		return err
 	}
 	return r.Root.Edit(interfacesFile, func([]byte) ([]byte, error) { return data, nil })
 }

@@ -70,6 +70,7 @@ func putNetwork(p *spec.Plan, put func(name, value string)) {
 		for _, v := range []struct{ name, value string }{
 			{"MAC", nic.MAC},
 			{"IP", nic.IP},
+			{"IP6", nic.IP6},
 			{"NAME", nic.Name},
 			{"MODE", nic.Mode},
 			{"LINK", nic.Link},

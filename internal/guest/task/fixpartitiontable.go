@@ -12,8 +12,9 @@ import (
 	"snf-image/internal/report"
 )
 
-// fixPartitionTable grows the partition that lies last to the end of the disk
-// and adds the swap partition the plan asks for.
+// fixPartitionTable grows the partition that lies last to the end of the disk,
+// unless the plan is about swap alone, and adds the swap partition the plan asks
+// for.
 func fixPartitionTable(_ context.Context, r *Run) error {
 	disk, err := os.OpenFile(r.Disks[0].Path, os.O_RDWR, 0)
 	if err != nil {
@@ -80,6 +81,18 @@ func verifyTable(disk partition.Disk, size int64, want *partition.Table) error {
 		return errors.New("the partition table on the disk is not the one that was written")
 	}
 	return nil
+}
+
+// fit makes the changes of the plan to the table, in memory.
+func fit(r *Run, table *partition.Table) (partition.Change, error) {
+	swap := swapOf(r)
+	switch {
+	case !r.Plan.SwapOnly:
+		return table.Grow(swap)
+	case swap != nil:
+		return table.Add(swap)
+	}
+	return partition.Change{}, Skip("no swap partition is to be added")
 }
 
 // swapOf returns the swap partition to add, nil for none.

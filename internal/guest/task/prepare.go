@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -45,6 +46,9 @@ func (r *Run) foreseeGrowth() (int, error) {
 	}
 	defer disk.Close()
 	table, change, err := r.foresee(disk)
+	if _, skipped := errors.AsType[*Skipped](err); skipped {
+		return 0, nil
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -68,7 +72,7 @@ func (r *Run) foresee(disk *os.File) (*partition.Table, partition.Change, error)
 	if err != nil {
 		return nil, partition.Change{}, TableAdvice(err)
 	}
-	change, err := table.Grow(swapOf(r))
+	change, err := fit(r, table)
 	if err != nil {
 		return nil, change, TableAdvice(err)
 	}

@@ -59,6 +59,8 @@ type Config struct {
 	StatefulDHCPv6Tags  []string
 	StatelessDHCPv6Tags []string
 	DefaultNICConfig    string
+	// DNS and Search are for networks that are configured statically.
+	DNS, Search []string
 
 	Unattend        string
 	WindowsTimezone string

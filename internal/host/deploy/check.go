@@ -205,7 +205,8 @@ func (r *run) planOptions() spec.PlanOptions {
 		MachineID: strings.ReplaceAll(newUUID(), "-", ""), SwapUUID: newUUID(), SwapPartitionUUID: newUUID(),
 		DHCPTags: r.Config.DHCPTags, StatefulTags: r.Config.StatefulDHCPv6Tags, StatelessTags: r.Config.StatelessDHCPv6Tags,
 		SoftTimeout: r.Config.HelperSoftTimeout,
-		DefaultNIC:  r.Config.DefaultNICConfig, Debug: r.Config.ImageDebug, DebugShell: r.Config.HelperDebug,
+		DefaultNIC:  r.Config.DefaultNICConfig, DNS: r.Config.DNS, Search: r.Config.Search,
+		Debug: r.Config.ImageDebug, DebugShell: r.Config.HelperDebug,
 	}
 	for i, d := range r.Spec.Disks {
 		disk := spec.PlanDisk{Serial: fmt.Sprintf("disk%d", i), ReadOnly: d.ReadOnly || i > 0 && (r.Spec.Swap == nil || r.Spec.Swap.Disk != i)}

@@ -132,8 +132,10 @@ func hostNames(s *spec.Spec) []string {
 		names = append(names, s.Name)
 	}
 	for _, n := range s.NICs {
-		if a, err := netip.ParseAddr(n.IP); err == nil {
-			names = append(names, a.String())
+		for _, text := range []string{n.IP, n.IP6} {
+			if a, err := netip.ParseAddr(text); err == nil {
+				names = append(names, a.String())
+			}
 		}
 	}
 	return names

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"snf-image/internal/host/config"
+	"snf-image/internal/spec"
+)
+
+// TestPasswordFlagIsRefused never repeats what stood behind it.
+func TestPasswordFlagIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"deploy", "--image", "x", "--disk", "y", "--name", "z", "--password", "hunter2"},
+		{"deploy", "--password=hunter2"},
+		{"customize", "--disk", "y", "--password"},
+	} {
+		code, stdout, stderr := commanded(t, t.Context(), strings.NewReader(""), args...)
+		if code != 2 || !strings.Contains(stderr, "--password-file FILE, or pipe it to --password-file -") {
+			t.Errorf("%v: exit code %d, %q, want 2 and the way", args, code, stderr)
+		}
+		if strings.Contains(stdout+stderr, "hunter2") {
+			t.Errorf("%v: the password is in the message: %q", args, stderr)
+		}
+	}
+}
+
+func TestUnknownFlagHint(t *testing.T) {
+	t.Parallel()
+	for flag, want := range map[string]string{
+		"--pasword-file": "did you mean --password-file?", "--dsik": "did you mean --disk?", "--xyzzy": `see "snf-image deploy --help"`,
+	} {
+		if code, _, stderr := commanded(t, t.Context(), strings.NewReader(""), "deploy", flag, "x"); code != 2 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit code %d, %q, want 2 and %q", flag, code, stderr, want)
+		}
+	}
+}
+
+// TestAliases gives values by the other names of flags.
+func TestAliases(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "one"), filepath.Join(dir, "two")
+	for path, text := range map[string]string{one: "ssh-ed25519 first", two: "ssh-ed25519 second\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := &app{stderr: new(strings.Builder)}
+	p := new(parameterFlags)
+	cmd := a.root().Commands()[0]
+	for _, c := range a.root().Commands() {
+		if c.Name() == "deploy" {
+			cmd = c
+		}
+	}
+	cmd.ResetFlags()
+	p.add(cmd)
+	if err := cmd.ParseFlags([]string{"--hostname", "web1", "--ssh-key", one, "--authorized-keys", two}); err != nil {
+		t.Fatal(err)
+	}
+	params, err := a.given(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, _ := params.Lookup(spec.AuthKeys)
+	if got := strings.Fields(keys.Reveal()); p.name != "web1" || strings.Join(got, " ") != "ssh-ed25519 first ssh-ed25519 second" {
+		t.Errorf("name %q, keys %q, want web1 and both keys", p.name, got)
+	}
+}
+
+// TestConfiguredParameters come to new machines; of a living one they only tell
+// where things are.
+func TestConfiguredParameters(t *testing.T) {
+	t.Parallel()
+	cfg, problems := config.Parse("conf", []byte(`IMG_PASSWD="secret"`+"\n"+`IMG_PROPERTIES='{"SWAP":"2:64"}'`+"\n"+`CONFIG_URL="http://192.0.2.1/"`))
+	if cfg == nil {
+		t.Fatal(problems)
+	}
+	for _, name := range []string{spec.ImgPasswd, spec.ConfigURL} {
+		if _, ok := configured(cfg, false).Lookup(name); !ok {
+			t.Errorf("%s does not reach a new machine", name)
+		}
+		if _, ok := configured(cfg, true).Lookup(name); ok {
+			t.Errorf("%s of the configuration reaches a living machine", name)
+		}
+	}
+	if _, ok := configured(cfg, true).Lookup(spec.ImgProperties); !ok {
+		t.Error("the properties of the configuration do not describe a living machine")
+	}
+}
+
+func TestCustomizeWantsSomethingToDo(t *testing.T) {
+	t.Parallel()
+	code, _, stderr := commanded(t, t.Context(), strings.NewReader(""), "customize", "--disk", "y", "--property", "USERS=web")
+	if code != 2 || !strings.Contains(stderr, "nothing is asked for; say what is to be changed") {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+}

@@ -1,0 +1,32 @@
+package task
+
+import (
+	"bytes"
+	"strings"
+
+	"snf-image/internal/guest/rootfs"
+)
+
+// What a replaced network file is called then. No "source" line a distribution
+// ships reads such a name.
+const (
+	keptOriginal = ".snf-image-orig" // the image's own
+	keptLast     = ".snf-image-old"  // what a customization of a living machine replaced
+)
+
+// keep puts a copy of the file p, whose content old is to become data, beside it.
+// The image's own file is kept once and for all. What we wrote ourselves, with
+// header, is worth keeping only on a living machine, where somebody may have
+// edited it since. The copy is for an administrator only: some keep a password
+// there.
+func keep(r *Run, p string, old, data []byte, header string) error {
+	own := strings.HasPrefix(string(old), header)
+	suffix := keptOriginal
+	if own || r.careful() && r.Root.Exists(p+keptOriginal) {
+		suffix = keptLast
+	}
+	if own && !r.careful() || bytes.Equal(old, data) {
+		return nil
+	}
+	return r.Root.WriteFile(p+suffix, old, rootfs.Attr{Mode: 0o600})
+}

@@ -1,0 +1,85 @@
+package task
+
+import (
+	"path"
+	"strings"
+
+	"snf-image/internal/guest/netconf"
+	"snf-image/internal/guest/rootfs"
+)
+
+const (
+	resolvConf     = "/etc/resolv.conf"
+	resolverHeader = "# This file was written by snf-image.\n"
+	maxResolver    = 64 << 10
+	// maxServers is how many name servers the resolver asks (resolv.conf(5), MAXNS).
+	maxServers = 3
+)
+
+// writeResolver tells the resolver of name servers and search domains where
+// nothing in the image takes them from ifupdown. Without any the image's own
+// file stays.
+func writeResolver(r *Run, interfaces []netconf.Interface) error {
+	dns, search := netconf.Resolver(interfaces)
+	if len(dns) == 0 && len(search) == 0 || readsStanzas(r.Root) {
+		return nil
+	}
+	if len(dns) > maxServers {
+		r.Warn("the resolver asks only the first %d of %d name servers", maxServers, len(dns))
+	}
+	var b strings.Builder
+	b.WriteString(resolverHeader)
+	for _, server := range dns {
+		b.WriteString("nameserver " + server.String() + "\n")
+	}
+	if len(search) > 0 {
+		b.WriteString("search " + strings.Join(search, " ") + "\n")
+	}
+	data := []byte(b.String())
+	if st, err := r.Root.Lstat(resolvConf); err != nil || !st.Mode().IsRegular() {
+		return r.Root.WriteFile(resolvConf, data, rootfs.Attr{Mode: 0o644})
+	}
+	old, err := r.Root.ReadFile(resolvConf, maxResolver)
+	if err != nil {
+		return err
+	}
+	if err := keep(r, resolvConf, old, data, resolverHeader); err != nil {
+		return err
+	}
+	return r.Root.Edit(resolvConf, func([]byte) ([]byte, error) { return data, nil })
+}
+
+// readsStanzas reports whether the image has a program that takes the options
+// dns-nameservers and dns-search of /etc/network/interfaces: resolvconf, or the
+// script by which ifupdown tells systemd-resolved, if that is enabled.
+func readsStanzas(root *rootfs.Root) bool {
+	if program(root, "resolvconf") {
+		return true
+	}
+	enabled, err := root.Glob("/etc/systemd/system/*.wants/systemd-resolved.service")
+	return err == nil && len(enabled) > 0 && root.Exists("/etc/network/if-up.d/resolved")
+}
+
+// waitForUdev lets ifupdown wait at boot until udev has found the interfaces.
+const (
+	waitForUdev = "/etc/systemd/system/networking.service.d/50-snf-image.conf"
+	waitContent = "# This file was written by snf-image.\n" +
+		"# /etc/network/interfaces has a pattern, which matches what is there at that moment.\n" +
+		"[Unit]\nWants=systemd-udev-settle.service\nAfter=systemd-udev-settle.service\n"
+)
+
+// awaitDevices writes waitForUdev where it is needed and systemd runs ifupdown,
+// and takes away the one of an earlier run. Other inits settle udev first.
+func awaitDevices(r *Run, needed bool) error {
+	_, err := r.Root.Lstat(waitForUdev)
+	switch {
+	case !needed && err == nil:
+		return r.Root.Remove(waitForUdev)
+	case !needed || !r.Root.Exists("/usr/lib/systemd/system/networking.service") && !r.Root.Exists("/lib/systemd/system/networking.service"):
+		return nil
+	}
+	if _, err := r.Root.MkdirAll(path.Dir(waitForUdev), rootfs.Attr{Mode: 0o755}); err != nil {
+		return err
+	}
+	return edit(r.Root, waitForUdev, func([]byte) ([]byte, error) { return []byte(waitContent), nil })
+}

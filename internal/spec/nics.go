@@ -1,0 +1,140 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// buildNICs sets NICs, with what the properties say about them, and what holds
+// for all static networks.
+func (b *builder) buildNICs() {
+	for i, nic := range b.in.NICs {
+		if err := CheckNIC(nic); err != nil {
+			b.failNIC(i, b.in.NICOrigin, err)
+		}
+		b.spec.NICs = append(b.spec.NICs, nic)
+	}
+	if slices.Equal(b.in.NICFlags, []string{NoNIC}) {
+		b.spec.NoNIC = true
+	} else {
+		b.buildNICFlags()
+	}
+	if b.in.DefaultNIC && len(b.spec.NICs) == 0 && !b.spec.NoNIC && !b.spec.Asked {
+		b.spec.NICs = []NIC{{}}
+	}
+	b.checkMACs()
+	b.buildIP6()
+	b.buildStatic()
+}
+
+func (b *builder) failNIC(i int, origin Origin, err error) {
+	b.Report(Problem{Severity: Error, Origin: origin, Path: fmt.Sprintf("nic[%d]", i), Message: err.Error(), Rule: ErrNIC})
+}
+
+func (b *builder) buildNICFlags() {
+	withMAC, needMAC := 0, 0
+	for _, flag := range b.in.NICFlags {
+		i := len(b.spec.NICs)
+		nic, err := ParseNIC(flag)
+		switch {
+		case flag == NoNIC:
+			err = fmt.Errorf("%w: none means that there is no NIC; leave out the others, or it", ErrNIC)
+		case err == nil && nic.IP != "" && nic.Subnet == "" && isAddress4(nic.IP):
+			b.Report(Problem{
+				Severity: Warning, Origin: "--nic", Path: fmt.Sprintf("nic[%d]", i), Rule: ErrNIC,
+				Message: "the address " + nic.IP + " has no prefix length: the NIC is configured by DHCP", Remedy: "write ip=" + nic.IP + "/24 for a static address",
+			})
+		}
+		if err != nil {
+			b.failNIC(i, "--nic", err)
+		}
+		switch {
+		case nic.MAC != "":
+			withMAC++
+		case !nic.Unknown():
+			needMAC++
+		}
+		b.spec.NICs = append(b.spec.NICs, nic)
+	}
+	if withMAC > 0 && needMAC > 0 {
+		b.Report(Problem{
+			Severity: Error, Origin: "--nic", Rule: ErrNIC, Message: "some NICs have a MAC address and some do not",
+			Remedy: "give mac= for all, or for none, which then are the machine's Ethernet interfaces in the kernel's order",
+		})
+	}
+}
+
+// checkMACs refuses an address that two NICs share: they are told apart by it.
+func (b *builder) checkMACs() {
+	seen := map[string]bool{}
+	for i, nic := range b.spec.NICs {
+		mac := strings.ToLower(nic.MAC)
+		if mac != "" && seen[mac] {
+			b.Report(Problem{
+				Severity: Error, Origin: b.in.NICOrigin, Path: fmt.Sprintf("nic[%d].mac", i),
+				Message: "two NICs have the address " + shown(mac), Rule: ErrNIC,
+			})
+		}
+		seen[mac] = true
+	}
+}
+
+// ip6Property returns the number n of a property NIC_n_IP6.
+func ip6Property(name string) (n int, ok bool) {
+	number, ok := strings.CutPrefix(name, "NIC_")
+	number, end := strings.CutSuffix(number, "_IP6")
+	n, err := strconv.Atoi(number)
+	return n, ok && end && err == nil && n >= 0 && strconv.Itoa(n) == number
+}
+
+// buildIP6 gives NICs the addresses of NIC_n_IP6. Without a prefix length the
+// address has that of the network's IPv6 subnet.
+func (b *builder) buildIP6() {
+	if b.in.Mode == ModeVerify {
+		return
+	}
+	for name, p := range b.props {
+		n, ok := ip6Property(name)
+		switch {
+		case !ok || strings.TrimSpace(p.text) == "":
+			continue
+		case n >= len(b.spec.NICs):
+			b.reportProperty(Warning, ErrNIC, name, fmt.Sprintf("there is no NIC %d, the address is ignored", n), "")
+			continue
+		case b.spec.NICs[n].IP6 != "":
+			continue // a flag wins over a property
+		}
+		nic := b.spec.NICs[n]
+		nic.IP6 = strings.TrimSpace(p.text)
+		err := nic.split()
+		if err == nil {
+			err = CheckNIC(nic)
+		}
+		if err != nil {
+			b.reportProperty(Error, ErrNIC, name, err.Error(), "")
+			continue
+		}
+		b.spec.NICs[n] = nic
+	}
+}
+
+// buildStatic sets DNS, Search and MTU.
+func (b *builder) buildStatic() {
+	var err error
+	text := func(name string) string { return strings.TrimSpace(b.spec.Properties[name]) }
+	fail := func(name string) {
+		if err != nil {
+			b.reportProperty(Error, ErrNIC, name, err.Error(), "")
+		}
+	}
+	b.spec.DNS, err = ParseDNS(text(PropDNS))
+	fail(PropDNS)
+	b.spec.Search, err = ParseSearch(text(PropSearch))
+	fail(PropSearch)
+	if text(PropMTU) != "" {
+		b.spec.MTU, err = ParseMTU(text(PropMTU))
+		fail(PropMTU)
+	}
+}
