@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -155,18 +156,24 @@ func checkRemote(t *testing.T, j *job, m *machine.Machine, rep report.Deployment
 // TestDebian13GrowsFar deploys a Debian 13 with the ext4 features its vendor's
 // images have from 1 GiB to 1.5 TiB, and boots it. resize2fs 1.47.0 leaves wrong
 // checksums behind in this case, and ends with success.
+//
+// Nothing is said about a network: its first boot gets an address by DHCP on the
+// Ethernet interface there is, under the name it has without net.ifnames=0.
 func TestDebian13GrowsFar(t *testing.T) {
 	harness.Gate(t, "qemu-system-x86_64", "mmdebstrap")
 	t.Parallel()
-	image := debian13(t)
-	j := &job{t: t, dir: harness.Dir(t), image: image}
-	j.disk = filepath.Join(j.dir, "web1.raw")
+	j := &job{t: t, dir: harness.Dir(t)}
+	image := predictable(t, debian13(t), j.dir)
+	j.image, j.disk = image, filepath.Join(j.dir, "web1.raw")
 	site.Run(t, "deploy", "--image", image, "--disk", j.disk, "--size", "1536G", "--name", machineName,
 		"--password-file", j.file("pw", password+"\n"), "--property", "USERS=root").OK(t)
 	oracle.Sound(t, j.disk)
 	oracle.SoundIn(t, "trixie", j.disk)
-	m := machine.Boot(t, machine.Config{Disk: j.disk, Firmware: machine.SeaBIOS})
+	m := machine.Boot(t, machine.Config{Disk: j.disk, Firmware: machine.SeaBIOS, MAC: machineMAC})
 	m.Login(t, password)
+	if out, _ := m.Shell(t, "ip -4 -o addr show scope global"); !regexp.MustCompile(`\ben\S+ +inet 10\.0\.2\.`).MatchString(out) {
+		t.Errorf("global addresses: %q, want one of 10.0.2.0/24 on an interface en…", out)
+	}
 	out, status := m.Shell(t, ". /etc/os-release && echo $VERSION_ID $(($(stat -f -c '%S * %b' /) >> 30)) && [ -z \"$(systemctl --failed --plain --no-legend)\" ]")
 	var version, size int
 	if _, err := fmt.Sscan(out, &version, &size); err != nil || status != 0 || version != 13 || size < 1400 {
@@ -174,6 +181,33 @@ func TestDebian13GrowsFar(t *testing.T) {
 	}
 	m.Stop()
 	j.done()
+}
+
+// predictable returns a copy of an image that boots without net.ifnames=0. The words
+// stand in plain files, and their length does not change.
+func predictable(t *testing.T, image, dir string) string {
+	t.Helper()
+	made := filepath.Join(dir, "predictable.raw")
+	script := `cp --sparse=always "$0" "$1" && grep -aboz 'net.ifnames=0' "$1" | tr '\0' '\n' | cut -d: -f1`
+	out, err := exec.Command("sh", "-c", script, image, made).Output()
+	if err != nil {
+		t.Fatalf("copying the image: %v", err)
+	}
+	f, err := os.OpenFile(made, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for field := range strings.FieldsSeq(string(out)) {
+		at, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt([]byte("net.ifnames=1"), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return made
 }
 
 // debian13 returns the path of a Debian 13 image of 1 GiB.

@@ -121,6 +121,46 @@ func TestCustomizeChangesExactly(t *testing.T) {
 	}
 }
 
+// TestCustomizeDoesWhatIsAsked changes one thing after the other on a living machine
+// whose network is static: nothing else changes, and what is refused changes nothing.
+func TestCustomizeDoesWhatIsAsked(t *testing.T) {
+	j := newJob(t, images.Primary("ext4", images.Debian()))
+	site.Run(t, j.args(everything(j)...)...).OK(t)
+	for _, c := range []struct {
+		name string
+		args []string
+		want []string // changes; none: it is refused
+	}{
+		{"password", []string{"--password-file", j.file("new", "another horse\n")}, []string{"! /etc/shadow"}},
+		{"user there is none of", []string{"--password-file", j.file("new", "x y z\n"), "--new-identity", "--size", "300M", "--property", "USERS=roto"}, nil},
+		{"owner there is none of", []string{"--name", "web9", "--file", j.file("issue", "x\n") + ":/etc/issue:0644:nobdy"}, nil},
+		{"nothing", nil, nil},
+		{"file", []string{"--file", j.file("issue", "hello\n") + ":/etc/issue.d/site:0644"}, []string{"+ /etc/issue.d", "+ /etc/issue.d/site"}},
+		{"network", []string{"--nic", "ip=192.0.2.11/24,gateway=192.0.2.1,mac=52:54:00:00:00:01"}, []string{
+			"! /etc/network/interfaces", "+ /etc/network/interfaces.snf-image-old",
+		}},
+		{"identity", []string{"--new-identity"}, []string{
+			"! /etc/machine-id", "! /etc/ssh/ssh_host_ecdsa_key", "! /etc/ssh/ssh_host_ecdsa_key.pub",
+			"! /etc/ssh/ssh_host_ed25519_key", "! /etc/ssh/ssh_host_ed25519_key.pub",
+			"! /etc/ssh/ssh_host_rsa_key", "! /etc/ssh/ssh_host_rsa_key.pub",
+		}},
+	} {
+		before, bytes := oracle.ReadTree(t, j.disk, 1), oracle.Digest(t, j.disk, 0, -1)
+		o := site.Run(t, append([]string{"customize", "--disk", j.disk}, c.args...)...)
+		if c.want == nil {
+			if o.Code == 0 || oracle.Digest(t, j.disk, 0, -1) != bytes {
+				t.Errorf("%s: exit code %d, want a failure that leaves every byte\n%s", c.name, o.Code, o)
+			}
+			continue
+		}
+		o.OK(t)
+		if d := cmp.Diff(c.want, oracle.Changed(before, oracle.ReadTree(t, j.disk, 1))); d != "" {
+			t.Errorf("%s: changes (-want +got):\n%s", c.name, d)
+		}
+	}
+	oracle.Sound(t, j.disk)
+}
+
 // stale makes a disk file of so many MiB that holds another tenant's bytes.
 func stale(t *testing.T, path string, mib int) {
 	t.Helper()

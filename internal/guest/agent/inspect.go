@@ -11,6 +11,7 @@ import (
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/partition"
+	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/task"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -238,4 +239,21 @@ func bsd(kind string) string {
 		return "NetBSD"
 	}
 	return ""
+}
+
+// precheck refuses, before the first task touches the disk of a living machine, what
+// the tasks are asked for and cannot do.
+func (s *session) precheck() error {
+	v, ok := find(s.task.Volumes, s.task.Inspection.RootPartition)
+	if s.plan.Mode != spec.ModeCustomize || !ok {
+		return nil
+	}
+	return s.within(v, s.task.Volumes, func(root *rootfs.Root, problem error) error {
+		if _, excluded := s.plan.Exclude[spec.MountImage]; problem != nil && !excluded && slices.Contains(s.plan.Tasks, spec.MountImage) {
+			return problem // as MountImage will, after the first changes
+		}
+		s.task.Root = root
+		defer func() { s.task.Root = nil }()
+		return task.Check(s.task)
+	})
 }

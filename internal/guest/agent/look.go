@@ -12,28 +12,37 @@ import (
 	"snf-image/internal/spec"
 )
 
-// look mounts a volume read-only, and in it what its fstab names, and looks at
-// the tree: /usr or /etc/ssh may lie elsewhere.
+// look mounts a volume, and what its fstab names, and looks at the tree.
 func (s *session) look(v filesystem.Volume, volumes []filesystem.Volume) (system inspect.System, err error) {
+	err = s.within(v, volumes, func(root *rootfs.Root, problem error) error {
+		system = inspect.Look(root)
+		if problem != nil && s.plan.Mode == spec.ModeInspect { // else MountImage fails with it
+			system.Warnings = append(system.Warnings, "only the root file system was looked at: "+problem.Error())
+		}
+		return nil
+	})
+	return system, err
+}
+
+// within mounts a volume read-only, and in it what its fstab names, for see: /usr
+// or /etc/ssh may lie elsewhere. see is told what kept an entry from being mounted.
+func (s *session) within(v filesystem.Volume, volumes []filesystem.Volume, see func(root *rootfs.Root, problem error) error) (err error) {
 	release, err := filesystem.MountReadOnly(v, target)
 	if err != nil {
-		return system, err
+		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
 	root, err := rootfs.Open(target)
 	if err != nil {
-		return system, err
+		return err
 	}
 	defer root.Close()
 	releases, problem := s.mountRest(root, volumes)
-	system = inspect.Look(root)
-	if problem != nil && s.plan.Mode == spec.ModeInspect { // else MountImage fails with it
-		system.Warnings = append(system.Warnings, "only the root file system was looked at: "+problem.Error())
-	}
+	err = see(root, problem)
 	for _, release := range slices.Backward(releases) {
 		err = errors.Join(err, release())
 	}
-	return system, err
+	return err
 }
 
 // mountRest mounts what the fstab of root names as far as that can be done, by

@@ -36,10 +36,16 @@ func configureNetwork(_ context.Context, r *Run) error {
 		r.Warn("the image's network configuration system is unknown or not in this version: its network was left as it is")
 		return nil
 	default:
-		return &Remedied{
-			Err:    fmt.Errorf("configuring a network by %s is not in this version", system),
-			Remedy: "set the property EXCLUDE_TASK_CONFIGURENETWORK=yes and let the image configure itself",
-		}
+		return unsupportedNetwork(system)
+	}
+}
+
+// unsupportedNetwork is the failure of an image whose network another system
+// configures.
+func unsupportedNetwork(system string) error {
+	return &Remedied{
+		Err:    fmt.Errorf("configuring a network by %s is not in this version", system),
+		Remedy: "set the property EXCLUDE_TASK_CONFIGURENETWORK=yes and let the image configure itself",
 	}
 }
 
