@@ -30,6 +30,20 @@ func TestMountFails(t *testing.T) {
 	j.undone()
 }
 
+// TestUnmountableDoesNotGrow has a living machine whose file system the kernel mounts for
+// reading only: its partition is not grown either.
+func TestUnmountableDoesNotGrow(t *testing.T) {
+	j := newJob(t, rootMadeBy("ext4", 64, "-b", "4096"))
+	debugfs(t, j.image, "feature shared_blocks")
+	j.disk = j.image
+	size, table := oracle.Size(t, j.disk), oracle.Digest(t, j.disk, 0, images.MiB)
+	site.Run(t, j.customized("--size", "256M", "--name", "web2")...).Fails(t, 8,
+		`kernel: EXT4-fs \(dm-\d+\): .*unsupported optional features.*; make the file system without the features`)
+	if oracle.Size(t, j.disk) != size || oracle.Digest(t, j.disk, 0, images.MiB) != table {
+		t.Error("the disk or its partition table is not what it was")
+	}
+}
+
 // TestHybridMBR deploys an image whose partitions have twins in its MBR: that of the one
 // that grows grows, too.
 func TestHybridMBR(t *testing.T) {

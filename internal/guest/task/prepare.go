@@ -14,7 +14,8 @@ import (
 
 // Prepare refuses what cannot work, before anything is written. On the disk of a living
 // machine it then makes sure of the file systems that the first tasks change: a
-// partition table is not edited around one that needs a person to repair it.
+// partition table is not edited around one that needs a person to repair it, or that
+// the kernel does not mount.
 func (r *Run) Prepare(ctx context.Context) error {
 	grows, err := r.foreseeGrowth()
 	if err != nil || !r.careful() {
@@ -25,12 +26,26 @@ func (r *Run) Prepare(ctx context.Context) error {
 			return err
 		}
 		r.checked = grows
+		if err := r.tryMount(v); err != nil {
+			return err
+		}
 	}
 	root, ok := r.volume(0, r.Inspection.RootPartition)
 	if !ok || root.Number == r.checked || !filesystem.IsExt(root.Type) {
 		return nil
 	}
-	return r.checkVolume(ctx, root, false)
+	if err := r.checkVolume(ctx, root, false); err != nil || !r.wanted(spec.FixPartitionTable) || !r.wanted(spec.MountImage) {
+		return err
+	}
+	return r.tryMount(root)
+}
+
+// tryMount mounts v for writing, as tasks are going to, and unmounts it.
+func (r *Run) tryMount(v filesystem.Volume) error {
+	if err := r.mount(v, r.Target); err != nil {
+		return MountAdvice(err)
+	}
+	return filesystem.Unmount(r.Target)
 }
 
 // foreseeGrowth returns the number of the partition whose file system is going to grow,
