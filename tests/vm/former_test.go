@@ -82,7 +82,7 @@ func TestFormerContents(t *testing.T) {
 	}
 	writeAt(t, f, size, behind)
 	for range 2 { // the second has to recognise the root
-		in.Run(t, j.customized("--disk", swap, "--property", "SWAP=b")...).OK(t)
+		in.Run(t, j.customized("--grow", "--disk", swap, "--property", "SWAP=b")...).OK(t)
 	}
 	j.done()
 	checkFormer(t, j, swap)
