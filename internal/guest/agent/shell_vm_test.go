@@ -33,9 +33,9 @@ func TestShellInVM(t *testing.T) {
 // TestDebugShellInVM has a task fail with HELPER_DEBUG on; the host hangs up.
 func TestDebugShellInVM(t *testing.T) {
 	h := boot(t, "disk0="+image(t, 4<<30))
-	p := plan(spec.ModeCustomize, spec.MountImage, spec.AddSwap, spec.UmountImage)
-	p.Swap, p.DebugShell = &spec.Swap{Disk: 7}, true
-	h.customise(p, nil)
+	p := plan(spec.ModeCustomize, spec.MountImage, spec.RunCustomTask, spec.UmountImage)
+	p.DebugShell = true
+	h.customise(p, &spec.Credentials{CustomTask: failingProgram})
 	conn := h.dialShell()
 	b := make([]byte, 4096)
 	var seen []byte
@@ -44,11 +44,11 @@ func TestDebugShellInVM(t *testing.T) {
 		must(t, err)
 		seen = append(seen, b[:n]...)
 	}
-	if !bytes.Contains(seen, []byte("AddSwap failed: there is no disk 7")) {
+	if !bytes.Contains(seen, []byte("RunCustomTask failed: ")) {
 		t.Errorf("the shell says %q", seen)
 	}
 	must(t, conn.Close())
-	if r := h.finish(); r.Error != "there is no disk 7" {
+	if r := h.finish(); !strings.Contains(r.Error, "exit status 3") {
 		t.Errorf("error %q", r.Error)
 	}
 }

@@ -294,10 +294,9 @@ func TestFailureInVM(t *testing.T) {
 	disk := image(t, 4<<30)
 	h := boot(t, "disk0="+disk)
 	p := plan(spec.ModeCustomize, spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage,
-		spec.AddSwap, spec.UmountImage)
-	p.Swap = &spec.Swap{Disk: 7}
+		spec.RunCustomTask, spec.UmountImage)
 	p.Exclude = map[string]string{spec.FilesystemResizeUnmounted: "EXCLUDE_FILESYSTEMRESIZE_TASKS"}
-	h.customise(p, nil)
+	h.customise(p, &spec.Credentials{CustomTask: failingProgram})
 	r := h.finish()
 	var got []string
 	for _, task := range r.Tasks {
@@ -305,13 +304,30 @@ func TestFailureInVM(t *testing.T) {
 	}
 	want := []string{
 		"FixPartitionTable done ", "FilesystemResizeUnmounted skipped left out by EXCLUDE_FILESYSTEMRESIZE_TASKS",
-		"MountImage done ", "AddSwap failed there is no disk 7", "UmountImage done ",
+		"MountImage done ", "RunCustomTask failed " + r.Error, "UmountImage done ",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("tasks (-want +got):\n%s", diff)
 	}
-	if r.Error != "there is no disk 7" || r.Remedy != "correct the property SWAP" {
-		t.Errorf("error %q, remedy %q", r.Error, r.Remedy)
+	if !strings.Contains(r.Error, "exit status 3") {
+		t.Errorf("error %q, want the exit status", r.Error)
+	}
+}
+
+// failingProgram is a CUSTOM_TASK that fails, as nobody can know beforehand.
+var failingProgram = []byte("#!/bin/sh\nexit 3\n")
+
+// TestRefusedBeforehandInVM asks for swap space on a disk there is none of: nothing is
+// done to a living machine then.
+func TestRefusedBeforehandInVM(t *testing.T) {
+	disk := image(t, 4<<30)
+	h := boot(t, "disk0="+disk)
+	p := plan(spec.ModeCustomize, spec.FixPartitionTable, spec.MountImage, spec.AddSwap, spec.UmountImage)
+	p.Swap = &spec.Swap{Disk: 7}
+	h.customise(p, nil)
+	r := h.finish()
+	if len(r.Tasks) > 0 || !strings.HasSuffix(r.Error, "there is no disk 7") || r.Remedy != "correct the property SWAP" {
+		t.Errorf("tasks %v, error %q, remedy %q, want no task", r.Tasks, r.Error, r.Remedy)
 	}
 }
 
