@@ -84,14 +84,15 @@ func attack(t *testing.T, j *job) {
 
 // fingerprintHelper is a CUSTOM_TASK that fails unless the helper's own files
 // are those its list of contents names, with the digests there, and no others
-// lie beside them: a task that followed a link out of the image would show.
+// lie beside them: a task that followed a link out of the image would show. A file that
+// was changed differs twice; an emulated processor that errs once does not.
 const fingerprintHelper = `set -eo pipefail
 cd /
 tr -d ' \n' < /etc/snf-image/contents.json |
     grep -o '"path":"[^"]*","size":[0-9]*,"sha256":"[0-9a-f]*"' |
     sed 's/"path":"\([^"]*\)".*"sha256":"\([0-9a-f]*\)"/\2  \1/' > /tmp/listed
 [ "$(wc -l < /tmp/listed)" -gt 50 ]
-sha256sum --check --quiet /tmp/listed
+sha256sum --check --quiet /tmp/listed || sha256sum --check --quiet /tmp/listed
 cut -c 67- /tmp/listed | grep -E '^/?(etc|usr|root|home)/' | sed 's|^/*|/|' | sort > /tmp/expected
 find /etc /usr /root /home -xdev -type f 2>/dev/null | grep -v '^/etc/snf-image/contents.json$' | sort > /tmp/found || :
 diff /tmp/expected /tmp/found`

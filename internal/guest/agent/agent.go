@@ -145,6 +145,9 @@ func (s *session) work(ctx context.Context) ([]report.TaskResult, error) {
 
 // customise runs the tasks.
 func (s *session) customise(ctx context.Context) ([]report.TaskResult, error) {
+	if err := s.task.Recover(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.precheck(); err != nil {
 		return nil, err
 	}

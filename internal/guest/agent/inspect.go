@@ -248,7 +248,7 @@ func (s *session) precheck() error {
 	if s.plan.Mode != spec.ModeCustomize || !ok {
 		return nil
 	}
-	return s.within(v, s.task.Volumes, func(root *rootfs.Root, problem error) error {
+	return s.within(v, s.task.Volumes, true, func(root *rootfs.Root, problem error) error {
 		if _, excluded := s.plan.Exclude[spec.MountImage]; problem != nil && !excluded && slices.Contains(s.plan.Tasks, spec.MountImage) {
 			return problem // as MountImage will, after the first changes
 		}

@@ -14,7 +14,7 @@ import (
 
 // look mounts a volume, and what its fstab names, and looks at the tree.
 func (s *session) look(v filesystem.Volume, volumes []filesystem.Volume) (system inspect.System, err error) {
-	err = s.within(v, volumes, func(root *rootfs.Root, problem error) error {
+	err = s.within(v, volumes, false, func(root *rootfs.Root, problem error) error {
 		system = inspect.Look(root)
 		if problem != nil && s.plan.Mode == spec.ModeInspect { // else MountImage fails with it
 			system.Warnings = append(system.Warnings, "only the root file system was looked at: "+problem.Error())
@@ -25,8 +25,9 @@ func (s *session) look(v filesystem.Volume, volumes []filesystem.Volume) (system
 }
 
 // within mounts a volume read-only, and in it what its fstab names, for see: /usr
-// or /etc/ssh may lie elsewhere. see is told what kept an entry from being mounted.
-func (s *session) within(v filesystem.Volume, volumes []filesystem.Volume, see func(root *rootfs.Root, problem error) error) (err error) {
+// or /etc/ssh may lie elsewhere. see is told what kept an entry from being mounted;
+// where strict, a file system that the kernel does not mount counts, too.
+func (s *session) within(v filesystem.Volume, volumes []filesystem.Volume, strict bool, see func(root *rootfs.Root, problem error) error) (err error) {
 	release, err := filesystem.MountReadOnly(v, target)
 	if err != nil {
 		return err
@@ -37,7 +38,7 @@ func (s *session) within(v filesystem.Volume, volumes []filesystem.Volume, see f
 		return err
 	}
 	defer root.Close()
-	releases, problem := s.mountRest(root, volumes)
+	releases, problem := s.mountRest(root, volumes, strict)
 	err = see(root, problem)
 	for _, release := range slices.Backward(releases) {
 		err = errors.Join(err, release())
@@ -47,10 +48,13 @@ func (s *session) within(v filesystem.Volume, volumes []filesystem.Volume, see f
 
 // mountRest mounts what the fstab of root names as far as that can be done, by
 // the code of MountImage, which tells what cannot.
-func (s *session) mountRest(root *rootfs.Root, volumes []filesystem.Volume) (releases []func() error, err error) {
+func (s *session) mountRest(root *rootfs.Root, volumes []filesystem.Volume, strict bool) (releases []func() error, err error) {
 	_, err = task.MountFstab(root, volumes, func(v filesystem.Volume, point string) error {
 		release, err := s.mountOne(v, filepath.Join(target, point))
 		if err != nil {
+			if strict {
+				return err
+			}
 			s.log.Info("looking at the image without a file system", "point", point, "reason", err)
 			return nil
 		}

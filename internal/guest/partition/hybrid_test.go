@@ -65,6 +65,9 @@ func TestStaleTwinStays(t *testing.T) {
 	f := hybrid(t, "2")
 	table := read(t, f)
 	g := table.scheme.(*gpt)
+	if len(g.twins()) != 1 {
+		t.Fatalf("%d twins, want one", len(g.twins()))
+	}
 	for n, e := range g.twins() {
 		binary.LittleEndian.PutUint32(e[12:], 4096)
 		if _, err := f.WriteAt(g.mbr, 0); err != nil {

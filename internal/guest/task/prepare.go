@@ -12,6 +12,16 @@ import (
 	"snf-image/internal/spec"
 )
 
+// Recover has the journal of a living machine's root replayed where that is due: what the
+// machine wrote last is what Check has to see. A clean file system is left as it is.
+func (r *Run) Recover(ctx context.Context) error {
+	root, ok := r.volume(0, r.Inspection.RootPartition)
+	if !ok || !r.careful() || !filesystem.IsExt(root.Type) {
+		return nil
+	}
+	return r.checkVolume(ctx, root, false)
+}
+
 // Prepare refuses what cannot work, before anything is written. On the disk of a living
 // machine it then makes sure of the file systems that the first tasks change: a
 // partition table is not edited around one that needs a person to repair it, or that
@@ -34,8 +44,8 @@ func (r *Run) Prepare(ctx context.Context) error {
 	if !ok || root.Number == r.checked || !filesystem.IsExt(root.Type) {
 		return nil
 	}
-	if err := r.checkVolume(ctx, root, false); err != nil || !r.wanted(spec.FixPartitionTable) || !r.wanted(spec.MountImage) {
-		return err
+	if !r.wanted(spec.FixPartitionTable) || !r.wanted(spec.MountImage) {
+		return nil // Recover has looked at it
 	}
 	return r.tryMount(root)
 }

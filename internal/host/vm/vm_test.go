@@ -78,7 +78,7 @@ func TestArguments(t *testing.T) {
 		-chardev socket,id=monitor,fd=9 -mon chardev=monitor,mode=control
 		-device virtio-serial-pci,id=serial,max_ports=4
 		-chardev socket,id=channel,fd=7 -device virtserialport,bus=serial.0,nr=1,chardev=channel,name=snf-image
-		-accel tcg,tb-size=64 -cpu max
+		-accel tcg,tb-size=64 -cpu max,avx=off,avx2=off,fma=off,f16c=off,vaes=off,vpclmulqdq=off
 		-add-fd fd=5,set=1
 		-blockdev driver=file,node-name=disk0,read-only=off,filename=/dev/fdset/1,cache.direct=off,discard=ignore,locking=off
 		-device virtio-blk-pci,drive=disk0,serial=disk0,disable-legacy=on,werror=report,rerror=report
