@@ -57,7 +57,7 @@ func unseen(c cluster) {
 	texts := maps.Clone(canaries.Texts)
 	maps.Copy(texts, decoys)
 	console := harness.KeepConsole(c)
-	c.configure("IMAGE_DEBUG=yes", console.Setting)
+	c.configure("IMAGE_DEBUG=yes", "REPORT_DIR=/var/log/snf-image", console.Setting) // private to the node
 
 	s := secrets.Begin(c, secrets.Options{
 		Texts: texts, Handover: scripts, Dirs: dirs, Except: []string{console.Path()}, Roots: c.roots(),
