@@ -465,12 +465,16 @@ func TestFstabInVM(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	must(t, os.WriteFile(data, make([]byte, 16<<20), 0o600))
 	must(t, exec.Command("mkfs.vfat", "-n", "DATA", data).Run())
-	addToFstab(t, disk, "LABEL=DATA /srv vfat defaults 0 2\nUUID=none /none ext4 nofail 0 2\n/dev/sr0 /cd auto noauto 0 0\n")
-	h := boot(t, "disk0="+disk, "disk1="+data)
+	archive := filepath.Join(t.TempDir(), "archive")
+	must(t, os.WriteFile(archive, make([]byte, 16<<20), 0o600))
+	must(t, exec.Command("mkfs.ext4", "-q", "-L", "ARCHIVE", archive).Run())
+	addToFstab(t, disk, "LABEL=DATA /srv vfat defaults 0 2\nLABEL=ARCHIVE /opt ext4 defaults 0 2\nUUID=none /none ext4 nofail 0 2\n/dev/sr0 /cd auto noauto 0 0\n")
+	h := boot(t, "disk0="+disk, "disk1="+data, "disk2="+archive+",readonly=on")
 	p := plan(spec.ModeCustomize, spec.MountImage, spec.RunCustomTask, spec.UmountImage)
-	p.Disks = append(p.Disks, spec.PlanDisk{Serial: "disk1"})
+	p.Disks = append(p.Disks, spec.PlanDisk{Serial: "disk1"}, spec.PlanDisk{Serial: "disk2", ReadOnly: true})
 	h.customise(p, &spec.Credentials{CustomTask: []byte("#!/bin/bash\nset -e\n" +
-		"grep -q \"^/dev/disk-b $SNF_IMAGE_TARGET/srv vfat\" /proc/mounts\necho hello >$SNF_IMAGE_TARGET/srv/hello\n")})
+		"grep -q \"^/dev/disk-b $SNF_IMAGE_TARGET/srv vfat rw\" /proc/mounts\n" +
+		"grep -q \"^/dev/disk-c $SNF_IMAGE_TARGET/opt ext4 ro\" /proc/mounts\necho hello >$SNF_IMAGE_TARGET/srv/hello\n")})
 	r := h.finish()
 	if r.Error != "" {
 		t.Fatalf("result: %s; %s", r.Error, r.Remedy)

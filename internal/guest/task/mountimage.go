@@ -93,9 +93,14 @@ func mountBelowAdvice(point string, err error) error {
 }
 
 // mount mounts a volume on a directory of the helper, with the kernel modules
-// that takes.
+// that takes. One on a disk that the host attached for reading only, as it does with all
+// disks but the first, is mounted so.
 func (r *Run) mount(v filesystem.Volume, dir string) error {
 	if err := r.load(v); err != nil {
+		return err
+	}
+	if v.Disk < len(r.Plan.Disks) && r.Plan.Disks[v.Disk].ReadOnly {
+		_, err := filesystem.MountReadOnly(v, dir)
 		return err
 	}
 	return filesystem.Mount(v, dir, r.careful())
