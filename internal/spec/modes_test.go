@@ -53,6 +53,7 @@ func TestOnly(t *testing.T) {
 	p := everything()
 	p.SetProperty(PropSwap, "z", "--property")
 	p.SetProperty(PropCustomTask, "no base64", "--property")
+	p.SetProperty(PropDNS, "ns.example", "--property")
 	s, problems := Build(p, in)
 	if s == nil {
 		t.Fatal(problems)

@@ -25,8 +25,10 @@ func (b *builder) buildNICs() {
 		b.spec.NICs = []NIC{{}}
 	}
 	b.checkMACs()
-	b.buildIP6()
-	b.buildStatic()
+	if len(b.in.Only) == 0 || slices.Contains(b.in.Only, ConfigureNetwork) { // else these are for other runs
+		b.buildIP6()
+		b.buildStatic()
+	}
 }
 
 func (b *builder) failNIC(i int, origin Origin, err error) {
@@ -120,10 +122,13 @@ func (b *builder) buildIP6() {
 	}
 }
 
-// buildStatic sets DNS, Search and MTU.
+// buildStatic sets DNS, Search and MTU. Lists are separated by blanks, or by commas, as
+// image stores write them.
 func (b *builder) buildStatic() {
 	var err error
-	text := func(name string) string { return strings.TrimSpace(b.spec.Properties[name]) }
+	text := func(name string) string {
+		return strings.TrimSpace(strings.ReplaceAll(b.spec.Properties[name], ",", " "))
+	}
 	fail := func(name string) {
 		if err != nil {
 			b.reportProperty(Error, ErrNIC, name, err.Error(), "")

@@ -145,7 +145,7 @@ func TestNICProperties(t *testing.T) {
 	in := deployInput()
 	in.NICs = []NIC{{IP: "192.0.2.5", Subnet: "192.0.2.0/24", Subnet6: "2001:db8::/64"}, {MAC: "aa:00:00:00:00:02"}}
 	s := built(t, in, map[string]string{
-		"nic_0_ip6": "2001:db8::5", "NIC_1_IP6": "2001:db8:1::5/56", PropDNS: "192.0.2.53 2001:db8::53", PropSearch: "example.org", PropMTU: "1400",
+		"nic_0_ip6": "2001:db8::5", "NIC_1_IP6": "2001:db8:1::5/56", PropDNS: "192.0.2.53, 2001:db8::53", PropSearch: "example.org", PropMTU: "1400",
 	})
 	if a, b := s.NICs[0], s.NICs[1]; a.IP6 != "2001:db8::5" || b.IP6 != "2001:db8:1::5" || b.Subnet6 != "2001:db8:1::/56" {
 		t.Errorf("NICs = %+v", s.NICs)
