@@ -40,9 +40,9 @@ func arguments(cfg Config, p *plumbing) []string {
 	return args
 }
 
-// noVectors takes the 256-bit registers away, which TCG emulates since QEMU 7.2 only. What
-// uses them where they are, libcrypto above all, once in some ten thousand times saw a
-// digest of a file of the helper that was not its own.
+// noVectors takes the 256-bit registers away, which TCG emulates since QEMU 7.2 only. Twice
+// in some 250 boots, sha256sum in the helper, whose libcrypto uses them where they are, saw
+// a digest that was not the file's. That they are the cause is suspected, not proven.
 const noVectors = "avx=off,avx2=off,fma=off,f16c=off,vaes=off,vpclmulqdq=off"
 
 // accelerator chooses the processor with it. With TCG the default translation
