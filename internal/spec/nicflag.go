@@ -80,6 +80,17 @@ func (n *NIC) set(key, text string) (err error) {
 	return nil
 }
 
+// deniesDHCP reports whether a flag says dhcp=no.
+func deniesDHCP(flag string) bool {
+	for pair := range strings.SplitSeq(flag, ",") {
+		if key, text, ok := strings.Cut(pair, "="); ok && key == "dhcp" {
+			yes, known := ParseBool(text)
+			return known && !yes
+		}
+	}
+	return false
+}
+
 // split takes the prefix lengths off addresses that were written with them. They
 // become the subnets, which then need not be given.
 func (n *NIC) split() error {

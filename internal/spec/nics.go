@@ -27,6 +27,7 @@ func (b *builder) buildNICs() {
 	b.checkMACs()
 	if len(b.in.Only) == 0 || slices.Contains(b.in.Only, ConfigureNetwork) { // else these are for other runs
 		b.buildIP6()
+		b.checkEffects()
 		b.buildStatic()
 	}
 }
@@ -66,6 +67,46 @@ func (b *builder) buildNICFlags() {
 			Remedy: "give mac= for all, or for none, which then are the machine's Ethernet interfaces in the kernel's order",
 		})
 	}
+}
+
+// checkEffects refuses flags that say something about the addresses of a NIC and would
+// be left out of its configuration, or be taken for the default NIC. What Ganeti says of
+// a network without an address in it is no mistake.
+func (b *builder) checkEffects() {
+	if b.spec.NoNIC {
+		return
+	}
+	for i, flag := range b.in.NICFlags {
+		if _, err := ParseNIC(flag); err != nil {
+			continue // which is reported already
+		}
+		i += len(b.in.NICs)
+		if err := ineffective(b.spec.NICs[i], deniesDHCP(flag), len(b.spec.NICs) == 1); err != nil {
+			b.failNIC(i, "--nic", err)
+		}
+	}
+}
+
+// ineffective returns what of n has no effect. With noDHCP it must not ask for an IPv4
+// address, which the only NIC of a machine does when nothing is known about it.
+func ineffective(n NIC, noDHCP, only bool) error {
+	without4, without6 := !isAddress4(n.IP), n.IP6 == "" && !isAddress6(n.IP)
+	unusable := func(name, text, ip string) error {
+		return fmt.Errorf("%w: %s=%s has no effect without an address; write %s, too, or leave %s out", ErrNIC, name, text, ip, name)
+	}
+	switch {
+	case without4 && n.Gateway != "":
+		return unusable("gateway", n.Gateway, "ip=ADDRESS/PREFIX")
+	case without4 && n.Subnet != "":
+		return unusable("subnet", n.Subnet, "ip=ADDRESS/PREFIX")
+	case without6 && n.Subnet6 != "" && n.Gateway6 == "":
+		return unusable("subnet6", n.Subnet6, "ip6=ADDRESS/PREFIX")
+	case noDHCP && only && n.Unknown():
+		return fmt.Errorf("%w: dhcp=no leaves the NIC without an address; write ip=ADDRESS/PREFIX, or --nic none for a machine without a NIC", ErrNIC)
+	case noDHCP && !without4 && n.Subnet == "":
+		return fmt.Errorf("%w: dhcp=no, and the address %s has no prefix length; write ip=%s/24", ErrNIC, n.IP, n.IP)
+	}
+	return nil
 }
 
 // checkMACs refuses an address that two NICs share: they are told apart by it.

@@ -188,3 +188,43 @@ func TestMixedNICs(t *testing.T) {
 		}
 	}
 }
+
+// TestIneffectiveNIC refuses flags that would be taken for the default NIC, or for
+// nothing, and names the word that is to blame.
+func TestIneffectiveNIC(t *testing.T) {
+	t.Parallel()
+	in := deployInput()
+	for _, tc := range []struct {
+		flags []string
+		want  string // in the error, "" for none
+	}{
+		{[]string{"dhcp=no"}, "dhcp=no leaves the NIC without an address; write ip=ADDRESS/PREFIX"},
+		{[]string{"mac=aa:00:00:00:00:01,dhcp=off"}, "dhcp=no leaves"},
+		{[]string{"dhcp=no,ip=192.0.2.5"}, "write ip=192.0.2.5/24"},
+		{[]string{"gateway=192.0.2.1"}, "gateway=192.0.2.1 has no effect without an address"},
+		{[]string{"dhcp,gateway=192.0.2.1"}, "leave gateway out"},
+		{[]string{"ip=2001:db8::5/64,gateway=192.0.2.1"}, "gateway=192.0.2.1"},
+		{[]string{"subnet=192.0.2.0/24"}, "subnet=192.0.2.0/24 has no effect"},
+		{[]string{"ip=192.0.2.5/24,subnet6=2001:db8::/64"}, "write ip6=ADDRESS/PREFIX, too"},
+		{[]string{"mac=aa:00:00:00:00:01,gateway=192.0.2.1", "mac=aa:00:00:00:00:02,dhcp"}, "nic[0]"},
+		{[]string{"mac=aa:00:00:00:00:01,dhcp", "mac=aa:00:00:00:00:02,dhcp=no"}, ""}, // the second stays unconfigured
+		{[]string{"dhcp=no,ip=192.0.2.5/24,gateway=192.0.2.1"}, ""},
+		{[]string{"dhcp=no,gateway6=fe80::1"}, ""}, // SLAAC
+		{[]string{"gateway6=fe80::1,subnet6=2001:db8::/64"}, ""},
+		{[]string{""}, ""},
+	} {
+		in.NICFlags = tc.flags
+		_, problems := Build(everything(), in)
+		if err := problems.Err(); tc.want == "" && err != nil {
+			t.Errorf("--nic %q: %v", tc.flags, err)
+		} else if tc.want != "" && (!errors.Is(err, ErrNIC) || !strings.Contains(err.Error(), tc.want) || len(problems.Errors()) != 1) {
+			t.Errorf("--nic %q: %v, want one error with %q", tc.flags, err, tc.want)
+		}
+	}
+	in.NICFlags = []string{"subnet6=2001:db8::/64"}
+	p := everything()
+	p.SetProperty("NIC_0_IP6", "2001:db8::5", "--property")
+	if s, problems := Build(p, in); s == nil || s.NICs[0].IP6 != "2001:db8::5" {
+		t.Errorf("a property with the address for the subnet: %v", problems)
+	}
+}
