@@ -181,7 +181,7 @@ func (s *osScript) fetch(ctx context.Context, cfg *config.Config, params *spec.P
 	if s.name != ganeti.Create || url == "" || len(found.Errors()) > 0 {
 		return client, nil
 	}
-	_, problems := spec.Build(params, spec.Input{Mode: spec.ModeVerify})
+	_, problems := spec.Build(params, spec.Input{Mode: spec.ModeCheck})
 	if err := s.invalid("checking what Ganeti passed", problems); err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *
 		in.Disks = append(in.Disks, diskNamed(text))
 	}
 	if p.unread && configURL(params) != "" {
-		in.Mode = spec.ModeVerify // the rest may come from there
+		in.Mode = spec.ModeCheck // the rest may come from there
 	}
 	s, problems := spec.Build(params, in)
 	if params.Fetched(spec.OSAnswerFile) {
@@ -112,7 +112,7 @@ func (a *app) fetched(ctx context.Context, p *parameterFlags, params, lower *spe
 		a.log.Warn("config_url is not fetched in a dry run: what it would set is missing here")
 		return nil
 	}
-	_, problems := spec.Build(all, spec.Input{Mode: spec.ModeVerify})
+	_, problems := spec.Build(all, spec.Input{Mode: spec.ModeCheck})
 	if err := a.invalid("checking the parameters", problems); err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ type Input struct {
 	// line. Even so, one that a URL delivered may not.
 	ImagePaths bool `json:",omitempty"`
 	// DefaultFormat is used when nothing sets img_format; empty makes img_format
-	// required by ModeDeploy and ModeVerify.
+	// required by ModeDeploy and ModeCheck.
 	DefaultFormat Format
 }
 
@@ -48,7 +48,7 @@ type builder struct {
 
 // Build validates the parameters and the input as a whole. It returns every
 // problem at once, with those p collected so far; the Spec is nil when one of
-// them is an error. With ModeVerify the parameters are all there is: nothing is
+// them is an error. With ModeCheck the parameters are all there is: nothing is
 // said about name, disks and NICs.
 func Build(p *Parameters, in Input) (*Spec, Problems) {
 	own := *p

@@ -9,7 +9,7 @@ import (
 
 // buildDisks sets Disks and the size of the first one.
 func (b *builder) buildDisks() {
-	if b.in.Mode == ModeVerify {
+	if b.in.Mode == ModeCheck {
 		return
 	}
 	b.spec.Disks = slices.Clone(b.in.Disks)

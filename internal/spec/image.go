@@ -11,17 +11,17 @@ func (b *builder) buildImage() {
 	switch b.in.Mode {
 	case ModeCustomize:
 		b.spec.Image = imageNull
-	case ModeDeploy, ModeVerify:
+	case ModeDeploy, ModeCheck:
 		b.spec.Image = b.image()
 	}
 	b.spec.Format = b.format()
 }
 
 // requires says whether an image and its format must be given. What config_url
-// will say is not known to ModeVerify, which never fetches it.
+// will say is not known to ModeCheck, which never fetches it.
 func (b *builder) requires() bool {
 	url, _ := b.text(ConfigURL)
-	return b.in.Mode == ModeDeploy || b.in.Mode == ModeVerify && url == ""
+	return b.in.Mode == ModeDeploy || b.in.Mode == ModeCheck && url == ""
 }
 
 var urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)

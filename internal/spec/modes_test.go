@@ -28,7 +28,7 @@ func TestVerify(t *testing.T) {
 		for name, text := range tc.params {
 			p.Set(name, text, "OSP")
 		}
-		s, problems := Build(&p, Input{Mode: ModeVerify})
+		s, problems := Build(&p, Input{Mode: ModeCheck})
 		errs := problems.Errors()
 		if len(errs) != len(tc.rules) || (s == nil) != (len(errs) > 0) {
 			t.Errorf("%s: Build = %v, %v, want %v", tc.name, s, errs, tc.rules)

@@ -135,7 +135,7 @@ func ip6Property(name string) (n int, ok bool) {
 // buildIP6 gives NICs the addresses of NIC_n_IP6. Without a prefix length the
 // address has that of the network's IPv6 subnet.
 func (b *builder) buildIP6() {
-	if b.in.Mode == ModeVerify {
+	if b.in.Mode == ModeCheck {
 		return
 	}
 	for name, p := range b.props {

@@ -9,7 +9,7 @@ const (
 	ModeCustomize Mode = "customize" // the disk holds a living machine
 	ModeInspect   Mode = "inspect"   // look, change nothing
 	ModeShell     Mode = "shell"     // an interactive shell on the disks
-	ModeVerify    Mode = "verify"    // the parameters of a deployment alone, no helper
+	ModeCheck     Mode = "check"     // the parameters of a deployment alone, no helper
 )
 
 // Plan is what the host tells the agent before the disk is ready. It holds no

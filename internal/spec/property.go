@@ -188,7 +188,7 @@ func (b *builder) buildSwap() {
 		return
 	}
 	disks := len(b.spec.Disks)
-	if b.in.Mode == ModeVerify {
+	if b.in.Mode == ModeCheck {
 		disks = maxDisks
 	}
 	swap, err := ParseSwap(text, disks)

@@ -119,7 +119,7 @@ func Read(script Script, env Environment) (*Call, spec.Problems) {
 		c.Input = r.machine(spec.ModeCustomize)
 		c.Input.Only = []string{spec.AssignHostname}
 	case Verify:
-		c.Input = spec.Input{Mode: spec.ModeVerify}
+		c.Input = spec.Input{Mode: spec.ModeCheck}
 	case Export, Import:
 		c.Transfer = r.transfer(strings.ToUpper(string(script)))
 	}
