@@ -140,10 +140,11 @@ func (g *gpt) backupWhole(d Disk) bool {
 }
 
 // seal updates the checksums and the size in the protective MBR. That of a hybrid
-// MBR ends in front of its other entries.
+// MBR ends in front of its other entries, which shield looks after.
 func (g *gpt) seal() {
 	binary.LittleEndian.PutUint32(g.header[gptEntriesCRC:], g.entriesCRC())
 	binary.LittleEndian.PutUint32(g.header[gptHeaderCRC:], headerCRC(g.header))
+	g.shield()
 	var protective entry
 	for i := range 4 {
 		e := entryOf(g.mbr, i)

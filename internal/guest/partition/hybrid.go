@@ -54,3 +54,31 @@ func (g *gpt) foreign() uint64 {
 	}
 	return next
 }
+
+// shield fits the protective entries of a hybrid MBR besides the first one to what
+// became of the others: tools make them for the space that their entries leave free. The
+// one behind all others reaches to the end of the disk, as far as an MBR can say that;
+// none covers what a twin has come to own.
+func (g *gpt) shield() {
+	for i := range 4 {
+		e := entryOf(g.mbr, i)
+		if e.kind() != typeProtective || e.start() <= 1 {
+			continue
+		}
+		start, end := e.start(), min(g.sectors, e.start()+dosLimit)
+		for _, o := range g.twins() {
+			switch {
+			case o.start() >= e.end():
+				end = e.end()
+			case o.end() > start:
+				start = o.end()
+			}
+		}
+		switch {
+		case start >= end || start > dosLimit:
+			clear(e)
+		case start != e.start() || end != e.end():
+			e.setSpan(start, start, end)
+		}
+	}
+}

@@ -84,6 +84,41 @@ func TestStaleTwinStays(t *testing.T) {
 	}
 }
 
+// TestSecondProtectiveEntry has a hybrid MBR as gdisk makes it, with a protective entry
+// for the space behind its twin, too: that begins where the twin ends and reaches to the
+// end of the disk.
+func TestSecondProtectiveEntry(t *testing.T) {
+	t.Parallel()
+	for name, mib := range map[string][]int64{"once": {64}, "twice": {64, 128}, "behind the twin of another": {64}} {
+		f := makeDisk(t, "label: gpt\n1: start=2048, size=8192\n2: start=20480, size=8192\n", 32, 32)
+		twin, want := "2", "20480 %d"
+		if name == "behind the twin of another" {
+			twin, want = "1", "2048 8192"
+		}
+		run(t, "r\nh\n"+twin+"\nY\n83\nN\nY\nEE\nw\nY\n", "gdisk", f.Name())
+		if before := nested(t, f); len(before) != 3 {
+			t.Fatalf("%s: gdisk made %q, want two protective entries", name, before)
+		}
+		for _, size := range mib {
+			truncate(t, f, size)
+			if c := grow(t, f, nil); c.Grown != 2 || len(c.Stale) != 0 {
+				t.Errorf("%s: Grow = %+v, want partition 2 grown", name, c)
+			}
+			got := nested(t, f)
+			entry := want
+			second := fmt.Sprintf("10240 %d", size*2048-10240)
+			if strings.Contains(want, "%") {
+				entry = fmt.Sprintf(want, (size-1)*2048-20480)
+				second = fmt.Sprintf("%d 2048", (size-1)*2048)
+			}
+			if len(got) != 3 || got[1] != entry || got[2] != second {
+				t.Errorf("%s, %d MiB: the hybrid MBR has %q, want %q and %q", name, size, got, entry, second)
+			}
+			verify(t, f, GPT)
+		}
+	}
+}
+
 // TestForeignEntryStays has an entry of the MBR behind all partitions of the GPT: it is
 // somebody's partition, neither grown over nor given to swap nor erased.
 func TestForeignEntryStays(t *testing.T) {
