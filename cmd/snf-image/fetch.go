@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -38,7 +38,7 @@ func addConfig(ctx context.Context, client *fetch.Client, params *spec.Parameter
 	failure := func(err error, remedy string) error {
 		return &report.Failure{Kind: report.Usage, What: "fetching the parameters of config_url", On: fetch.Mask(url), Cause: err, Remedy: remedy}
 	}
-	if err := client.Check(url); err != nil { // what is no URL can not be masked like one
+	if err := client.Check(url); err != nil { // what is not a URL cannot be masked like one
 		return &report.Failure{Kind: report.Usage, What: "fetching the parameters", On: spec.ConfigURL, Cause: err, Remedy: urlRemedy(err)}
 	}
 	stream, err := client.Open(ctx, url)
@@ -57,15 +57,9 @@ func addConfig(ctx context.Context, client *fetch.Client, params *spec.Parameter
 	return nil
 }
 
-// urlRemedy says what to do about a URL that can not be opened.
+// urlRemedy returns what to do about a URL that cannot be opened.
 func urlRemedy(err error) string {
-	switch {
-	case errors.Is(err, fetch.ErrForbidden):
-		return "name another server, or let ALLOW_URL in the configuration allow it"
-	case errors.Is(err, fetch.ErrSlow):
-		return "name a faster server, or raise TRANSFER_TIMEOUT or lower TRANSFER_MIN_RATE in the configuration"
-	}
-	return "check the URL, and whether this node reaches the server"
+	return cmp.Or(fetch.Remedy(err), "check the URL, and whether this node reaches the server")
 }
 
 // checkURLs adds what can be said about the URLs among the named params without

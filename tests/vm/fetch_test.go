@@ -176,7 +176,7 @@ func TestSlowServer(t *testing.T) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	in := site.With(t, "ALLOW_URL="+server.URL, "TRANSFER_TIMEOUT=6")
+	in := site.With(t, "ALLOW_URL="+server.URL, "TRANSFER_TIMEOUT=6", "TRANSFER_MIN_RATE=0")
 	p := in.Start(t, "deploy", "--image", server.URL+"/image?token="+canary, "--disk", j.disk, "--size", "256M", "--name", "web1.example.org")
 	<-dripping
 	child := func(name string) bool { return len(harness.Children(p.PID(), name)) > 0 }
@@ -195,5 +195,11 @@ func TestSlowServer(t *testing.T) {
 		}
 	}
 	checkLog(t, p.Wait().Fails(t, 3, `fetching the image, on .*/image\?\*\*\*: the transfer takes too long: it is not done after 6s; name a faster server, or raise TRANSFER_TIMEOUT`))
+	j.undone()
+	// Half of the limit is the first window in which the rate counts.
+	in = site.With(t, "ALLOW_URL="+server.URL, "TRANSFER_TIMEOUT=8", "TRANSFER_MIN_RATE=1024")
+	out := in.Run(t, "deploy", "--image", server.URL+"/image?token="+canary, "--disk", j.disk, "--size", "256M", "--name", "web1.example.org")
+	checkLog(t, out.Fails(t, 3, `fetching the image, on .*/image\?\*\*\*: the transfer takes too long: the server sent \d+ bytes in 4\S*s, and 1048576 a second are the least; `+
+		`name a faster server, or raise TRANSFER_TIMEOUT or lower TRANSFER_MIN_RATE`))
 	j.undone()
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -81,6 +82,10 @@ func makeFile(t *testing.T, p, content string) {
 			t.Skipf("no device nodes here: %v", err)
 		}
 	default:
+		// It may be run. A child that another test forks while the file is open for
+		// writing holds it open until it executes something else: "text file busy".
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
 		check(t, os.WriteFile(p, []byte(content), 0o644))
 	}
 }

@@ -62,7 +62,7 @@ func used() []Setting {
 		{"NO_PROXY", "words", "", Used, "hosts, domains and networks reached without a proxy", to(words, func(c *Config) *[]string { return &c.NoProxy })},
 		{"TLS_CA_FILE", "file", "", Used, "certificates, in PEM, of authorities of your own servers", to(optionalPath, func(c *Config) *string { return &c.TLSCAFile })},
 		{"TRANSFER_TIMEOUT", "duration", "6h", Used, "time for a whole transfer from a URL, suffixes s m h d; 0 is no limit", to(duration, func(c *Config) *dur { return &c.TransferTimeout })},
-		{"TRANSFER_MIN_RATE", "KiB/s", "16", Used, "what a server must send on average of each minute it is waited for; 0 is no limit", to(count, func(c *Config) *int { return &c.TransferMinRate })},
+		{"TRANSFER_MIN_RATE", "KiB/s", "16", Used, "what a server must send on average of each minute it is waited for, or of each half of TRANSFER_TIMEOUT where that is shorter; 0 is no limit", to(count, func(c *Config) *int { return &c.TransferMinRate })},
 	}
 }
 

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -145,12 +146,6 @@ func (d *download) close() {
 
 // fetchFailure says that the image could not be had from url.
 func fetchFailure(url string, err error) error {
-	remedy := "check img_id, and whether this node reaches the server"
-	switch {
-	case errors.Is(err, fetch.ErrForbidden):
-		remedy = "name another server, or let ALLOW_URL in the configuration allow it"
-	case errors.Is(err, fetch.ErrSlow):
-		remedy = "name a faster server, or raise TRANSFER_TIMEOUT or lower TRANSFER_MIN_RATE in the configuration"
-	}
+	remedy := cmp.Or(fetch.Remedy(err), "check img_id, and whether this node reaches the server")
 	return &report.Failure{Kind: report.Image, What: "fetching the image", On: fetch.Mask(url), Cause: err, Remedy: remedy}
 }

@@ -3,6 +3,9 @@ package fetch
 import (
 	"encoding/pem"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -117,12 +120,29 @@ func TestOptions(t *testing.T) {
 	if err := errors.Join(os.WriteFile(others, nil, 0o600), os.Chmod(others, 0o666)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(Options{CAFile: others}); os.Geteuid() == 0 && !errors.Is(err, ownership.ErrOthers) {
-		t.Errorf("authorities that others may add: %v", err)
-	}
-	for _, o := range []Options{{Allow: []string{"127.0.0.1"}}, {HTTPProxy: "::bad"}, {HTTPSProxy: "gopher://x"}, {CAFile: empty}, {CAFile: empty + ".gone"}} {
+	for _, o := range []Options{{Allow: []string{"127.0.0.1"}}, {HTTPProxy: "::bad"}, {HTTPSProxy: "gopher://x"}} {
 		if _, err := New(o); err == nil {
 			t.Errorf("New(%+v) succeeded", o)
+		}
+	}
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "plain") }))
+	t.Cleanup(plain.Close)
+	for _, file := range []string{others, empty, empty + ".gone"} {
+		c, err := New(Options{CAFile: file, Allow: []string{plain.URL, "https://127.0.0.1", "ftps://127.0.0.1"}})
+		if err != nil {
+			t.Fatalf("New with an unusable TLS_CA_FILE = %v, which nothing has asked for", err)
+		}
+		if got, _, err := all(t, c, plain.URL); err != nil || got != "plain" {
+			t.Errorf("http beside an unusable TLS_CA_FILE: %q, %v", got, err)
+		}
+		for _, scheme := range []string{"https", "ftps"} {
+			_, err := c.Open(t.Context(), scheme+"://127.0.0.1:1/image")
+			if err == nil || !strings.Contains(err.Error(), "TLS_CA_FILE: ") {
+				t.Errorf("%s with the authorities of %s: %v", scheme, file, err)
+			}
+			if file == others && os.Geteuid() == 0 && !errors.Is(err, ownership.ErrOthers) {
+				t.Errorf("%s with authorities that others may add: %v", scheme, err)
+			}
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
@@ -45,7 +46,8 @@ type Options struct {
 	// Limit is how long a whole transfer may take; 0 is for ever.
 	Limit time.Duration
 	// Rate is how many bytes a second a server has to send, on average of each Window
-	// in which it is waited for; 0 is no limit. 0 as Window means a minute.
+	// in which it is waited for; 0 is no limit. 0 as Window means a minute, or half of
+	// Limit where that is shorter: else a short limit would leave no window to judge.
 	Rate   int64
 	Window time.Duration
 }
@@ -55,7 +57,9 @@ type Client struct {
 	options Options
 	allow   []pattern
 	proxy   func(*url.URL) (*url.URL, error)
-	tls     *tls.Config
+	// tls returns the settings of TLS connections. They are made for the first one, so
+	// that a CAFile that is unusable keeps nobody from anything else.
+	tls func() (*tls.Config, error)
 }
 
 // idle is the default of Options.Idle and Options.Window.
@@ -68,8 +72,11 @@ func New(o Options) (*Client, error) {
 	}
 	if o.Window == 0 {
 		o.Window = idle
+		if o.Limit != 0 {
+			o.Window = min(idle, o.Limit/2)
+		}
 	}
-	c := &Client{options: o, tls: &tls.Config{MinVersion: tls.VersionTLS12}}
+	c := &Client{options: o, tls: sync.OnceValues(func() (*tls.Config, error) { return trusting(o.CAFile) })}
 	for _, text := range o.Allow {
 		p, err := parsePattern(text)
 		if err != nil {
@@ -84,15 +91,10 @@ func New(o Options) (*Client, error) {
 	}
 	proxies := httpproxy.Config{HTTPProxy: o.HTTPProxy, HTTPSProxy: o.HTTPSProxy, NoProxy: o.NoProxy}
 	c.proxy = proxies.ProxyFunc()
-	if o.CAFile != "" {
-		if err := c.trust(o.CAFile); err != nil {
-			return nil, fmt.Errorf("TLS_CA_FILE: %w", err)
-		}
-	}
 	return c, nil
 }
 
-// usableProxy says whether requests would go to the proxy: one that is not
+// usableProxy reports whether requests would go to the proxy: one that is not
 // understood would be passed by in silence.
 func usableProxy(text string) bool {
 	if text == "" {
@@ -105,24 +107,55 @@ func usableProxy(text string) bool {
 	return err == nil && u.Hostname() != "" && slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
 }
 
-// trust adds the certificates of file to those of the node.
-func (c *Client) trust(file string) error {
+// ErrAuthorities is the error of a CAFile that cannot be used.
+var ErrAuthorities = errors.New("TLS_CA_FILE")
+
+// Remedy returns what to do about an error of Check, Open or a Stream; empty for what
+// has none of its own.
+func Remedy(err error) string {
+	switch {
+	case errors.Is(err, ErrForbidden):
+		return "name another server, or let ALLOW_URL in the configuration allow it"
+	case errors.Is(err, ErrSlow):
+		return "name a faster server, or raise TRANSFER_TIMEOUT or lower TRANSFER_MIN_RATE in the configuration"
+	case errors.Is(err, ErrAuthorities):
+		return "fix TLS_CA_FILE in the configuration, or unset it"
+	}
+	return ""
+}
+
+// trusting returns settings of TLS that trust the authorities of the node and, unless it
+// is empty, those of file.
+func trusting(file string) (*tls.Config, error) {
+	settings := &tls.Config{MinVersion: tls.VersionTLS12}
+	if file == "" {
+		return settings, nil
+	}
+	roots, err := authorities(file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAuthorities, err)
+	}
+	settings.RootCAs = roots
+	return settings, nil
+}
+
+// authorities returns the certificates of file beside those of the node.
+func authorities(file string) (*x509.CertPool, error) {
 	if err := ownership.Check(file); errors.Is(err, ownership.ErrOthers) {
-		return fmt.Errorf("%w; %s", err, ownership.Remedy)
+		return nil, fmt.Errorf("%w; %s", err, ownership.Remedy)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()
 	}
 	if !roots.AppendCertsFromPEM(text) {
-		return fmt.Errorf("%s holds no certificate in PEM", file)
+		return nil, fmt.Errorf("%s holds no certificate in PEM", file)
 	}
-	c.tls.RootCAs = roots
-	return nil
+	return roots, nil
 }
 
 // Stream is what a URL delivers.
@@ -134,7 +167,7 @@ type Stream struct {
 // Schemes are those that Open knows.
 func Schemes() []string { return []string{"http", "https", "ftp", "ftps"} }
 
-// IsURL says whether text is one for Open, by its scheme alone.
+// IsURL reports whether text is one for Open, by its scheme alone.
 func IsURL(text string) bool {
 	scheme, _, ok := strings.Cut(text, "://")
 	for _, s := range Schemes() {
@@ -164,7 +197,7 @@ func (c *Client) Check(text string) error {
 	return c.checkName(u)
 }
 
-// errScheme is how a file is refused, too.
+// errScheme refuses every other scheme, a file that ALLOW_URL does not name included.
 var errScheme = fmt.Errorf("%w: only http, https, ftp and ftps URLs are allowed", ErrForbidden)
 
 // Open opens a URL. Its errors hold neither password nor query. Reading from the

@@ -27,7 +27,12 @@ func (c *Client) openFTP(ctx context.Context, u *url.URL) (*Stream, error) {
 	port := "21"
 	if u.Scheme == "ftps" {
 		port = "990"
-		d.tls = c.tls.Clone()
+		settings, err := c.tls()
+		if err != nil {
+			watch.end()
+			return nil, err
+		}
+		d.tls = settings.Clone()
 		d.tls.ServerName = u.Hostname()
 		d.tls.ClientSessionCache = tls.NewLRUClientSessionCache(1) // the data connection has to resume it
 		options = append(options, ftp.DialWithTLS(d.tls))          // asks for private data connections

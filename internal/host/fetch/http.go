@@ -93,10 +93,18 @@ func (c *Client) transport(u *url.URL) (*http.Transport, error) {
 			}
 		}
 	}
-	return &http.Transport{
-		Proxy: http.ProxyURL(proxy), DialContext: dialer.DialContext, TLSClientConfig: c.tls.Clone(),
+	t := &http.Transport{
+		Proxy: http.ProxyURL(proxy), DialContext: dialer.DialContext,
 		DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxHeader,
-	}, nil
+	}
+	if u.Scheme == "https" || proxy != nil && proxy.Scheme == "https" {
+		settings, err := c.tls()
+		if err != nil {
+			return nil, err
+		}
+		t.TLSClientConfig = settings.Clone()
+	}
+	return t, nil
 }
 
 // judge says what an answer means: a stream (nil, nil), another URL or an error.

@@ -68,6 +68,16 @@ func TestDrip(t *testing.T) {
 	}
 }
 
+// TestShortLimit leaves a window to judge the rate where the limit is shorter than one.
+func TestShortLimit(t *testing.T) {
+	t.Parallel()
+	server := dripping(t)
+	c := limitedClient(t, server, Options{Rate: 10_000, Limit: 400 * time.Millisecond})
+	if _, _, err := all(t, c, server.URL+"/drip"); !errors.Is(err, ErrSlow) || !strings.Contains(err.Error(), "and 10000 a second are the least") {
+		t.Errorf("a drip: %v, want %v for its rate", err, ErrSlow)
+	}
+}
+
 // TestLimit ends a transfer that goes on and on.
 func TestLimit(t *testing.T) {
 	t.Parallel()
