@@ -163,6 +163,7 @@ func TestCustomizeDoesWhatIsAsked(t *testing.T) {
 			t.Errorf("%s: changes (-want +got):\n%s", c.name, d)
 		}
 	}
+	checkSwapAlone(t, j)
 	oracle.Sound(t, j.disk)
 }
 

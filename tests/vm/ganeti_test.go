@@ -109,6 +109,28 @@ func TestGanetiCreateRename(t *testing.T) {
 	if got := archived(t, d, "inst2.gnt.test.json"); !got.Success || got.Mode != "customize" || len(got.Changed) == 0 {
 		t.Errorf("the report of rename in REPORT_DIR is %+v", got)
 	}
+	checkKeepsIdentity(t, j, d)
+}
+
+// checkKeepsIdentity has the disk customized as it is, with another password and a NIC
+// that has moved. The machine stays the same one.
+func checkKeepsIdentity(t *testing.T, j *job, d *harness.Definition) {
+	t.Helper()
+	before := oracle.ReadTree(t, j.disk, 1)
+	env := osp(map[string]string{
+		"OSP_IMG_ID": "null", "OSP_IMG_PROPERTIES": `{"USERS": "root", "KEEP_IDENTITY": "yes"}`,
+		"INSTANCE_NAME": "inst2.gnt.test", "NIC_0_IP": "198.51.100.103",
+	})
+	delete(env, "OSP_IMG_PERSONALITY")
+	d.Call(t, "create", gnt(j.disk, env)).OK(t)
+	j.done()
+	want := []string{"! /etc/network/interfaces", "+ /etc/network/interfaces.snf-image-old", "! /etc/shadow"}
+	if diff := cmp.Diff(want, oracle.Changed(before, oracle.ReadTree(t, j.disk, 1))); diff != "" {
+		t.Errorf("with KEEP_IDENTITY (-want +got):\n%s", diff)
+	}
+	if got := oracle.ReadFile(t, j.disk, 1, "/etc/network/interfaces"); !strings.Contains(got, "198.51.100.103/24") {
+		t.Errorf("/etc/network/interfaces has not the new address:\n%s", got)
+	}
 }
 
 // checkEnd looks at the end of the log of a success: what is needed for the first login,

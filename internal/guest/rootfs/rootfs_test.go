@@ -305,6 +305,8 @@ func TestImmutableIsNamed(t *testing.T) {
 	})
 	for name, err := range map[string]error{
 		"edit":   i.Edit("/etc/hosts", func([]byte) ([]byte, error) { return nil, nil }),
+		"look":   i.Editable("/etc/hosts"),
+		"look 2": i.Replaceable("/etc/hosts"),
 		"remove": i.Remove("/etc/hosts"),
 		"write":  i.WriteFile("/etc/hosts", nil, Attr{}),
 	} {

@@ -3,9 +3,7 @@ package rootfs
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path"
 
 	"golang.org/x/sys/unix"
 )
@@ -245,22 +243,4 @@ func (r *Root) Rename(from, to string) error {
 	r.record(src.join())
 	r.record(dst.join())
 	return wrap("renaming", from, errors.Join(r.syncDir(src), r.syncDir(dst)))
-}
-
-// explain adds to a refusal what only the file attributes of chattr(1) tell.
-func explain(at parent, err error) error {
-	if !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	for _, name := range []string{at.base, "."} {
-		var st unix.Statx_t
-		if unix.Statx(at.fd(), name, unix.AT_SYMLINK_NOFOLLOW, 0, &st) != nil {
-			continue
-		}
-		if st.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0 {
-			return fmt.Errorf("%w (%s has the attribute immutable or append-only, see chattr(1))",
-				err, path.Join(at.path, name))
-		}
-	}
-	return err
 }

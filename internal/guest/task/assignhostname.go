@@ -13,6 +13,8 @@ import (
 // maxHostname is the longest name Linux keeps (HOST_NAME_MAX, gethostname(2)).
 const maxHostname = 64
 
+const hostsFile = "/etc/hosts"
+
 // assignHostname gives the system the name of the instance, whole, in the file
 // its distribution keeps it in.
 func assignHostname(_ context.Context, r *Run) error {
@@ -20,53 +22,90 @@ func assignHostname(_ context.Context, r *Run) error {
 	if name == "" {
 		return Skip("the instance has no name")
 	}
-	if strings.ContainsFunc(name, isControlOrSpace) {
-		return fmt.Errorf("the instance name %q holds white space or control characters", name)
+	if err := checkName(name); err != nil {
+		return err
 	}
 	if len(name) > maxHostname {
 		r.Warn("the name %s is longer than the %d characters Linux keeps; the system will use a part of it", name, maxHostname)
 	}
 	distribution, old := inspect.Name(r.Root)
-	if err := writeHostname(r.Root, distribution, name); err != nil {
+	file, err := findNameFile(r.Root, distribution)
+	if err != nil {
+		return err
+	}
+	if err := edit(r.Root, file.path, file.editor(name)); err != nil {
 		return err
 	}
 	return editHosts(r.Root, distribution, old, name)
 }
 
+// checkHostname finds out, without writing, what assignHostname would fail with.
+func checkHostname(r *Run) error {
+	if r.Plan.InstanceName == "" {
+		return nil
+	}
+	if err := checkName(r.Plan.InstanceName); err != nil {
+		return err
+	}
+	distribution, _ := inspect.Name(r.Root)
+	file, err := findNameFile(r.Root, distribution)
+	if err != nil {
+		return err
+	}
+	return editable(r.Root, file.path, hostsFile)
+}
+
+func checkName(name string) error {
+	if strings.ContainsFunc(name, isControlOrSpace) {
+		return fmt.Errorf("the instance name %q holds white space or control characters", name)
+	}
+	return nil
+}
+
 func isControlOrSpace(c rune) bool { return c <= ' ' || c == 0x7f }
 
-// writeHostname writes the name where the distribution reads it. /etc/hostname
-// wins where it exists or systemd is the init, which reads it on all of them.
-func writeHostname(root *rootfs.Root, distribution, name string) error {
-	whole := func([]byte) ([]byte, error) { return []byte(name + "\n"), nil }
-	variable := func(key string) func([]byte) ([]byte, error) {
-		return func(old []byte) ([]byte, error) { return rootfs.SetAssignment(old, key, name), nil }
+// nameFile is the file a system reads its host name from: the name alone or, if
+// variable is set, an assignment.
+type nameFile struct{ path, variable string }
+
+// editor returns the function that puts the name into the file.
+func (f nameFile) editor(name string) func(old []byte) ([]byte, error) {
+	return func(old []byte) ([]byte, error) {
+		if f.variable == "" {
+			return []byte(name + "\n"), nil
+		}
+		return rootfs.SetAssignment(old, f.variable, name), nil
 	}
+}
+
+// findNameFile returns the file the distribution reads. /etc/hostname wins where it
+// exists or systemd is the init, which reads it on all of them.
+func findNameFile(root *rootfs.Root, distribution string) (nameFile, error) {
 	if present(root, "/etc/hostname") || inspect.Systemd(root) {
-		return edit(root, "/etc/hostname", whole)
+		return nameFile{"/etc/hostname", ""}, nil
 	}
 	switch distribution {
 	case "coreos", "flatcar", "fcos":
-		return root.WriteFile("/etc/hostname", []byte(name+"\n"), rootfs.Attr{Mode: 0o644})
+		return nameFile{"/etc/hostname", ""}, nil
 	case "slackware", "suse", "sles", "sled", "opensuse", "opensuse-leap", "opensuse-tumbleweed":
-		return edit(root, "/etc/HOSTNAME", whole)
+		return nameFile{"/etc/HOSTNAME", ""}, nil
 	case "gentoo":
-		return edit(root, "/etc/conf.d/hostname", variable("hostname"))
+		return nameFile{"/etc/conf.d/hostname", "hostname"}, nil
 	case "arch":
 		if present(root, "/etc/rc.conf") {
-			return edit(root, "/etc/rc.conf", variable("HOSTNAME"))
+			return nameFile{"/etc/rc.conf", "HOSTNAME"}, nil
 		}
-		return root.WriteFile("/etc/hostname", []byte(name+"\n"), rootfs.Attr{Mode: 0o644})
+		return nameFile{"/etc/hostname", ""}, nil
 	case "rhel", "centos", "fedora", "rocky", "almalinux", "ol", "scientific":
-		return edit(root, "/etc/sysconfig/network", variable("HOSTNAME"))
+		return nameFile{"/etc/sysconfig/network", "HOSTNAME"}, nil
 	}
-	return &Remedied{
+	return nameFile{}, &Remedied{
 		Err:    errors.New("found no /etc/hostname nor another file with the host name that this version knows"),
 		Remedy: "set the image property EXCLUDE_TASK_ASSIGNHOSTNAME=yes if the image names itself",
 	}
 }
 
-// present says whether anything, also a broken link, is at p.
+// present reports whether anything, also a broken link, is at p.
 func present(root *rootfs.Root, p string) bool {
 	_, err := root.Lstat(p)
 	return err == nil
@@ -89,7 +128,7 @@ func edit(root *rootfs.Root, p string, change func([]byte) ([]byte, error)) erro
 // editHosts makes the name resolve where the image's own name did, and takes that
 // from the loopback address: it is another machine's now.
 func editHosts(root *rootfs.Root, distribution, old, name string) error {
-	err := root.Edit("/etc/hosts", func(data []byte) ([]byte, error) {
+	err := root.Edit(hostsFile, func(data []byte) ([]byte, error) {
 		data = rootfs.RenameOwnHost(data, name)
 		if distribution == "arch" {
 			return rootfs.RenameLoopback(data, old, name), nil

@@ -20,10 +20,10 @@ const (
 // id, or says so, has never been booted, and makes one at its first boot, for which
 // units may wait (ConditionFirstBoot of systemd.unit(5)).
 func changeMachineID(_ context.Context, r *Run) error {
-	id := r.Plan.MachineID
-	if len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
-		return fmt.Errorf("the plan's machine id %q is not 32 lower-case hexadecimal digits", id)
+	if err := checkMachineID(r); err != nil {
+		return err
 	}
+	id := r.Plan.MachineID
 	for _, p := range []string{machineID, dbusMachineID} {
 		err := r.Root.Edit(p, func(old []byte) ([]byte, error) {
 			if strings.TrimSpace(string(old)) == uninitialized {
@@ -36,6 +36,20 @@ func changeMachineID(_ context.Context, r *Run) error {
 		case rootfs.IsNotExist(err):
 			noMachineID(r, p)
 		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// checkMachineID finds out, without writing, what changeMachineID would fail with.
+func checkMachineID(r *Run) error {
+	id := r.Plan.MachineID
+	if len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
+		return fmt.Errorf("the plan's machine id %q is not 32 lower-case hexadecimal digits", id)
+	}
+	for _, p := range []string{machineID, dbusMachineID} {
+		if err := r.Root.Editable(p); err != nil && !rootfs.IsNotExist(err) {
 			return err
 		}
 	}

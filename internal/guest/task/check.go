@@ -3,11 +3,6 @@ package task
 import (
 	"errors"
 	"fmt"
-	"path"
-	"path/filepath"
-
-	"golang.org/x/sys/unix"
-
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/rootfs"
@@ -25,8 +20,11 @@ func Check(r *Run) error {
 		check func(*Run) error
 	}{
 		{spec.AddSwap, checkSwap},
+		{spec.AssignHostname, checkHostname},
+		{spec.ChangeMachineID, checkMachineID},
 		{spec.ChangePassword, checkLogin},
 		{spec.ConfigureNetwork, checkNetwork},
+		{spec.DeleteSSHKeys, checkHostKeys},
 		{spec.EnforcePersonality, checkPersonality},
 		{spec.RunCustomTask, checkCustomTask},
 	} {
@@ -56,6 +54,9 @@ func checkSwap(r *Run) error {
 	if !r.Root.IsRegular("/etc/fstab") {
 		return &Remedied{errors.New("the image has no /etc/fstab"), "add one to the image, or leave out the property SWAP"}
 	}
+	if err := r.Root.Editable("/etc/fstab"); err != nil {
+		return err
+	}
 	if r.Plan.Swap != nil && r.Plan.Swap.Partition > 0 {
 		return nil // FixPartitionTable makes it
 	}
@@ -65,21 +66,48 @@ func checkSwap(r *Run) error {
 
 func checkLogin(r *Run) error {
 	users, err := wantedUsers(r)
-	if err == nil && r.Credentials != nil && len(r.Credentials.AuthorizedKeys) > 0 {
-		_, err = keyFiles(r, users)
+	if err != nil || r.Credentials == nil {
+		return err
 	}
-	return err
+	if len(r.Credentials.AuthorizedKeys) > 0 {
+		if _, err := keyFiles(r, users); err != nil {
+			return err
+		}
+	}
+	if r.Credentials.Hashes == nil {
+		return nil
+	}
+	return editable(r.Root, "/etc/passwd", "/etc/shadow")
 }
 
 func checkNetwork(r *Run) error {
-	_, err := wantedInterfaces(r.Plan)
+	interfaces, err := wantedInterfaces(r.Plan)
 	if errors.Is(err, netconf.ErrLeave) {
 		return nil
 	}
-	if system := inspect.Network(r.Root); err == nil && system != "" && system != inspect.Ifupdown {
+	if err != nil {
+		return err
+	}
+	switch system := inspect.Network(r.Root); system {
+	case "":
+		return nil // ConfigureNetwork warns
+	case inspect.Ifupdown:
+		return checkIfupdown(r, interfaces)
+	default:
 		return unsupportedNetwork(system)
 	}
-	return err
+}
+
+func checkIfupdown(r *Run, interfaces []netconf.Interface) error {
+	if r.Root.IsDir(interfacesDir) {
+		if err := r.Root.Editable(interfacesFile); err != nil {
+			return err
+		}
+	}
+	if needsResolver(r.Root, interfaces) {
+		return r.Root.Replaceable(resolvConf)
+	}
+	return nil
 }
 
 func checkCustomTask(r *Run) error {
@@ -89,40 +117,12 @@ func checkCustomTask(r *Run) error {
 	return checkRunnable(r.Credentials.CustomTask)
 }
 
-// checkPersonality looks for owners, places and, unless the file system grows
-// first, room.
-func checkPersonality(r *Run) error {
-	if r.Credentials == nil {
-		return nil
-	}
-	injections, err := resolve(r.Root, r.Credentials.Files)
-	if err != nil || r.willRun(spec.FilesystemResizeUnmounted) {
-		return err
-	}
-	needed := map[unix.Fsid]uint64{}
-	for _, i := range injections {
-		var st unix.Statfs_t
-		if err := unix.Statfs(filepath.Join(r.Target, existing(r.Root, i.file.Path)), &st); err != nil {
-			return fmt.Errorf("looking for room for %s: %w", i.file.Path, err)
-		}
-		block := uint64(max(st.Bsize, 1))
-		needed[st.Fsid] += (uint64(len(i.file.Contents)) + block - 1) / block
-		if needed[st.Fsid] > st.Bfree {
-			return &Remedied{
-				fmt.Errorf("there is no room for %s: the files need %d bytes and %d are free", i.file.Path, needed[st.Fsid]*block, st.Bfree*block),
-				"remove files in the machine, or grow its disk",
-			}
+// editable returns the error with which one of the files would be refused.
+func editable(root *rootfs.Root, files ...string) error {
+	for _, p := range files {
+		if err := root.Editable(p); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// existing returns the innermost directory of p that the image has, resolved.
-func existing(root *rootfs.Root, p string) string {
-	for dir := path.Dir(p); dir != "/"; dir = path.Dir(dir) {
-		if real, err := root.RealPath(dir); err == nil {
-			return real
-		}
-	}
-	return "/"
 }

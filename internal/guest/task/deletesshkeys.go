@@ -47,6 +47,16 @@ func deleteSSHKeys(_ context.Context, r *Run) error {
 	return nil
 }
 
+// checkHostKeys finds out, without writing, what deleteSSHKeys would fail with.
+func checkHostKeys(r *Run) error {
+	server, err := inspect.SSH(r.Root)
+	if err != nil {
+		return fmt.Errorf("looking for HostKey: %w", err)
+	}
+	_, err = freshKeys(r, server)
+	return err
+}
+
 // writeHostKeys writes the new keys, each in the place of its old one, and returns
 // what is left to remove of old. Nothing is removed before: on a full file system
 // the server keeps its keys.
@@ -97,7 +107,7 @@ func freshKeys(r *Run, server inspect.Server) ([]freshKey, error) {
 	var fresh []freshKey
 	usable := 0
 	for _, k := range server.HostKeys {
-		if _, err := r.Root.Only().FindName(k.Path); err != nil {
+		if err := checkKeyPlace(r.Root, k.Path); err != nil {
 			return nil, unsafePlace(fmt.Errorf("replacing the SSH host key %s: %w", k.Path, err))
 		}
 		if point := r.unmounted(k.Path); point != "" {
@@ -121,6 +131,23 @@ func freshKeys(r *Run, server inspect.Server) ([]freshKey, error) {
 		return nil, noFreshKey(server.HostKeys[0].Path)
 	}
 	return fresh, nil
+}
+
+// checkKeyPlace returns an error if no key can be written to p, or its public half
+// beside it.
+func checkKeyPlace(root *rootfs.Root, p string) error {
+	for _, p := range []string{p, p + ".pub"} {
+		place, err := root.Only().FindName(p)
+		switch {
+		case err != nil:
+			return err
+		case place.IsDir():
+			return fmt.Errorf("%s is a directory of the image", p)
+		case place.Dangling != "":
+			return fmt.Errorf("%s is a symbolic link to nothing", place.Dangling)
+		}
+	}
+	return nil
 }
 
 func noFreshKey(p string) error {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -151,6 +152,20 @@ func wants(t *testing.T, err error, want string) {
 	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 		t.Errorf("error %v, want %q", err, want)
 	}
+}
+
+// matches compares the error of a task with a pattern for its text; "" means none.
+func matches(t *testing.T, err error, want string) {
+	t.Helper()
+	if want == "" && err != nil || want != "" && (err == nil || !regexp.MustCompile(want).MatchString(err.Error())) {
+		t.Errorf("error %v, want %q", err, want)
+	}
+}
+
+// mkdir makes a directory in the image, if it is not there.
+func (r imageRun) mkdir(p string) error {
+	_, err := r.Root.MkdirAll(p, rootfs.Attr{Mode: 0o755})
+	return err
 }
 
 // content returns a file of the image.

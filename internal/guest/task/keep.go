@@ -22,11 +22,24 @@ const (
 func keep(r *Run, p string, old, data []byte, header string) error {
 	own := strings.HasPrefix(string(old), header)
 	suffix := keptOriginal
-	if own || r.careful() && r.Root.Exists(p+keptOriginal) {
+	if own || r.careful() && present(r.Root, p+keptOriginal) {
 		suffix = keptLast
 	}
 	if own && !r.careful() || bytes.Equal(old, data) {
 		return nil
 	}
 	return r.Root.WriteFile(p+suffix, old, rootfs.Attr{Mode: 0o600})
+}
+
+// keepLink is keep for a symbolic link, in whose place a file comes.
+func keepLink(r *Run, p string) error {
+	target, err := r.Root.Readlink(p)
+	if err != nil {
+		return err
+	}
+	suffix := keptOriginal
+	if r.careful() && present(r.Root, p+keptOriginal) {
+		suffix = keptLast
+	}
+	return r.Root.Symlink(target, p+suffix)
 }

@@ -1,6 +1,8 @@
 package task
 
 import (
+	"io/fs"
+	"net/netip"
 	"path"
 	"strings"
 
@@ -20,23 +22,22 @@ const (
 // nothing in the image takes them from ifupdown. Without any the image's own
 // file stays.
 func writeResolver(r *Run, interfaces []netconf.Interface) error {
-	dns, search := netconf.Resolver(interfaces)
-	if len(dns) == 0 && len(search) == 0 || readsStanzas(r.Root) {
+	if !needsResolver(r.Root, interfaces) {
 		return nil
 	}
+	dns, search := netconf.Resolver(interfaces)
 	if len(dns) > maxServers {
 		r.Warn("the resolver asks only the first %d of %d name servers", maxServers, len(dns))
 	}
-	var b strings.Builder
-	b.WriteString(resolverHeader)
-	for _, server := range dns {
-		b.WriteString("nameserver " + server.String() + "\n")
-	}
-	if len(search) > 0 {
-		b.WriteString("search " + strings.Join(search, " ") + "\n")
-	}
-	data := []byte(b.String())
-	if st, err := r.Root.Lstat(resolvConf); err != nil || !st.Mode().IsRegular() {
+	data := resolverFile(dns, search)
+	st, err := r.Root.Lstat(resolvConf)
+	switch {
+	case err == nil && st.Mode().Type() == fs.ModeSymlink:
+		if err := keepLink(r, resolvConf); err != nil {
+			return err
+		}
+		fallthrough
+	case err != nil || !st.Mode().IsRegular():
 		return r.Root.WriteFile(resolvConf, data, rootfs.Attr{Mode: 0o644})
 	}
 	old, err := r.Root.ReadFile(resolvConf, maxResolver)
@@ -47,6 +48,25 @@ func writeResolver(r *Run, interfaces []netconf.Interface) error {
 		return err
 	}
 	return r.Root.Edit(resolvConf, func([]byte) ([]byte, error) { return data, nil })
+}
+
+// needsResolver reports whether /etc/resolv.conf is to be written.
+func needsResolver(root *rootfs.Root, interfaces []netconf.Interface) bool {
+	dns, search := netconf.Resolver(interfaces)
+	return len(dns)+len(search) > 0 && !readsStanzas(root)
+}
+
+// resolverFile returns the content of a resolv.conf(5).
+func resolverFile(dns []netip.Addr, search []string) []byte {
+	var b strings.Builder
+	b.WriteString(resolverHeader)
+	for _, server := range dns {
+		b.WriteString("nameserver " + server.String() + "\n")
+	}
+	if len(search) > 0 {
+		b.WriteString("search " + strings.Join(search, " ") + "\n")
+	}
+	return []byte(b.String())
 }
 
 // readsStanzas reports whether the image has a program that takes the options

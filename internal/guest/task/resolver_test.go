@@ -1,35 +1,132 @@
 package task
 
 import (
-	"os"
-	"path/filepath"
+	"net/netip"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"snf-image/internal/guest/netconf"
+	"snf-image/internal/spec"
 )
 
-// TestAwaitDevices has a drop-in only where a pattern is used and systemd runs ifupdown,
-// and takes the one of an earlier run away.
+// TestWriteResolver looks at the resolver's file and at the copy of what was there.
+func TestWriteResolver(t *testing.T) {
+	t.Parallel()
+	const (
+		file = "etc/resolv.conf"
+		orig = file + keptOriginal
+		last = file + keptLast
+		ours = "# This file was written by snf-image.\nnameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch example.org example.net\n"
+		stub = "../run/systemd/resolve/stub-resolv.conf"
+	)
+	text := func(s string) string { return "-rw-r--r-- " + s }
+	private := func(s string) string { return "-rw------- " + s }
+	link := func(s string) string { return "Lrwxrwxrwx " + s }
+	for title, c := range map[string]struct {
+		files  map[string]string
+		living bool
+		want   map[string]string // of resolv.conf and its copies
+	}{
+		"no file":             {nil, false, map[string]string{file: text(ours)}},
+		"file":                {map[string]string{file: "old\n"}, false, map[string]string{file: text(ours), orig: private("old\n")}},
+		"ours":                {map[string]string{file: resolverHeader + "old\n"}, false, map[string]string{file: text(ours)}},
+		"ours, living":        {map[string]string{file: resolverHeader + "old\n"}, true, map[string]string{file: text(ours), last: private(resolverHeader + "old\n")}},
+		"the same":            {map[string]string{file: ours}, true, map[string]string{file: text(ours)}},
+		"changed, living":     {map[string]string{file: "new\n", orig: "old\n"}, true, map[string]string{file: text(ours), orig: text("old\n"), last: private("new\n")}},
+		"another image":       {map[string]string{file: "new\n", orig: "old\n"}, false, map[string]string{file: text(ours), orig: private("new\n")}},
+		"link":                {map[string]string{file: "-> " + stub}, false, map[string]string{file: text(ours), orig: link(stub)}},
+		"link out":            {map[string]string{file: "-> OUTSIDE/canary"}, false, map[string]string{file: text(ours), orig: "Lrwxrwxrwx OUTSIDE"}},
+		"link to a file":      {map[string]string{file: "-> resolv", "etc/resolv": "x"}, false, map[string]string{file: text(ours), orig: link("resolv"), "etc/resolv": text("x")}},
+		"link, living":        {map[string]string{file: "-> new", orig: "-> old"}, true, map[string]string{file: text(ours), orig: link("old"), last: link("new")}},
+		"FIFO":                {map[string]string{file: "FIFO"}, false, map[string]string{file: text(ours)}},
+		"resolvconf":          {map[string]string{file: "old\n", "sbin/resolvconf": ""}, false, map[string]string{file: text("old\n")}},
+		"resolved":            {map[string]string{file: "old\n", "etc/systemd/system/a.wants/systemd-resolved.service": "", "etc/network/if-up.d/resolved": ""}, false, map[string]string{file: text("old\n")}},
+		"resolved by hand":    {map[string]string{file: "old\n", "etc/network/if-up.d/resolved": ""}, false, map[string]string{file: text(ours), orig: private("old\n")}},
+		"resolved of no help": {map[string]string{file: "old\n", "etc/systemd/system/a.wants/systemd-resolved.service": ""}, false, map[string]string{file: text(ours), orig: private("old\n")}},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			r := newImageRun(t, c.files)
+			check(t, r.mkdir("/etc"))
+			r.Plan.Mode = spec.ModeDeploy
+			if c.living {
+				r.Plan.Mode = spec.ModeCustomize
+			}
+			check(t, writeResolver(r.Run, resolving("192.0.2.53", "2001:db8::53")))
+			got := map[string]string{}
+			for p, text := range snapshot(t, r.dir) {
+				if p = strings.TrimPrefix(p, "/"); strings.HasPrefix(p, "etc/resolv") {
+					if at := strings.Index(text, r.dir[:strings.LastIndex(r.dir, "/")]); at >= 0 {
+						text = text[:at] + "OUTSIDE"
+					}
+					got[p] = text
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" || len(r.warnings) > 0 {
+				t.Errorf("warnings %q, files (-want +got):\n%s", r.warnings, diff)
+			}
+		})
+	}
+}
+
+// TestWriteResolverServers tells of no server, and of more than it asks.
+func TestWriteResolverServers(t *testing.T) {
+	t.Parallel()
+	r := newImageRun(t, map[string]string{"etc/resolv.conf": "old\n"})
+	check(t, writeResolver(r.Run, []netconf.Interface{{IPv4: netconf.DHCP}}))
+	if got := r.content(t, "etc/resolv.conf"); got != "old\n" || len(r.Root.Changed()) > 0 {
+		t.Errorf("without a server: %q, changed %v", got, r.Root.Changed())
+	}
+	check(t, writeResolver(r.Run, resolving("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")))
+	if len(r.warnings) != 1 || !strings.Contains(r.warnings[0], "first 3 of 4") {
+		t.Errorf("warnings %q, want one of four servers", r.warnings)
+	}
+	r = newImageRun(t, map[string]string{"etc/resolv.conf": "DIR"})
+	wants(t, writeResolver(r.Run, resolving("192.0.2.1")), "a directory")
+}
+
+// resolving returns an interface with these name servers.
+func resolving(servers ...string) []netconf.Interface {
+	i := netconf.Interface{Search: []string{"example.org", "example.net"}}
+	for _, s := range servers {
+		i.DNS = append(i.DNS, netip.MustParseAddr(s))
+	}
+	return []netconf.Interface{i}
+}
+
+// TestAwaitDevices writes and takes away the drop-in that has systemd wait.
 func TestAwaitDevices(t *testing.T) {
 	t.Parallel()
-	const unit, old = "lib/systemd/system/networking.service", "# of an earlier run\n"
-	for name, tt := range map[string]struct {
+	const unit, dropin = "usr/lib/systemd/system/networking.service", "etc/systemd/system/networking.service.d/50-snf-image.conf"
+	for title, c := range map[string]struct {
 		files  map[string]string
 		needed bool
-		want   string // content, "" for no file
+		want   string // content of the drop-in, "" for no file
 	}{
-		"systemd":        {map[string]string{unit: ""}, true, waitContent},
-		"merged /usr":    {map[string]string{"usr/" + unit: ""}, true, waitContent},
-		"written before": {map[string]string{unit: "", waitForUdev[1:]: old}, true, waitContent},
-		"another init":   {map[string]string{"etc/inittab": ""}, true, ""},
-		"not needed":     {map[string]string{unit: ""}, false, ""},
-		"no longer so":   {map[string]string{unit: "", waitForUdev[1:]: old}, false, ""},
+		"needed":            {map[string]string{unit: ""}, true, waitContent},
+		"older place":       {map[string]string{"lib/systemd/system/networking.service": ""}, true, waitContent},
+		"there already":     {map[string]string{unit: "", dropin: "x"}, true, waitContent},
+		"not needed":        {map[string]string{unit: ""}, false, ""},
+		"not needed now":    {map[string]string{unit: "", dropin: waitContent}, false, ""},
+		"without systemd":   {map[string]string{"etc/init.d/networking": ""}, true, ""},
+		"link in its place": {map[string]string{unit: "", dropin: "-> OUTSIDE/canary"}, true, waitContent},
+		"link not needed":   {map[string]string{unit: "", dropin: "-> OUTSIDE/canary"}, false, ""},
 	} {
-		r := newImageRun(t, tt.files)
-		if err := awaitDevices(r.Run, tt.needed); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		data, err := os.ReadFile(filepath.Join(r.dir, waitForUdev))
-		if string(data) != tt.want || (tt.want == "") != os.IsNotExist(err) {
-			t.Errorf("%s: the drop-in is %q (%v), want %q", name, data, err, tt.want)
-		}
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			r := newImageRun(t, c.files)
+			check(t, awaitDevices(r.Run, c.needed))
+			if c.want == "" {
+				if present(r.Root, "/"+dropin) {
+					t.Error("the drop-in is there")
+				}
+				return
+			}
+			if got := r.content(t, dropin); got != c.want {
+				t.Errorf("the drop-in is %q", got)
+			}
+		})
 	}
 }
