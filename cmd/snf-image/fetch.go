@@ -7,8 +7,10 @@ import (
 	"io"
 	"strings"
 
+	"snf-image/internal/host/builder"
 	"snf-image/internal/host/config"
 	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/problem"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -27,14 +29,14 @@ func fetcher(cfg *config.Config) (*fetch.Client, error) {
 }
 
 // configURL returns the value of config_url; empty means that it is not set.
-func configURL(params *spec.Parameters) string {
+func configURL(params *builder.Parameters) string {
 	url, _ := params.Lookup(spec.ConfigURL)
 	return strings.TrimSpace(url.Reveal())
 }
 
 // addConfig adds to params what url delivers. It asks once: some servers answer
 // once.
-func addConfig(ctx context.Context, client *fetch.Client, params *spec.Parameters, url string) error {
+func addConfig(ctx context.Context, client *fetch.Client, params *builder.Parameters, url string) error {
 	failure := func(err error, remedy string) error {
 		return &report.Failure{Kind: report.Usage, What: "fetching the parameters of config_url", On: fetch.Mask(url), Cause: err, Remedy: remedy}
 	}
@@ -53,7 +55,7 @@ func addConfig(ctx context.Context, client *fetch.Client, params *spec.Parameter
 	if len(b) > maxJSONFile {
 		return failure(fmt.Errorf("it is longer than %d bytes", maxJSONFile), "look at what the server sends")
 	}
-	params.AddFetched(b, spec.Origin(fetch.Mask(url)))
+	params.AddFetched(b, problem.Origin(fetch.Mask(url)))
 	return nil
 }
 
@@ -64,7 +66,7 @@ func urlRemedy(err error) string {
 
 // checkURLs adds what can be said about the URLs among the named params without
 // opening them.
-func checkURLs(client *fetch.Client, params *spec.Parameters, problems spec.Problems, names ...string) spec.Problems {
+func checkURLs(client *fetch.Client, params *builder.Parameters, problems problem.List, names ...string) problem.List {
 	for _, name := range names {
 		value, ok := params.Lookup(name)
 		text := strings.TrimSpace(value.Reveal())
@@ -72,8 +74,8 @@ func checkURLs(client *fetch.Client, params *spec.Parameters, problems spec.Prob
 			continue
 		}
 		if err := client.Check(text); err != nil {
-			problems = append(problems, spec.Problem{
-				Severity: spec.Error, Path: name, Message: err.Error(), Remedy: urlRemedy(err), Rule: spec.ErrURL,
+			problems = append(problems, problem.Problem{
+				Severity: problem.Error, Path: name, Message: err.Error(), Remedy: urlRemedy(err), Rule: builder.ErrURL,
 			})
 		}
 	}

@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"snf-image/internal/host/builder"
 	"snf-image/internal/host/config"
+	"snf-image/internal/host/problem"
 	"snf-image/internal/spec"
 )
 
@@ -117,7 +119,7 @@ func flagError(cmd *cobra.Command, err error) error {
 			known = append(known, f.Name)
 		}
 	})
-	if near := spec.Nearest(unknown, known); near != "" {
+	if near := problem.Nearest(unknown, known); near != "" {
 		return usageAdvice(err, "did you mean --"+near+"?")
 	}
 	return usage(cmd, err)
@@ -129,8 +131,8 @@ func (p *parameterFlags) onlyAsked(mode spec.Mode) bool { return mode == spec.Mo
 // configured returns the parameters of the configuration files. They are there
 // for new machines: of a living one they may say where its system is, but set
 // nothing on it.
-func configured(cfg *config.Config, onlyAsked bool) *spec.Parameters {
-	params := new(spec.Parameters)
+func configured(cfg *config.Config, onlyAsked bool) *builder.Parameters {
+	params := new(builder.Parameters)
 	for _, c := range cfg.Parameters {
 		switch {
 		case !onlyAsked:

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"snf-image/internal/host/deploy"
+	"snf-image/internal/host/diskuri"
 	"snf-image/internal/host/helper"
 	"snf-image/internal/host/helper/build"
 	"snf-image/internal/report"
@@ -170,7 +171,7 @@ Leave the shell with "exit".`,
 			s := &spec.Spec{Mode: spec.ModeShell}
 			for _, text := range disks {
 				d := diskNamed(text)
-				if err := spec.CheckDiskURI(d.URI); d.Path == "" && err != nil {
+				if err := diskuri.Check(d.URI); d.Path == "" && err != nil {
 					return flagFailure("--disk", err)
 				}
 				d.ReadOnly, d.Raw = readOnly, true

@@ -10,6 +10,7 @@ import (
 
 	"snf-image/internal/host/deploy"
 	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/values"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -30,7 +31,7 @@ func (s *osScript) create(ctx context.Context) error {
 // more than the end of this log.
 func (s *osScript) goOn() {
 	name := s.env["INSTANCE_NAME"]
-	if spec.CheckHostname(name) != nil {
+	if values.CheckHostname(name) != nil {
 		return
 	}
 	s.log.Warn(fmt.Sprintf("%[1]s is stopped. When the cause, in the last line, is removed, go on with \"gnt-instance reinstall %[1]s\" and "+

@@ -13,7 +13,9 @@ import (
 
 	"snf-image/internal/host/config"
 	"snf-image/internal/host/deploy"
+	"snf-image/internal/host/diskuri"
 	"snf-image/internal/host/ganeti"
+	"snf-image/internal/host/problem"
 	"snf-image/internal/host/target"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -49,7 +51,7 @@ func (s *osScript) importDump(ctx context.Context) error {
 }
 
 // dump checks a call of export or import, whose dump is at the stream.
-func (s *osScript) dump(call *ganeti.Call, problems spec.Problems, stream any) (deploy.Dump, error) {
+func (s *osScript) dump(call *ganeti.Call, problems problem.List, stream any) (deploy.Dump, error) {
 	for _, w := range problems.Warnings() {
 		s.log.Warn(w.Error())
 	}
@@ -59,7 +61,7 @@ func (s *osScript) dump(call *ganeti.Call, problems spec.Problems, stream any) (
 	s.log = newScriptLogger(s.stderr, call.Debug)
 	disk := byURI([]spec.Disk{{Path: call.Transfer.Device, URI: call.Transfer.URI}})[0]
 	if disk.Path == "" {
-		if err := spec.CheckDiskURI(disk.URI); err != nil {
+		if err := diskuri.Check(disk.URI); err != nil {
 			return deploy.Dump{}, &report.Failure{
 				Kind: report.Usage, What: "checking what Ganeti passed", On: strings.ToUpper(string(s.name)) + "_DISK_URI", Cause: err,
 			}

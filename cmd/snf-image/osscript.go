@@ -9,11 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"snf-image/internal/host/builder"
 	"snf-image/internal/host/config"
 	"snf-image/internal/host/deploy"
 	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/ganeti"
 	"snf-image/internal/host/monitor"
+	"snf-image/internal/host/problem"
 	"snf-image/internal/host/source"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -105,7 +107,7 @@ type osCall struct {
 func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	call, problems := ganeti.Read(s.name, s.env)
 	cfg, more := config.LoadVariant(call.Variant, filepath.Join(s.dir, "variants.list"), s.files...)
-	params := new(spec.Parameters)
+	params := new(builder.Parameters)
 	for _, p := range slices.Concat(problems, more) {
 		params.Report(p)
 	}
@@ -131,7 +133,7 @@ func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	if err != nil {
 		return nil, err
 	}
-	built, problems := spec.Build(params, call.Input)
+	built, problems := builder.Build(params, call.Input)
 	problems = s.checkImageName(params, problems)
 	if client != nil && s.name.Takes(spec.ImgID) {
 		problems = checkURLs(client, params, problems, spec.ImgID, spec.ConfigURL, spec.OSAnswerFile)
@@ -169,7 +171,7 @@ func (s *osScript) unwatch() {
 
 // fetch adds the parameters of config_url. Only create fetches them, and not when
 // it will fail anyway: the server may answer but once.
-func (s *osScript) fetch(ctx context.Context, cfg *config.Config, params *spec.Parameters, disks []spec.Disk, found spec.Problems) (*fetch.Client, error) {
+func (s *osScript) fetch(ctx context.Context, cfg *config.Config, params *builder.Parameters, disks []spec.Disk, found problem.List) (*fetch.Client, error) {
 	if cfg == nil {
 		return nil, nil
 	}
@@ -181,7 +183,7 @@ func (s *osScript) fetch(ctx context.Context, cfg *config.Config, params *spec.P
 	if s.name != ganeti.Create || url == "" || len(found.Errors()) > 0 {
 		return client, nil
 	}
-	_, problems := spec.Build(params, spec.Input{Mode: spec.ModeCheck})
+	_, problems := builder.Build(params, builder.Input{Mode: spec.ModeCheck})
 	if err := s.invalid("checking what Ganeti passed", problems); err != nil {
 		return nil, err
 	}
@@ -193,9 +195,9 @@ func (s *osScript) fetch(ctx context.Context, cfg *config.Config, params *spec.P
 
 // checkImageName adds what is wrong with the name of an image that lies in
 // IMAGE_DIR, unless something is said about it already.
-func (s *osScript) checkImageName(params *spec.Parameters, problems spec.Problems) spec.Problems {
+func (s *osScript) checkImageName(params *builder.Parameters, problems problem.List) problem.List {
 	id, ok := params.Lookup(spec.ImgID)
-	said := slices.ContainsFunc(problems.Errors(), func(p spec.Problem) bool { return p.Path == spec.ImgID })
+	said := slices.ContainsFunc(problems.Errors(), func(p problem.Problem) bool { return p.Path == spec.ImgID })
 	if !ok || said || !s.name.Takes(spec.ImgID) || id.Reveal() == "" {
 		return problems
 	}
@@ -203,9 +205,9 @@ func (s *osScript) checkImageName(params *spec.Parameters, problems spec.Problem
 		return problems
 	}
 	if _, err := source.Local(strings.TrimSpace(id.Reveal())); err != nil {
-		problems = append(problems, spec.Problem{
-			Severity: spec.Error, Path: spec.ImgID, Message: err.Error(),
-			Remedy: "set it to the name of a file in IMAGE_DIR, local://NAME or null", Rule: spec.ErrImage,
+		problems = append(problems, problem.Problem{
+			Severity: problem.Error, Path: spec.ImgID, Message: err.Error(),
+			Remedy: "set it to the name of a file in IMAGE_DIR, local://NAME or null", Rule: builder.ErrImage,
 		})
 	}
 	return problems

@@ -8,8 +8,12 @@ import (
 	"os"
 	"strings"
 
+	"snf-image/internal/host/builder"
 	"snf-image/internal/host/config"
+	"snf-image/internal/host/diskuri"
 	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/problem"
+	"snf-image/internal/host/values"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -35,7 +39,7 @@ func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *
 	for _, problem := range unread {
 		params.Report(problem)
 	}
-	in := spec.Input{
+	in := builder.Input{
 		Mode: mode, Name: p.name, NameOrigin: "--name", DiskOrigin: "--disk", NICOrigin: "--nic",
 		Size: p.size, DiskFormat: p.diskFormat, NICFlags: p.nics, DefaultFormat: spec.DiskDump, ImagePaths: true, DefaultNIC: true,
 		Asked: p.onlyAsked(mode), NewIdentity: p.newIdentity, Grow: p.grow,
@@ -46,7 +50,7 @@ func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *
 	if p.unread && configURL(params) != "" {
 		in.Mode = spec.ModeCheck // the rest may come from there
 	}
-	s, problems := spec.Build(params, in)
+	s, problems := builder.Build(params, in)
 	if params.Fetched(spec.OSAnswerFile) {
 		problems = checkURLs(client, params, problems, spec.OSAnswerFile)
 	}
@@ -58,14 +62,14 @@ func (a *app) spec(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *
 
 // diskNamed is the disk a flag names: a path, unless only a URI can be meant.
 func diskNamed(text string) spec.Disk {
-	if _, err := os.Lstat(text); err != nil && spec.IsDiskURI(text) {
+	if _, err := os.Lstat(text); err != nil && diskuri.Is(text) {
 		return spec.Disk{URI: text}
 	}
 	return spec.Disk{Path: text}
 }
 
 // invalid logs every error in problems and makes one failure of them.
-func (a *app) invalid(what string, problems spec.Problems) error {
+func (a *app) invalid(what string, problems problem.List) error {
 	errs := problems.Errors()
 	if len(errs) == 0 {
 		return nil
@@ -85,7 +89,7 @@ func (a *app) invalid(what string, problems spec.Problems) error {
 
 // collect reads what the flags name. Flags win over --params, it over config_url,
 // that over the configuration.
-func (a *app) collect(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *config.Config, client *fetch.Client) (*spec.Parameters, error) {
+func (a *app) collect(ctx context.Context, mode spec.Mode, p *parameterFlags, cfg *config.Config, client *fetch.Client) (*builder.Parameters, error) {
 	params, err := a.given(ctx, p)
 	if err != nil {
 		return nil, err
@@ -100,8 +104,8 @@ func (a *app) collect(ctx context.Context, mode spec.Mode, p *parameterFlags, cf
 
 // fetched adds to lower what config_url delivers. What is wrong without it keeps
 // it from being asked for: the server may answer but once.
-func (a *app) fetched(ctx context.Context, p *parameterFlags, params, lower *spec.Parameters, client *fetch.Client) error {
-	all := new(spec.Parameters)
+func (a *app) fetched(ctx context.Context, p *parameterFlags, params, lower *builder.Parameters, client *fetch.Client) error {
+	all := new(builder.Parameters)
 	all.Inherit(params)
 	all.Inherit(lower)
 	url := configURL(all)
@@ -112,7 +116,7 @@ func (a *app) fetched(ctx context.Context, p *parameterFlags, params, lower *spe
 		a.log.Warn("config_url is not fetched in a dry run: what it would set is missing here")
 		return nil
 	}
-	_, problems := spec.Build(all, spec.Input{Mode: spec.ModeCheck})
+	_, problems := builder.Build(all, builder.Input{Mode: spec.ModeCheck})
 	if err := a.invalid("checking the parameters", problems); err != nil {
 		return err
 	}
@@ -120,14 +124,14 @@ func (a *app) fetched(ctx context.Context, p *parameterFlags, params, lower *spe
 }
 
 // given reads what the flags name.
-func (a *app) given(ctx context.Context, p *parameterFlags) (*spec.Parameters, error) {
-	params := new(spec.Parameters)
+func (a *app) given(ctx context.Context, p *parameterFlags) (*builder.Parameters, error) {
+	params := new(builder.Parameters)
 	if p.params != "" {
 		text, err := a.readFile(ctx, "--params", p.params, maxJSONFile)
 		if err != nil {
 			return nil, err
 		}
-		params.AddJSON(text, spec.Origin(p.params))
+		params.AddJSON(text, problem.Origin(p.params))
 	}
 	for _, v := range []struct{ flag, name, text string }{
 		{"--image", spec.ImgID, p.image},
@@ -136,7 +140,7 @@ func (a *app) given(ctx context.Context, p *parameterFlags) (*spec.Parameters, e
 		{"--answer-file", spec.OSAnswerFile, p.answerFile},
 	} {
 		if v.text != "" {
-			params.Set(v.name, v.text, spec.Origin(v.flag))
+			params.Set(v.name, v.text, problem.Origin(v.flag))
 		}
 	}
 	if err := a.collectFiles(ctx, p, params); err != nil {
@@ -153,7 +157,7 @@ func (a *app) given(ctx context.Context, p *parameterFlags) (*spec.Parameters, e
 }
 
 // collectFiles sets the parameters whose values stand in files.
-func (a *app) collectFiles(ctx context.Context, p *parameterFlags, params *spec.Parameters) error {
+func (a *app) collectFiles(ctx context.Context, p *parameterFlags, params *builder.Parameters) error {
 	line := func(b []byte) string {
 		first, _, _ := strings.Cut(string(b), "\n")
 		return strings.TrimSuffix(first, "\r")
@@ -177,13 +181,13 @@ func (a *app) collectFiles(ctx context.Context, p *parameterFlags, params *spec.
 		if err != nil {
 			return err
 		}
-		params.Set(v.name, v.text(b), spec.Origin(v.flag+" "+v.path))
+		params.Set(v.name, v.text(b), problem.Origin(v.flag+" "+v.path))
 	}
 	return a.collectKeys(ctx, p, params)
 }
 
 // collectKeys reads the files of --authorized-keys, which are one list.
-func (a *app) collectKeys(ctx context.Context, p *parameterFlags, params *spec.Parameters) error {
+func (a *app) collectKeys(ctx context.Context, p *parameterFlags, params *builder.Parameters) error {
 	var keys strings.Builder
 	for _, path := range p.keysFiles {
 		b, err := a.readFile(ctx, "--authorized-keys", path, maxSecretFile)
@@ -193,15 +197,15 @@ func (a *app) collectKeys(ctx context.Context, p *parameterFlags, params *spec.P
 		keys.WriteString(string(b) + "\n")
 	}
 	if len(p.keysFiles) > 0 {
-		params.Set(spec.AuthKeys, keys.String(), spec.Origin("--authorized-keys "+strings.Join(p.keysFiles, " ")))
+		params.Set(spec.AuthKeys, keys.String(), problem.Origin("--authorized-keys "+strings.Join(p.keysFiles, " ")))
 	}
 	return nil
 }
 
 // collectInjected reads the files of --file.
-func (a *app) collectInjected(ctx context.Context, p *parameterFlags, params *spec.Parameters) error {
+func (a *app) collectInjected(ctx context.Context, p *parameterFlags, params *builder.Parameters) error {
 	for _, text := range p.files {
-		f, err := spec.ParseFileFlag(text)
+		f, err := values.ParseFileFlag(text)
 		if err != nil {
 			return flagFailure("--file", err)
 		}
@@ -210,7 +214,7 @@ func (a *app) collectInjected(ctx context.Context, p *parameterFlags, params *sp
 			return err
 		}
 		f.File.Contents = b
-		params.AddFile(f.File, spec.Origin("--file "+f.Source))
+		params.AddFile(f.File, problem.Origin("--file "+f.Source))
 	}
 	return nil
 }

@@ -6,19 +6,20 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"snf-image/internal/host/problem"
+	"snf-image/internal/host/values"
 
-	"snf-image/internal/spec"
+	"golang.org/x/sys/unix"
 )
 
 // readable returns p without what cannot be read, and a problem for each of these: they
 // are reported together with all other problems. It only asks; a file that cannot be read
 // later is a failure then.
-func (p *parameterFlags) readable() (*parameterFlags, spec.Problems) {
+func (p *parameterFlags) readable() (*parameterFlags, problem.List) {
 	good := *p
-	var problems spec.Problems
+	var problems problem.List
 	fail := func(flag string, err error) {
-		problems = append(problems, spec.Problem{Severity: spec.Error, Origin: spec.Origin(flag), Message: err.Error(), Rule: errUnread})
+		problems = append(problems, problem.Problem{Severity: problem.Error, Origin: problem.Origin(flag), Message: err.Error(), Rule: errUnread})
 	}
 	for _, f := range []struct {
 		flag string
@@ -44,7 +45,7 @@ func (p *parameterFlags) readable() (*parameterFlags, spec.Problems) {
 		return err != nil
 	})
 	good.files = slices.DeleteFunc(slices.Clone(p.files), func(text string) bool {
-		f, err := spec.ParseFileFlag(text)
+		f, err := values.ParseFileFlag(text)
 		if err != nil {
 			fail("--file", err)
 			return true

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"snf-image/internal/host/values"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -23,7 +24,7 @@ func (a *app) openReport(p *parameterFlags) (*report.Destination, error) {
 		p.image, a.configFile, p.passwordFile, p.hashFile, p.params, p.personality, p.productKeyFile, p.userDataFile, p.answerFile,
 	})
 	for _, text := range p.files {
-		if f, err := spec.ParseFileFlag(text); err == nil {
+		if f, err := values.ParseFileFlag(text); err == nil {
 			inputs = append(inputs, f.Source)
 		}
 	}

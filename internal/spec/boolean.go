@@ -13,3 +13,9 @@ func ParseBool(s string) (yes, known bool) {
 	}
 	return true, false
 }
+
+// Boolean returns the value of a boolean property.
+func (s *Spec) Boolean(name string) bool {
+	yes, _ := ParseBool(s.Properties[name])
+	return yes
+}

@@ -32,7 +32,7 @@ func (s *Spec) Plan(o PlanOptions) Plan {
 	p := Plan{
 		Mode: s.planMode(), SwapOnly: !s.grows(), Nonce: o.Nonce, Tasks: s.Tasks(), Exclude: map[string]string{},
 		InstanceName: s.Name, Format: string(s.Format), Users: s.Users(), Properties: maps.Clone(s.Properties), Swap: s.Swap,
-		OverwriteTasks: s.boolean(PropOverwriting), WantsCredentials: s.wantsCredentials(),
+		OverwriteTasks: s.Boolean(PropOverwriting), WantsCredentials: s.wantsCredentials(),
 		Disks: o.Disks, NICs: s.NICs,
 		DHCPTags: o.DHCPTags, StatefulTags: o.StatefulTags, StatelessTags: o.StatelessTags, DefaultNIC: o.DefaultNIC, MTU: s.MTU,
 		Debug: o.Debug, DebugShell: o.DebugShell,
@@ -42,7 +42,7 @@ func (s *Spec) Plan(o PlanOptions) Plan {
 		p.SoftSeconds = int64(max(o.SoftTimeout, time.Second) / time.Second)
 	}
 	p.setNetwork(s, o)
-	p.OSFamily, p.RootPartition = s.family()
+	p.OSFamily, p.RootPartition = s.Family()
 	delete(p.Properties, PropCustomTask)
 	excludable := p.Tasks
 	if len(p.Tasks) > 0 { // until it is a task, UmountImage does its work
@@ -77,9 +77,9 @@ func (p *Plan) setNetwork(s *Spec, o PlanOptions) {
 	}
 }
 
-// family returns what the properties or the format say about the system; the
+// Family returns what the properties or the format say about the system; the
 // zero values mean: detect.
-func (s *Spec) family() (family string, root int) {
+func (s *Spec) Family() (family string, root int) {
 	family = strings.ToLower(s.Properties[PropOSFamily])
 	root, _ = strconv.Atoi(s.Properties[PropRootPartition])
 	implied := map[Format]string{ExtDump: "linux", NTFSDump: "windows"}[s.Format]
@@ -96,7 +96,7 @@ func (s *Spec) family() (family string, root int) {
 // order, also of those EXCLUDE_ properties leave out: the agent accounts for
 // them. There is none under EXCLUDE_ALL_TASKS and in the other modes.
 func (s *Spec) Tasks() []string {
-	if s.excludeAll() || s.Mode != ModeDeploy && s.Mode != ModeCustomize {
+	if s.ExcludeAll() || s.Mode != ModeDeploy && s.Mode != ModeCustomize {
 		return nil
 	}
 	var names []string
@@ -108,14 +108,14 @@ func (s *Spec) Tasks() []string {
 	return names
 }
 
-// permits says whether Only leaves a task in.
-func (s *Spec) permits(task string) bool {
+// Permits says whether Only leaves a task in.
+func (s *Spec) Permits(task string) bool {
 	return len(s.Only) == 0 || task == MountImage || task == UmountImage || slices.Contains(s.Only, task)
 }
 
 // runs says whether the task is planned and not left out.
 func (s *Spec) runs(task string) bool {
-	t, _ := lookupTask(task)
+	t, _ := LookupTask(task)
 	return t.Missing == "" && s.asksFor(task) && s.exclusion(t) == ""
 }
 
@@ -130,7 +130,7 @@ func (s *Spec) wantsCredentials() bool {
 // runsPrograms says whether a program of the image or the Spec may run, which
 // needs the environment of interface.md section 5.
 func (s *Spec) runsPrograms() bool {
-	return s.runs(RunCustomTask) || s.boolean(PropOverwriting) && s.runs(MountImage)
+	return s.runs(RunCustomTask) || s.Boolean(PropOverwriting) && s.runs(MountImage)
 }
 
 // Credentials returns the secrets of the deployment. Hashes by user and host

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -83,16 +84,16 @@ func AllProperties() []Property {
 	}
 }
 
-// isProperty reports whether name, in upper case, is a property of the table.
-func isProperty(name string) bool {
-	if _, ok := ip6Property(name); ok || strings.HasPrefix(name, PropExcludeTask) {
+// IsProperty reports whether name, in upper case, is a property of the table.
+func IsProperty(name string) bool {
+	if _, ok := IP6Property(name); ok || strings.HasPrefix(name, PropExcludeTask) {
 		return true
 	}
 	return slices.ContainsFunc(AllProperties(), func(p Property) bool { return p.Name == name })
 }
 
-// propertyNames returns every name a property may have, but for the NIC_ ones.
-func propertyNames() []string {
+// PropertyNames returns every name a property may have, but for the NIC_ ones.
+func PropertyNames() []string {
 	var names []string
 	for _, p := range AllProperties() {
 		if p.Name != excludeTaskReference && p.Name != ip6Reference {
@@ -105,12 +106,20 @@ func propertyNames() []string {
 	return names
 }
 
-// osFamilies are the values of OSFAMILY, the one of this version first.
-func osFamilies() []string {
+// OSFamilies are the values of OSFAMILY, the one of this version first.
+func OSFamilies() []string {
 	return []string{"linux", "windows", "windows-legacy", "freebsd", "netbsd", "openbsd"}
 }
 
-// hashMethods are the values of PASSWD_HASHING_METHOD, the default first.
-func hashMethods() []string {
+// HashMethods are the values of PASSWD_HASHING_METHOD, the default first.
+func HashMethods() []string {
 	return []string{"sha512", "sha256", "md5", "sha1", "blowfish", "yescrypt"}
+}
+
+// IP6Property returns the number n of a property NIC_n_IP6.
+func IP6Property(name string) (n int, ok bool) {
+	number, ok := strings.CutPrefix(name, "NIC_")
+	number, end := strings.CutSuffix(number, "_IP6")
+	n, err := strconv.Atoi(number)
+	return n, ok && end && err == nil && n >= 0 && strconv.Itoa(n) == number
 }

@@ -1,32 +1,8 @@
 package spec
 
-// buildScope lets KEEP_IDENTITY restrict the tasks on a disk that is customized
-// as it is. With an image there is no identity to keep, and customize keeps it
-// by itself.
-func (b *builder) buildScope() {
-	switch {
-	case !b.spec.boolean(PropKeepIdentity):
-	case b.in.Mode == ModeDeploy && b.spec.Image == imageNull:
-		b.spec.Asked = true
-	case b.in.Mode == ModeDeploy || b.in.Mode == ModeCustomize && !b.in.Asked && len(b.in.Only) == 0:
-		b.reportProperty(Warning, ErrIgnored, PropKeepIdentity, "KEEP_IDENTITY has no effect here", "it is for img_id null")
-	}
-}
-
-// checkAsked refuses a customization that would do nothing.
-func (b *builder) checkAsked() {
-	if b.in.Mode != ModeCustomize || !b.spec.Asked || b.spec.excludeAll() || b.problems.Err() != nil || len(b.spec.Tasks()) > 0 {
-		return
-	}
-	b.Report(Problem{
-		Severity: Error, Rule: ErrNothingAsked, Message: "nothing is asked for",
-		Remedy: "say what is to be changed (--name, --password-file, --authorized-keys, --nic, --file, --grow, --new-identity …), or run every task with --all",
-	})
-}
-
 // living reports whether the disk holds a machine that is customized as it is.
 func (s *Spec) living() bool {
-	return s.Mode == ModeCustomize || s.Mode == ModeDeploy && s.Image == imageNull
+	return s.Mode == ModeCustomize || s.Mode == ModeDeploy && s.Image == NoImage
 }
 
 // grows reports whether the last partition and its file system are to grow.
@@ -37,7 +13,7 @@ func (s *Spec) grows() bool {
 // asksFor reports whether anything in the Spec asks for a task. On a new machine
 // most tasks need no asking.
 func (s *Spec) asksFor(task string) bool {
-	if !s.permits(task) {
+	if !s.Permits(task) {
 		return false
 	}
 	switch task {

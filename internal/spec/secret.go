@@ -11,16 +11,16 @@ import (
 // to the agent must.
 type Secret string
 
-const redacted = "[secret]"
+const Redacted = "[secret]"
 
 // String returns a placeholder.
-func (Secret) String() string { return redacted }
+func (Secret) String() string { return Redacted }
 
 // Format writes a placeholder whatever the verb is.
-func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Redacted) }
 
 // LogValue returns a placeholder.
-func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (Secret) LogValue() slog.Value { return slog.StringValue(Redacted) }
 
 // Reveal returns the text.
 func (s Secret) Reveal() string { return string(s) }

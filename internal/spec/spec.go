@@ -76,14 +76,6 @@ type Disk struct {
 	Raw bool `json:"raw,omitempty"`
 }
 
-// Shown is what names the disk in messages.
-func (d Disk) Shown() string {
-	if d.Path == "" {
-		return MaskDiskURI(d.URI)
-	}
-	return d.Path
-}
-
 // Format names how the bytes of an image encode a disk.
 type Format string
 

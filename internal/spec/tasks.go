@@ -72,8 +72,8 @@ func (t Task) Excludable() bool {
 	return !slices.Contains([]string{MountImage, InitializeDatasource, InstallUnattend, UmountImage}, t.Name)
 }
 
-// lookupTask finds a task by its name in any case.
-func lookupTask(name string) (Task, bool) {
+// LookupTask finds a task by its name in any case.
+func LookupTask(name string) (Task, bool) {
 	for _, t := range AllTasks() {
 		if strings.EqualFold(t.Name, name) {
 			return t, true

@@ -74,7 +74,7 @@ func checkOurs(f file, p string) string {
 		return ""
 	case slices.Contains(basics, f.dir):
 		return "the basics import only the standard library and golang.org/x/sys"
-	case slices.Contains(basics, p):
+	case slices.Contains(basics, p), slices.Contains(shared, p):
 		return ""
 	}
 	for from, to := range allowed {

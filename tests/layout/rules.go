@@ -13,13 +13,18 @@ const module = "snf-image"
 // beyond the basics, which ones. A trailing "/" stands for everything below.
 // A package that is not named here may import the basics only.
 var allowed = map[string][]string{
-	"internal/host/target":       {"internal/host/format", "internal/host/nbd", "internal/host/ownership"},
+	"internal/host/jsondoc":      {"internal/host/problem"},
+	"internal/host/values":       {"internal/host/problem"},
+	"internal/host/builder":      {"internal/host/problem", "internal/host/values", "internal/host/jsondoc", "internal/host/diskuri"},
+	"internal/host/ganeti":       {"internal/host/problem", "internal/host/builder"},
+	"internal/host/config":       {"internal/host/ownership", "internal/host/problem", "internal/host/values"},
+	"internal/host/source":       {"internal/host/foreign"},
+	"internal/host/target":       {"internal/host/format", "internal/host/nbd", "internal/host/ownership", "internal/host/foreign", "internal/host/diskuri"},
 	"internal/host/fetch":        {"internal/host/ownership"},
-	"internal/host/config":       {"internal/host/ownership"},
 	"internal/host/helper":       {"internal/host/deb", "internal/host/ownership"},
 	"internal/host/helper/build": {"internal/host/deb", "internal/host/helper"},
 	"internal/host/admission":    {"internal/host/ownership"},
-	"internal/host/worker":       {"internal/host/format", "internal/host/target", "internal/host/nbd"},
+	"internal/host/worker":       {"internal/host/format", "internal/host/target", "internal/host/nbd", "internal/host/foreign"},
 	"internal/host/deploy":       {"internal/host/"},
 
 	"internal/guest/inspect": {"internal/guest/rootfs"},
@@ -41,6 +46,10 @@ var forTests = []string{"tests/storage"}
 // basics are the packages everyone may import and that import only the
 // standard library and golang.org/x/sys, never each other.
 var basics = []string{"internal/spec", "internal/report", "internal/channel", "internal/command"}
+
+// shared are the packages that may be imported by host and guest as the basics are, but
+// may themselves import these.
+var shared = []string{"internal/redact"}
 
 // modules confines third-party modules to packages. golang.org/x/sys is free.
 var modules = map[string][]string{

@@ -14,7 +14,7 @@ import (
 
 	"snf-image/internal/command"
 	"snf-image/internal/guest/filesystem"
-	"snf-image/internal/spec"
+	"snf-image/internal/redact"
 )
 
 // maxProgramOutput bounds what is kept of a program's output, in bytes.
@@ -44,7 +44,7 @@ func runProgram(ctx context.Context, r *Run, c command.Cmd) error {
 		return err
 	})
 	if text := out.text(); r.Plan.Debug && text != "" {
-		r.Log.Debug("output", "program", c.Args[0], "text", redact(r, text))
+		r.Log.Debug("output", "program", c.Args[0], "text", withoutSecrets(r, text))
 	}
 	return programError(r, err)
 }
@@ -62,12 +62,12 @@ func programError(r *Run, err error) error {
 	return &Remedied{Err: &command.ExitError{Args: exit.Args, Code: exit.Code, Err: exit.Err}, Remedy: remedy}
 }
 
-// redact takes the secrets of the deployment out of text.
-func redact(r *Run, text string) string {
+// withoutSecrets takes the secrets of the deployment out of text.
+func withoutSecrets(r *Run, text string) string {
 	if r.Credentials == nil {
 		return text
 	}
-	var secrets spec.Redactor
+	var secrets redact.Redactor
 	secrets.AddCredentials(*r.Credentials)
 	return secrets.Redact(text)
 }

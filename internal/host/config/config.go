@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"snf-image/internal/host/ownership"
+	"snf-image/internal/host/problem"
 	"snf-image/internal/report"
-	"snf-image/internal/spec"
 )
 
 // Wipe says what happens to the area behind the image.
@@ -87,7 +87,7 @@ type Config struct {
 type Parameter struct {
 	Name   string // as in interface.md section 2
 	Value  string
-	Origin spec.Origin
+	Origin problem.Origin
 }
 
 // File is one configuration file to read.
@@ -123,7 +123,7 @@ const maxFile = 1 << 20
 
 // Load reads the files in order. The Config is complete with defaults; it is
 // nil when a problem is an error.
-func Load(files ...File) (*Config, spec.Problems) {
+func Load(files ...File) (*Config, problem.List) {
 	r := newReader()
 	r.load(files)
 	return r.config()
@@ -137,8 +137,8 @@ func (r *reader) load(files []File) {
 			continue
 		}
 		if err != nil {
-			r.problems = append(r.problems, spec.Problem{
-				Severity: spec.Error, Origin: spec.Origin(f.Path), Message: err.Error(), Remedy: remedy(err), Rule: err,
+			r.problems = append(r.problems, problem.Problem{
+				Severity: problem.Error, Origin: problem.Origin(f.Path), Message: err.Error(), Remedy: remedy(err), Rule: err,
 			})
 			continue
 		}
@@ -175,7 +175,7 @@ func readText(path string) ([]byte, error) {
 }
 
 // Parse reads one configuration file from memory.
-func Parse(path string, data []byte) (*Config, spec.Problems) {
+func Parse(path string, data []byte) (*Config, problem.List) {
 	r := newReader()
 	r.read(path, data)
 	return r.config()

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"snf-image/internal/host/problem"
 
-	"snf-image/internal/spec"
+	"github.com/google/go-cmp/cmp"
 )
 
 // defaults is the Config of a node without configuration files.
@@ -159,7 +159,7 @@ func TestWarnings(t *testing.T) {
 		{"unknown", "IMAGEDIR=/a", "t:1:1: IMAGEDIR: unknown name", ErrUnknown},
 		{"old program", `CURL="curl -k"`, "no longer needed: no external program downloads; instead of -k or --cacert, TLS_CA_FILE", ErrNotUsed},
 		{"old family of names", "PITHOS_DB=x", "no longer needed: Pithos", ErrNotUsed},
-		{"to come", "CACHE_SIZE=10G", "CACHE_SIZE: not in this version", spec.ErrNotInThisVersion},
+		{"to come", "CACHE_SIZE=10G", "CACHE_SIZE: not in this version", problem.ErrNotInThisVersion},
 		{"shared account", "HELPER_USER=snf", "uid of its own", ErrValue},
 	} {
 		c, problems := Parse("t", []byte(tc.in))
@@ -196,7 +196,7 @@ func TestLoadLaterFileWins(t *testing.T) {
 	if c == nil || len(problems) > 0 {
 		t.Fatalf("Load: %v", problems)
 	}
-	if c.ImageDir != "/two" || c.HelperPkg != "/h/p" || c.Parameters[0].Origin != spec.Origin(first+":3") {
+	if c.ImageDir != "/two" || c.HelperPkg != "/h/p" || c.Parameters[0].Origin != problem.Origin(first+":3") {
 		t.Errorf("Load = %+v, the later file did not win", c)
 	}
 }

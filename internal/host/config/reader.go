@@ -10,6 +10,7 @@ import (
 
 	"mvdan.cc/sh/v3/syntax"
 
+	"snf-image/internal/host/problem"
 	"snf-image/internal/spec"
 )
 
@@ -24,7 +25,7 @@ var (
 // assignment is the value of a name and where it was set.
 type assignment struct {
 	value  string
-	origin spec.Origin
+	origin problem.Origin
 	line   int
 	column int
 }
@@ -34,7 +35,7 @@ type reader struct {
 	settings []Setting
 	values   map[string]assignment
 	order    []string // names in the order they were first set
-	problems spec.Problems
+	problems problem.List
 }
 
 func newReader() *reader {
@@ -42,8 +43,8 @@ func newReader() *reader {
 }
 
 // problem adds a finding about name at a.
-func (r *reader) problem(s spec.Severity, a assignment, name, message string, rule error) {
-	r.problems = append(r.problems, spec.Problem{
+func (r *reader) problem(s problem.Severity, a assignment, name, message string, rule error) {
+	r.problems = append(r.problems, problem.Problem{
 		Severity: s, Origin: a.origin, Path: name,
 		Line: a.line, Column: a.column, Message: message, Rule: rule,
 	})
@@ -51,18 +52,18 @@ func (r *reader) problem(s spec.Severity, a assignment, name, message string, ru
 
 // read adds the assignments of one file.
 func (r *reader) read(path string, data []byte) {
-	here := assignment{origin: spec.Origin(path)}
+	here := assignment{origin: problem.Origin(path)}
 	if len(data) > maxFile {
-		r.problem(spec.Error, here, "", "the file has more than 1 MiB", ErrSyntax)
+		r.problem(problem.Error, here, "", "the file has more than 1 MiB", ErrSyntax)
 		return
 	}
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(bytes.NewReader(data), path)
 	if parse, ok := errors.AsType[syntax.ParseError](err); ok {
-		r.problem(spec.Error, at(here, parse.Pos), "", "not shell syntax: "+parse.Text, ErrSyntax)
+		r.problem(problem.Error, at(here, parse.Pos), "", "not shell syntax: "+parse.Text, ErrSyntax)
 		return
 	}
 	if err != nil {
-		r.problem(spec.Error, here, "", "not shell syntax: "+err.Error(), ErrSyntax)
+		r.problem(problem.Error, here, "", "not shell syntax: "+err.Error(), ErrSyntax)
 		return
 	}
 	for _, stmt := range file.Stmts {
@@ -81,7 +82,7 @@ func (r *reader) statement(here assignment, stmt *syntax.Stmt) {
 	here = at(here, stmt.Pos())
 	call, ok := stmt.Cmd.(*syntax.CallExpr)
 	if !ok || len(call.Args) > 0 || stmt.Negated || stmt.Background || stmt.Coprocess || len(stmt.Redirs) > 0 {
-		r.problem(spec.Error, here, "", `only NAME="value" lines are allowed`, ErrSyntax)
+		r.problem(problem.Error, here, "", `only NAME="value" lines are allowed`, ErrSyntax)
 		return
 	}
 	for _, assign := range call.Assigns {
@@ -92,12 +93,12 @@ func (r *reader) statement(here assignment, stmt *syntax.Stmt) {
 func (r *reader) assign(a assignment, assign *syntax.Assign) {
 	name := assign.Name.Value
 	if assign.Append || assign.Array != nil || assign.Index != nil || assign.Naked {
-		r.problem(spec.Error, a, name, "only plain assignments are allowed", ErrSyntax)
+		r.problem(problem.Error, a, name, "only plain assignments are allowed", ErrSyntax)
 		return
 	}
 	value, err := r.expand(assign.Value)
 	if err != nil {
-		r.problem(spec.Error, a, name, err.Error(), ErrSyntax)
+		r.problem(problem.Error, a, name, err.Error(), ErrSyntax)
 		return
 	}
 	a.value = value
@@ -134,7 +135,7 @@ func (r *reader) value(name string) (string, bool) {
 }
 
 // config makes the Config of everything read.
-func (r *reader) config() (*Config, spec.Problems) {
+func (r *reader) config() (*Config, problem.List) {
 	c := &Config{}
 	for _, name := range r.order {
 		r.judge(c, name)
@@ -145,11 +146,11 @@ func (r *reader) config() (*Config, spec.Problems) {
 		}
 		value, _ := r.value(s.Name)
 		if err := s.apply(c, value); err != nil {
-			r.problem(spec.Error, r.values[s.Name], s.Name, fmt.Sprintf("%q: %v", value, err), ErrValue)
+			r.problem(problem.Error, r.values[s.Name], s.Name, fmt.Sprintf("%q: %v", value, err), ErrValue)
 		}
 	}
 	if a := r.values["HELPER_USER"]; c.HelperUser != "" {
-		r.problem(spec.Warning, a, "HELPER_USER", "all helpers share this account; nobody gives each run a uid of its own", ErrValue)
+		r.problem(problem.Warning, a, "HELPER_USER", "all helpers share this account; nobody gives each run a uid of its own", ErrValue)
 	}
 	if r.problems.Err() != nil {
 		return nil, r.problems
@@ -163,17 +164,17 @@ func (r *reader) judge(c *Config, name string) {
 	if parameter, ok := osParameter(name); ok {
 		c.Parameters = append(c.Parameters, Parameter{
 			Name: parameter, Value: a.value,
-			Origin: spec.Origin(fmt.Sprintf("%s:%d", a.origin, a.line)),
+			Origin: problem.Origin(fmt.Sprintf("%s:%d", a.origin, a.line)),
 		})
 		return
 	}
 	switch s, known := r.lookup(name); {
 	case !known:
-		r.problem(spec.Warning, a, name, "unknown name, ignored", ErrUnknown)
+		r.problem(problem.Warning, a, name, "unknown name, ignored", ErrUnknown)
 	case s.State == Obsolete:
-		r.problem(spec.Warning, a, name, "no longer needed: "+s.Doc, ErrNotUsed)
+		r.problem(problem.Warning, a, name, "no longer needed: "+s.Doc, ErrNotUsed)
 	case s.State == Missing && s.apply == nil && a.value != s.Default:
-		r.problem(spec.Warning, a, name, "not in this version, ignored", spec.ErrNotInThisVersion)
+		r.problem(problem.Warning, a, name, "not in this version, ignored", problem.ErrNotInThisVersion)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"snf-image/internal/host/values"
 	"snf-image/internal/spec"
 )
 
@@ -57,7 +58,7 @@ func parameterRows() (rows []string) {
 }
 
 func formatRows() (rows []string) {
-	for _, f := range spec.AllFormats() {
+	for _, f := range values.AllFormats() {
 		missing := ""
 		if f.Missing {
 			missing = "all of it"

@@ -1,6 +1,6 @@
 package config
 
-import "snf-image/internal/spec"
+import "snf-image/internal/host/values"
 
 // State says what this version does with a setting.
 type State string
@@ -48,8 +48,8 @@ func used() []Setting {
 		{"STATEFUL_DHCPV6_TAGS", "words", "dhcpv6 stateful_dhcpv6", Used, "network tags that ask for stateful DHCPv6", to(words, func(c *Config) *[]string { return &c.StatefulDHCPv6Tags })},
 		{"STATELESS_DHCPV6_TAGS", "words", "nfdhcpd stateless_dhcpv6", Used, "network tags that ask for SLAAC with stateless DHCPv6", to(words, func(c *Config) *[]string { return &c.StatelessDHCPv6Tags })},
 		{"DEFAULT_NIC_CONFIG", "word", "dhcp", Used, "for a single NIC without any information: dhcp, dhcpv6, slaac, slaac_dhcp, dhcp+ one of the last three, or empty to leave it", to(nicConfig, func(c *Config) *string { return &c.DefaultNICConfig })},
-		{"DNS", "addresses", "", Used, "name servers of NICs with a static address, where no property or --nic says others", to(spec.ParseDNS, func(c *Config) *[]string { return &c.DNS })},
-		{"SEARCH", "domains", "", Used, "search domains of NICs with a static address, likewise", to(spec.ParseSearch, func(c *Config) *[]string { return &c.Search })},
+		{"DNS", "addresses", "", Used, "name servers of NICs with a static address, where no property or --nic says others", to(values.ParseDNS, func(c *Config) *[]string { return &c.DNS })},
+		{"SEARCH", "domains", "", Used, "search domains of NICs with a static address, likewise", to(values.ParseSearch, func(c *Config) *[]string { return &c.Search })},
 		{"VARIANTS_DIR", "directory", "/etc/ganeti/snf-image/variants", Used, "one defaults file for each OS variant", to(path, func(c *Config) *string { return &c.VariantsDir })},
 		{"ARCH", "word", "x86_64", Used, "architecture in the file names of the first releases, NAME-ARCH.FORMAT", to(word, func(c *Config) *string { return &c.Arch })},
 		{"KVM", "program", "qemu-system-x86_64", Used, "the QEMU program", to(word, func(c *Config) *string { return &c.QEMU })},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"snf-image/internal/host/problem"
 	"snf-image/internal/spec"
 )
 
@@ -143,7 +144,7 @@ func helperUser(c *Config, s string) error {
 // onlyNone refuses to promise a check that is not there.
 func onlyNone(_ *Config, s string) error {
 	if s != "none" && s != "" {
-		return fmt.Errorf("checking is %w, only none is possible", spec.ErrNotInThisVersion)
+		return fmt.Errorf("checking is %w, only none is possible", problem.ErrNotInThisVersion)
 	}
 	return nil
 }

@@ -8,19 +8,19 @@ import (
 	"slices"
 	"strings"
 
-	"snf-image/internal/spec"
+	"snf-image/internal/host/problem"
 )
 
 // ErrVariant is the rule of problems with an OS variant.
 var ErrVariant = errors.New("unusable OS variant")
 
 // VariantOrigin is where the name of the variant comes from.
-const VariantOrigin spec.Origin = "OS_VARIANT"
+const VariantOrigin problem.Origin = "OS_VARIANT"
 
 // LoadVariant is Load with the file of an OS variant as the last one. It lies in
 // VARIANTS_DIR; list is the variants.list of the OS definition. An empty variant
 // is none.
-func LoadVariant(variant, list string, files ...File) (*Config, spec.Problems) {
+func LoadVariant(variant, list string, files ...File) (*Config, problem.List) {
 	r := newReader()
 	r.load(files)
 	if variant != "" {
@@ -35,7 +35,7 @@ func (r *reader) variant(name, list string) {
 	dir, _ := r.value("VARIANTS_DIR")
 	path := filepath.Join(dir, name+".conf")
 	fail := func(message, remedy string) {
-		r.problems = append(r.problems, spec.Problem{Severity: spec.Error, Origin: VariantOrigin, Message: message, Remedy: remedy, Rule: ErrVariant})
+		r.problems = append(r.problems, problem.Problem{Severity: problem.Error, Origin: VariantOrigin, Message: message, Remedy: remedy, Rule: ErrVariant})
 	}
 	if strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == '/' || c == 0x7f }) || name[0] == '.' {
 		fail(fmt.Sprintf("%.64q can not be the name of a variant", name), "")

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"snf-image/internal/host/problem"
 
-	"snf-image/internal/spec"
+	"github.com/google/go-cmp/cmp"
 )
 
 // variants makes a configuration file with VARIANTS_DIR, and in that directory
@@ -74,7 +74,7 @@ func TestLoadVariantRefuses(t *testing.T) {
 		}
 	}
 	_, problems := LoadVariant("gone", filepath.Join(t.TempDir(), "no-list"), conf)
-	if len(problems) != 1 || problems[0].Severity != spec.Error || problems[0].Origin != VariantOrigin {
+	if len(problems) != 1 || problems[0].Severity != problem.Error || problems[0].Origin != VariantOrigin {
 		t.Errorf("LoadVariant without a list: %v", problems)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"snf-image/internal/channel"
+	"snf-image/internal/host/diskuri"
 	"snf-image/internal/host/vm"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -221,7 +222,7 @@ func (r *run) object() string {
 	if len(r.Spec.Disks) == 0 {
 		return ""
 	}
-	return r.Spec.Disks[0].Shown()
+	return diskuri.Shown(r.Spec.Disks[0])
 }
 
 // settle gives a helper that closed the channel a moment to end by itself.

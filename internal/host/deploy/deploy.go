@@ -20,6 +20,7 @@ import (
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/target"
 	"snf-image/internal/host/worker"
+	"snf-image/internal/redact"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -58,7 +59,7 @@ type run struct {
 
 	touched  bool // something may have been written to a disk
 	debugged int  // the agent's debug messages so far
-	redactor spec.Redactor
+	redactor redact.Redactor
 }
 
 // Run carries out req. The report is complete up to the point that was reached,

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"snf-image/internal/spec"
+	"snf-image/internal/host/problem"
 )
 
 // Environment are the variables of a call. A variable that is set but empty is
@@ -43,12 +43,12 @@ var ErrVariable = fmt.Errorf("unusable variable of the OS interface")
 // reader takes variables out of an environment and collects problems.
 type reader struct {
 	env      Environment
-	problems spec.Problems
+	problems problem.List
 }
 
 func (r *reader) fail(variable, message string) {
-	r.problems = append(r.problems, spec.Problem{
-		Severity: spec.Error, Origin: spec.Origin(variable), Message: message,
+	r.problems = append(r.problems, problem.Problem{
+		Severity: problem.Error, Origin: problem.Origin(variable), Message: message,
 		Remedy: "let Ganeti call this program", Rule: ErrVariable,
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"snf-image/internal/host/builder"
+	"snf-image/internal/host/problem"
 	"snf-image/internal/spec"
 )
 
@@ -66,7 +68,7 @@ type Call struct {
 	Debug      bool // DEBUG_LEVEL is above 0
 
 	// Input is what create, rename and verify make a spec of.
-	Input spec.Input
+	Input builder.Input
 	// Transfer is the disk of export and import, nil for the other scripts.
 	Transfer *Transfer
 	// Parameters are the OSP_ variables the script takes, sorted. One that is
@@ -78,7 +80,7 @@ type Call struct {
 type Parameter struct {
 	Name   string // as in interface.md section 2
 	Value  spec.Secret
-	Origin spec.Origin
+	Origin problem.Origin
 }
 
 // Transfer is the disk a dump is made of or written to.
@@ -97,7 +99,7 @@ const apiVersion = "20"
 // Read makes a Call of the environment. The Call is never nil: with errors
 // among the problems it holds what could be read, so that everything can be
 // reported at once.
-func Read(script Script, env Environment) (*Call, spec.Problems) {
+func Read(script Script, env Environment) (*Call, problem.List) {
 	r := &reader{env: env}
 	c := &Call{
 		Script: script, Instance: env["INSTANCE_NAME"], Variant: env["OS_VARIANT"], Hypervisor: env["HYPERVISOR"],
@@ -119,7 +121,7 @@ func Read(script Script, env Environment) (*Call, spec.Problems) {
 		c.Input = r.machine(spec.ModeCustomize)
 		c.Input.Only = []string{spec.AssignHostname}
 	case Verify:
-		c.Input = spec.Input{Mode: spec.ModeCheck}
+		c.Input = builder.Input{Mode: spec.ModeCheck}
 	case Export, Import:
 		c.Transfer = r.transfer(strings.ToUpper(string(script)))
 	}
@@ -132,15 +134,15 @@ func parameters(script Script, env Environment) []Parameter {
 	for _, variable := range env.sorted() {
 		upper, ok := strings.CutPrefix(variable, "OSP_")
 		if name := strings.ToLower(upper); ok && name != "" && script.Takes(name) {
-			out = append(out, Parameter{name, spec.Secret(env[variable]), spec.Origin(variable)})
+			out = append(out, Parameter{name, spec.Secret(env[variable]), problem.Origin(variable)})
 		}
 	}
 	return out
 }
 
 // machine reads the instance's name and disks.
-func (r *reader) machine(mode spec.Mode) spec.Input {
-	in := spec.Input{
+func (r *reader) machine(mode spec.Mode) builder.Input {
+	in := builder.Input{
 		Mode: mode, Name: r.env["INSTANCE_NAME"], NameOrigin: "INSTANCE_NAME",
 		Disks: r.disks(), DiskOrigin: "DISK_n_*", NICOrigin: "NIC_n_*",
 	}

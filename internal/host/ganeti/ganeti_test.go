@@ -9,10 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"snf-image/internal/host/builder"
+	"snf-image/internal/host/problem"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
-
-	"snf-image/internal/spec"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata")
@@ -72,15 +73,15 @@ func golden(t *testing.T, script Script, env Environment) []txtar.File {
 }
 
 // built returns problems and those of the spec.
-func built(call *Call, problems spec.Problems) spec.Problems {
-	var params spec.Parameters
+func built(call *Call, problems problem.List) problem.List {
+	var params builder.Parameters
 	for _, p := range problems {
 		params.Report(p)
 	}
 	for _, p := range call.Parameters {
 		params.Set(p.Name, p.Value.Reveal(), p.Origin)
 	}
-	_, problems = spec.Build(&params, call.Input)
+	_, problems = builder.Build(&params, call.Input)
 	return problems
 }
 
@@ -151,7 +152,7 @@ func TestReadRefuses(t *testing.T) {
 		if call.Transfer == nil && tc.script != Verify {
 			problems = built(call, problems)
 		}
-		if errs := problems.Errors(); !errors.Is(errs, ErrVariable) && !errors.Is(errs, spec.ErrRequired) ||
+		if errs := problems.Errors(); !errors.Is(errs, ErrVariable) && !errors.Is(errs, builder.ErrRequired) ||
 			!strings.Contains(errs.Error(), tc.variable+": ") {
 			t.Errorf("Read(%s) with %s=%q: %v, want a problem with it", tc.script, tc.variable, tc.value, problems)
 		}

@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/foreign"
 	"snf-image/internal/report"
-	"snf-image/internal/spec"
 )
 
 // Sector is the unit in which every disk is counted.
@@ -79,12 +79,12 @@ func inspect(f *os.File, path string) (*Image, error) {
 
 // notForeign refuses what is recognisably not the dump of a disk.
 func notForeign(f *os.File, path string) error {
-	header := make([]byte, spec.HeaderSize)
+	header := make([]byte, foreign.HeaderSize)
 	n, err := f.ReadAt(header, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return refuse(path, fmt.Errorf("reading its first sector: %w", report.Bare(err)), "")
 	}
-	if foreign := spec.Recognize(header[:n]); foreign != nil {
+	if foreign := foreign.Recognize(header[:n]); foreign != nil {
 		return refuse(path, foreign, foreign.Remedy)
 	}
 	return nil

@@ -17,8 +17,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/foreign"
 	"snf-image/internal/report"
-	"snf-image/internal/spec"
 )
 
 // Sizes a disk must respect.
@@ -138,12 +138,12 @@ func (d *Disk) notForeign(o Options) error {
 	if d.Device || o.ReadOnly || o.Raw {
 		return nil
 	}
-	header := make([]byte, spec.HeaderSize)
+	header := make([]byte, foreign.HeaderSize)
 	n, err := d.File.ReadAt(header, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return failure(report.Disk, d.Path, fmt.Errorf("reading its first sector: %w", report.Bare(err)), "")
 	}
-	if foreign := spec.Recognize(header[:n]); foreign != nil {
+	if foreign := foreign.Recognize(header[:n]); foreign != nil {
 		return failure(report.Disk, d.Path, fmt.Errorf("it is %s, not a raw disk file", foreign.Name),
 			"name another file, or take its bytes as those of the disk with --disk-format raw")
 	}

@@ -14,10 +14,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/diskuri"
 	"snf-image/internal/host/nbd"
 	"snf-image/internal/host/ownership"
 	"snf-image/internal/report"
-	"snf-image/internal/spec"
 )
 
 // attachment is what a disk by URI is reached by.
@@ -49,7 +49,7 @@ func (d *Disk) bound(ctx context.Context) (stop func()) {
 // OpenURI opens the disk that a URI names, which has been checked. Of the lock, other
 // nodes know nothing: that is for the storage.
 func OpenURI(ctx context.Context, uri string, o Options) (*Disk, error) {
-	d := &Disk{Path: spec.MaskDiskURI(uri), Device: true, remote: &attachment{}}
+	d := &Disk{Path: diskuri.Mask(uri), Device: true, remote: &attachment{}}
 	err := d.remote.claim(d.Path, uri, o)
 	if err == nil {
 		err = d.attach(ctx, uri, o)
@@ -120,7 +120,7 @@ func (a *attachment) claim(name, uri string, o Options) error {
 		a.lock, err = os.OpenFile(filepath.Join(o.LockDir, "uris"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	}
 	if err == nil {
-		sum := sha256.Sum256([]byte(spec.CanonicalDiskURI(uri)))
+		sum := sha256.Sum256([]byte(diskuri.Canonical(uri)))
 		kind := int16(unix.F_WRLCK)
 		if o.ReadOnly {
 			kind = unix.F_RDLCK

@@ -15,10 +15,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/foreign"
 	"snf-image/internal/host/format"
 	"snf-image/internal/host/target"
 	"snf-image/internal/report"
-	"snf-image/internal/spec"
 )
 
 // Limits of the worker process.
@@ -184,7 +184,7 @@ func wire(err error) *failure {
 		}
 	case ok:
 		f.Kind, f.What = report.Image, "reading the image"
-		if foreign, ok := errors.AsType[*spec.Foreign](err); ok {
+		if foreign, ok := errors.AsType[*foreign.File](err); ok {
 			f.Remedy = foreign.Remedy
 		}
 		switch {

@@ -8,9 +8,9 @@ import (
 	"io"
 	"time"
 
+	"snf-image/internal/host/foreign"
 	"snf-image/internal/host/target"
 	"snf-image/internal/report"
-	"snf-image/internal/spec"
 )
 
 // Refusals of a stream.
@@ -81,7 +81,7 @@ func (c *copier) drain(ctx context.Context, j Job) (n int64, sum string, err err
 	d := newDigest()
 	n, err = pump(ctx, in.get, func(p []byte, off int64) error {
 		if image {
-			if foreign := spec.Recognize(p); off == 0 && foreign != nil {
+			if foreign := foreign.Recognize(p); off == 0 && foreign != nil {
 				return imageError(foreign)
 			}
 			for _, b := range hashBlocks(nil, off, p) {

@@ -1,0 +1,82 @@
+package builder
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"snf-image/internal/host/problem"
+	"snf-image/internal/host/values"
+	"snf-image/internal/spec"
+)
+
+// buildImage sets Image and Format.
+func (b *builder) buildImage() {
+	switch b.in.Mode {
+	case spec.ModeCustomize:
+		b.spec.Image = spec.NoImage
+	case spec.ModeDeploy, spec.ModeCheck:
+		b.spec.Image = b.image()
+	}
+	b.spec.Format = b.format()
+}
+
+// requires says whether an image and its format must be given. What config_url
+// will say is not known to ModeCheck, which never fetches it.
+func (b *builder) requires() bool {
+	url, _ := b.text(spec.ConfigURL)
+	return b.in.Mode == spec.ModeDeploy || b.in.Mode == spec.ModeCheck && url == ""
+}
+
+var urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+
+// image checks img_id. The name of a file is left as it is; finding the file is
+// not our business.
+func (b *builder) image() string {
+	id, ok := b.text(spec.ImgID)
+	scheme := strings.ToLower(strings.TrimSuffix(urlScheme.FindString(id), "://"))
+	switch {
+	case !ok || id == "":
+		if b.requires() {
+			b.report(problem.Error, ErrRequired, spec.ImgID, "no image is given", "set img_id (--image) to one, or to null to customise the disk as it is")
+		}
+	case strings.HasPrefix(id, "pithos:") || strings.HasPrefix(id, "pithosmap:"):
+		b.report(problem.Error, ErrImage, spec.ImgID, "Pithos image stores are not supported", "export the image to a file in IMAGE_DIR")
+	case strings.ContainsFunc(id, values.IsControl):
+		b.report(problem.Error, ErrImage, spec.ImgID, "control character in the image name", "")
+	case b.Fetched(spec.ImgID) && b.namesPath(id):
+		b.report(problem.Error, ErrOrigin, spec.ImgID, "a path of this node, which parameters from a URL must not name",
+			"name an image in IMAGE_DIR, a URL or null there, or the path with --image")
+	case scheme == "file":
+		b.report(problem.Warning, ErrImage, spec.ImgID, "file:// is an old name of local://", "write local://NAME")
+	case scheme != "" && !slices.Contains([]string{"local", "http", "https", "ftp", "ftps"}, scheme):
+		b.report(problem.Error, ErrImage, spec.ImgID, "unknown scheme "+problem.Quote(scheme), "give the name of a file, local://NAME, or a URL of http, https, ftp or ftps")
+	}
+	return id
+}
+
+// namesPath reports whether id can only be meant as a path of the node. Where a
+// bare img_id may be a path, too, it is one only if the command line says it.
+func (b *builder) namesPath(id string) bool {
+	return strings.HasPrefix(strings.ToLower(id), "file:") ||
+		b.in.ImagePaths && (strings.HasPrefix(id, "/") || strings.HasPrefix(id, "./") || strings.HasPrefix(id, "../"))
+}
+
+// format checks img_format.
+func (b *builder) format() spec.Format {
+	name, ok := b.text(spec.ImgFormat)
+	if !ok {
+		if b.in.DefaultFormat == "" && b.requires() {
+			b.report(problem.Error, ErrRequired, spec.ImgFormat, "no image format is given", "set img_format, usually to diskdump")
+		}
+		return b.in.DefaultFormat
+	}
+	f, known := values.LookupFormat(name)
+	switch {
+	case !known:
+		b.report(problem.Error, ErrFormat, spec.ImgFormat, "unknown image format "+problem.Quote(name), "use one of "+values.FormatNames())
+	case f.Missing && b.spec.Image != spec.NoImage:
+		b.missing(spec.ImgFormat, "image format "+string(f.Name), "convert the image with qemu-img convert -O raw and use diskdump")
+	}
+	return f.Name
+}
