@@ -46,7 +46,7 @@ func withSignals(parent context.Context) (context.Context, func()) {
 // lastWord prints the last line of the log for err.
 func lastWord(stderr io.Writer, err error) {
 	if err != nil {
-		fmt.Fprintf(stderr, "snf-image: error: %s\n", line(err.Error()))
+		fmt.Fprintf(stderr, "snf-image: error: %s\n", report.Printable(err.Error()))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -62,7 +61,7 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	if h.brackets {
 		prefix = "[" + strings.ToUpper(level) + "]"
 	}
-	_, err := fmt.Fprintf(h.w, "%s %s %s\n", r.Time.Format(report.TimeFormat), prefix, line(b.String()))
+	_, err := fmt.Fprintf(h.w, "%s %s %s\n", r.Time.Format(report.TimeFormat), prefix, report.Printable(b.String()))
 	return err
 }
 
@@ -77,20 +76,5 @@ func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 // WithGroup implements slog.Handler; groups have no place in our lines.
 func (h *lineHandler) WithGroup(string) slog.Handler { return h }
-
-// line escapes what would break a line or a terminal. Texts from the image are
-// bounded long before they get here.
-func line(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if strconv.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRune(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
-}
 
 func attribute(a slog.Attr) string { return fmt.Sprintf(" %s=%v", a.Key, a.Value.Resolve()) }

@@ -19,15 +19,7 @@ const cut = "…"
 func Clean(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
-		r, size := utf8.DecodeRuneInString(s[i:])
-		text := s[i : i+size]
-		switch {
-		case r == utf8.RuneError && size == 1:
-			text = `\x` + strconv.FormatUint(uint64(s[i])|0x100, 16)[1:]
-		case !strconv.IsPrint(r):
-			quoted := strconv.QuoteRune(r)
-			text = quoted[1 : len(quoted)-1]
-		}
+		text, size := printable(s[i:])
 		if b.Len()+len(text) > MaxLine-len(cut) && len(s)-i > MaxLine-b.Len() || b.Len()+len(text) > MaxLine {
 			return shorten(b.String())
 		}
@@ -35,6 +27,30 @@ func Clean(s string) string {
 		i += size
 	}
 	return b.String()
+}
+
+// Printable is Clean for a text that is bounded already.
+func Printable(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		text, size := printable(s[i:])
+		b.WriteString(text)
+		i += size
+	}
+	return b.String()
+}
+
+// printable returns how the first character of s is written, and its size in s.
+func printable(s string) (text string, size int) {
+	r, size := utf8.DecodeRuneInString(s)
+	switch {
+	case r == utf8.RuneError && size == 1:
+		return `\x` + strconv.FormatUint(uint64(s[0])|0x100, 16)[1:], size
+	case !strconv.IsPrint(r):
+		quoted := strconv.QuoteRune(r)
+		return quoted[1 : len(quoted)-1], size
+	}
+	return s[:size], size
 }
 
 // shorten makes room for the mark of a cut and adds it.

@@ -27,6 +27,17 @@ func TestClean(t *testing.T) {
 		if got := Clean(in); got != want {
 			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
 		}
+		if got := Printable(in); len(in) < MaxLine && got != want {
+			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestPrintableIsNotCut(t *testing.T) {
+	t.Parallel()
+	in := strings.Repeat("x\n", MaxLine)
+	if got, want := Printable(in), strings.Repeat(`x\n`, MaxLine); got != want {
+		t.Errorf("Printable returns %d bytes, want %d", len(got), len(want))
 	}
 }
 

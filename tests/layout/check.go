@@ -28,8 +28,12 @@ func checkFile(f file) []string {
 	add := func(format string, args ...any) {
 		found = append(found, f.name+": "+fmt.Sprintf(format, args...))
 	}
-	if f.lines > maxLines {
-		add("%d lines, more than %d", f.lines, maxLines)
+	most := maxLines
+	if !f.test && !within(f.dir, []string{"tests/"}) {
+		most = maxProduction
+	}
+	if f.lines > most {
+		add("%d lines, more than %d", f.lines, most)
 	}
 	if slices.Contains(badNames, strings.TrimSuffix(f.pkg, "_test")) {
 		add("package is called %s, which says nothing", f.pkg)

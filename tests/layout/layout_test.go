@@ -128,8 +128,12 @@ func TestCheck(t *testing.T) {
 			[]string{"internal/spec/a.go: func init: list choices as literals instead"},
 		},
 		{
-			"long file", "internal/spec/a.go", src("spec") + strings.Repeat("\n", maxLines),
-			[]string{fmt.Sprintf("internal/spec/a.go: %d lines, more than %d", maxLines+2, maxLines)},
+			"long file", "internal/spec/a.go", src("spec") + strings.Repeat("\n", maxProduction),
+			[]string{fmt.Sprintf("internal/spec/a.go: %d lines, more than %d", maxProduction+2, maxProduction)},
+		},
+		{
+			"long test", "internal/spec/a_test.go", src("spec") + strings.Repeat("\n", maxLines),
+			[]string{fmt.Sprintf("internal/spec/a_test.go: %d lines, more than %d", maxLines+2, maxLines)},
 		},
 	}
 	for _, c := range cases {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 
+	"snf-image/internal/report"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -129,7 +131,7 @@ func (h *haggler) ask(option uint32, data []byte, take func(kind uint32, data []
 		case kind == repAck:
 			return nil
 		case kind&repError != 0:
-			return &refusal{option, kind, printable(data)}
+			return &refusal{option, kind, report.Clean(string(data))}
 		case take == nil:
 			return fmt.Errorf("%w: reply %d to option %d", ErrProtocol, kind, option)
 		}

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"strings"
-	"unicode"
 
 	"golang.org/x/sys/unix"
 )
@@ -218,14 +216,4 @@ func errno(n uint32) error {
 		return e
 	}
 	return unix.EIO
-}
-
-// printable bounds text and replaces what could harm a terminal.
-func printable(b []byte) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(string(b[:min(len(b), 512)]), "?"))
 }

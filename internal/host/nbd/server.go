@@ -220,7 +220,7 @@ func (s *Server) ended() error {
 		return failure(s.name, s.err)
 	}
 	text := exit.Stderr[strings.LastIndex(exit.Stderr, "\n")+1:]
-	f := failure(s.name, errors.New(printable([]byte(afterName(text)))))
+	f := failure(s.name, errors.New(report.Clean(afterName(text))))
 	if strings.Contains(text, "Unknown protocol") || strings.Contains(exit.Stderr, "module block-") {
 		f.Kind, f.Remedy = report.Node, "install qemu-block-extra, unless this QEMU has given the driver up"
 	}

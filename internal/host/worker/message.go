@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"unicode"
 
 	"snf-image/internal/host/target"
 	"snf-image/internal/report"
@@ -18,7 +16,6 @@ import (
 const (
 	maxLine  = 4 << 10
 	maxLines = 10_000_000 // a progress line each 200 ms for three weeks
-	maxText  = 512
 )
 
 // Result is what a worker did. It is the worker's word, checked for sense.
@@ -142,16 +139,5 @@ func (r *Result) check(j Job) error {
 // It can blame nothing else.
 func (f *failure) report(j Job) error {
 	kind, on := j.Action.blamed(f.Kind, j)
-	return &report.Failure{Kind: kind, On: on, What: tame(f.What), Cause: errors.New(tame(f.Cause)), Remedy: tame(f.Remedy)}
-}
-
-// tame bounds text and replaces what is not printable.
-func tame(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s[:min(len(s), maxText)])
-	return s
+	return &report.Failure{Kind: kind, On: on, What: report.Clean(f.What), Cause: errors.New(report.Clean(f.Cause)), Remedy: report.Clean(f.Remedy)}
 }

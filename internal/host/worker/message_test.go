@@ -71,15 +71,15 @@ func TestListenFailure(t *testing.T) {
 		`{"failure":{"kind":"image","what":"reading","cause":"bad","remedy":"again"}}`: "image: reading, on /image: bad; again",
 		`{"failure":{"kind":"disk","what":"writing","cause":"full"}}`:                  "disk: writing, on /disk: full",
 		`{"failure":{"kind":"busy","what":"x","cause":"y"}}`:                           "internal: x, on snf-image-worker: y",
-		`{"failure":{"kind":"disk","what":"a\u001b[2J\nb","cause":"\u0007"}}`:          "disk: a?[2J?b, on /disk: ?",
+		`{"failure":{"kind":"disk","what":"a\u001b[2J\nb","cause":"\u0007"}}`:          `disk: a\x1b[2J\nb, on /disk: \a`,
 	} {
 		_, err := listen(strings.NewReader(said), testJob())
 		if got := string(report.KindOf(err)) + ": " + err.Error(); got != want {
 			t.Errorf("listen(%s) = %q, want %q", said, got, want)
 		}
 	}
-	_, err := listen(strings.NewReader(`{"failure":{"kind":"disk","cause":"`+strings.Repeat("x", 3*maxText)+`"}}`), testJob())
-	if n := len(err.Error()); n > 2*maxText {
+	_, err := listen(strings.NewReader(`{"failure":{"kind":"disk","cause":"`+strings.Repeat("x", 3*report.MaxLine)+`"}}`), testJob())
+	if n := len(err.Error()); n > 2*report.MaxLine {
 		t.Errorf("a failure of %d bytes came through", n)
 	}
 }
