@@ -157,22 +157,26 @@ func checkRemote(t *testing.T, j *job, m *machine.Machine, rep report.Deployment
 // images have from 1 GiB to 1.5 TiB, and boots it. resize2fs 1.47.0 leaves wrong
 // checksums behind in this case, and ends with success.
 //
-// Nothing is said about a network: its first boot gets an address by DHCP on the
-// Ethernet interface there is.
+// Nothing is said about a network, and the kernel is no longer told net.ifnames=0: its
+// first boot gets an address by DHCP on the Ethernet interface there is, whatever udev
+// calls it.
 func TestDebian13GrowsFar(t *testing.T) {
 	harness.Gate(t, "qemu-system-x86_64", "mmdebstrap")
 	t.Parallel()
 	j := &job{t: t, dir: harness.Dir(t)}
 	image := debian13(t)
 	j.image, j.disk = image, filepath.Join(j.dir, "web1.raw")
-	site.Run(t, "deploy", "--image", image, "--disk", j.disk, "--size", "1536G", "--name", machineName,
-		"--password-file", j.file("pw", password+"\n"), "--property", "USERS=root").OK(t)
+	renaming := custom(`chroot "$SNF_IMAGE_TARGET" sed -i 's/ net\.ifnames=0//' /boot/grub/grub.cfg`)
+	site.Run(t, append([]string{
+		"deploy", "--image", image, "--disk", j.disk, "--size", "1536G", "--name", machineName,
+		"--password-file", j.file("pw", password+"\n"), "--property", "USERS=root",
+	}, renaming...)...).OK(t)
 	oracle.Sound(t, j.disk)
 	oracle.SoundIn(t, "trixie", j.disk)
 	m := machine.Boot(t, machine.Config{Disk: j.disk, Firmware: machine.SeaBIOS, MAC: machineMAC})
 	m.Login(t, password)
-	if out, _ := m.Shell(t, "ip -4 -o addr show scope global"); !regexp.MustCompile(`\be\S+ +inet \S*10\.0\.2\.`).MatchString(out) {
-		t.Errorf("global addresses: %q, want one of 10.0.2.0/24", out)
+	if out, _ := m.Shell(t, "ip -4 -o addr show scope global"); !regexp.MustCompile(`\ben\S+ +inet \S*10\.0\.2\.`).MatchString(out) {
+		t.Errorf("global addresses: %q, want one of 10.0.2.0/24 on an interface that udev renamed", out)
 	}
 	out, status := m.Shell(t, ". /etc/os-release && echo $VERSION_ID $(($(stat -f -c '%S * %b' /) >> 30)) && [ -z \"$(systemctl --failed --plain --no-legend)\" ]")
 	var version, size int
