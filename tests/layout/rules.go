@@ -27,10 +27,11 @@ var allowed = map[string][]string{
 	"internal/host/worker":       {"internal/host/format", "internal/host/target", "internal/host/nbd", "internal/host/foreign"},
 	"internal/host/deploy":       {"internal/host/"},
 
-	"internal/guest/inspect": {"internal/guest/rootfs"},
+	"internal/guest/network": {"internal/guest/netconf", "internal/guest/outcome", "internal/guest/rootfs"},
+	"internal/guest/inspect": {"internal/guest/network", "internal/guest/rootfs"},
 	"internal/guest/task": {
-		"internal/guest/partition", "internal/guest/filesystem", "internal/guest/rootfs",
-		"internal/guest/inspect", "internal/guest/netconf", "internal/guest/windows",
+		"internal/guest/partition", "internal/guest/filesystem", "internal/guest/rootfs", "internal/guest/outcome",
+		"internal/guest/inspect", "internal/guest/netconf", "internal/guest/network", "internal/guest/windows",
 	},
 	"internal/guest/agent": {"internal/guest/"},
 
@@ -41,7 +42,7 @@ var allowed = map[string][]string{
 }
 
 // forTests are the packages that tests of any package may import.
-var forTests = []string{"tests/storage"}
+var forTests = []string{"tests/storage", "tests/tree"}
 
 // basics are the packages everyone may import and that import only the
 // standard library and golang.org/x/sys, never each other.

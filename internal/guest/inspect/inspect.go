@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 
+	"snf-image/internal/guest/network"
 	"snf-image/internal/guest/rootfs"
 )
 
@@ -43,7 +44,7 @@ func Look(root *rootfs.Root) System {
 		s.Family = "linux"
 	}
 	s.Hostname = hostname(root)
-	s.Network = Network(root)
+	s.Network = network.Detect(root)
 	users, err := users(root)
 	s.warn(err)
 	s.Users = users

@@ -2,37 +2,20 @@ package inspect
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
+	"snf-image/internal/guest/network"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/tests/tree"
 )
 
-// tree makes an image of files; "-> x" as content makes a symbolic link to x,
-// "FIFO" a FIFO.
-func tree(t *testing.T, files map[string]string) *rootfs.Root {
+// image makes an image of files, as tree.New describes them.
+func image(t *testing.T, files map[string]string) *rootfs.Root {
 	t.Helper()
-	dir := t.TempDir()
-	for p, content := range files {
-		p = filepath.Join(dir, p)
-		must(t, os.MkdirAll(filepath.Dir(p), 0o755))
-		target, isLink := strings.CutPrefix(content, "-> ")
-		switch {
-		case isLink:
-			must(t, os.Symlink(target, p))
-		case content == "FIFO":
-			must(t, unix.Mkfifo(p, 0o644))
-		default:
-			must(t, os.WriteFile(p, []byte(content), 0o644))
-		}
-	}
-	root, err := rootfs.Open(dir)
+	root, err := rootfs.Open(tree.New(t, files).Dir)
 	must(t, err)
 	t.Cleanup(func() { must(t, root.Close()) })
 	return root
@@ -68,7 +51,7 @@ func TestLook(t *testing.T) {
 	}{
 		"debian": {debian, System{
 			Family: "linux", Distribution: "debian", Version: "12", Pretty: "Debian GNU/Linux 12 (bookworm)",
-			Hostname: "image", Network: Ifupdown, Users: []string{"root", "ann", "bob"}, HostKeyTypes: []string{"ed25519", "rsa"},
+			Hostname: "image", Network: network.Ifupdown, Users: []string{"root", "ann", "bob"}, HostKeyTypes: []string{"ed25519", "rsa"},
 		}},
 		"empty":      {map[string]string{"x": ""}, System{}},
 		"fstab only": {map[string]string{"etc/fstab": ""}, System{Family: "linux"}},
@@ -85,7 +68,7 @@ func TestLook(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(c.want, Look(tree(t, c.files))); diff != "" {
+			if diff := cmp.Diff(c.want, Look(image(t, c.files))); diff != "" {
 				t.Errorf("Look (-want +got):\n%s", diff)
 			}
 		})
@@ -95,14 +78,13 @@ func TestLook(t *testing.T) {
 // A hostile image gets a warning out of us, never a wait.
 func TestLookHostile(t *testing.T) {
 	t.Parallel()
-	root := tree(t, map[string]string{
+	root := image(t, map[string]string{
 		"etc/os-release": "FIFO", "etc/fstab": "FIFO", "etc/hostname": "-> hostname", "etc/passwd": "FIFO",
 		"usr/sbin/sshd": "x", "etc/ssh/sshd_config": "Include /etc/ssh/sshd_config\n", "etc/network/interfaces": "FIFO",
 		"var/lib/dpkg/status": "FIFO",
 	})
 	done := make(chan System, 1)
 	go func() {
-		PackageVersion(root, "ifupdown")
 		done <- Look(root)
 	}()
 	select {
@@ -121,7 +103,7 @@ func TestSSHIncludeBomb(t *testing.T) {
 	for n := range 30 {
 		files[fmt.Sprintf("etc/ssh/d/%d", n)] = "Include d/*\n"
 	}
-	if _, err := SSH(tree(t, files)); err == nil {
+	if _, err := SSH(image(t, files)); err == nil {
 		t.Error("SSH = nil, want an error")
 	}
 }
@@ -135,81 +117,10 @@ func TestSSHAuthorizedKeys(t *testing.T) {
 		"AuthorizedKeysFile=\"/a b/%u\" .ssh/%%\n":        {"/a b/%u", ".ssh/%%"},
 		"Match User a\nInclude x\nMatch all\nInclude y\n": {".ssh/authorized_keys", ".ssh/authorized_keys2"},
 	} {
-		s, err := SSH(tree(t, map[string]string{"etc/ssh/sshd_config": config, "etc/ssh/x": "AuthorizedKeysFile wrong\n"}))
+		s, err := SSH(image(t, map[string]string{"etc/ssh/sshd_config": config, "etc/ssh/x": "AuthorizedKeysFile wrong\n"}))
 		must(t, err)
 		if diff := cmp.Diff(want, s.AuthorizedKeys); diff != "" {
 			t.Errorf("SSH of %q (-want +got):\n%s", config, diff)
 		}
-	}
-}
-
-func TestNetwork(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		files []string
-		want  string
-	}{
-		"nothing":                 {nil, ""},
-		"ifupdown":                {[]string{"usr/sbin/ifup", "etc/network/interfaces"}, Ifupdown},
-		"ifupdown beside netplan": {[]string{"usr/sbin/ifup", "etc/network/interfaces", "etc/netplan/a.yaml"}, Ifupdown},
-		"interfaces file alone":   {[]string{"etc/network/interfaces"}, Ifupdown},
-		"ifup of Red Hat":         {[]string{"usr/sbin/ifup", "usr/sbin/NetworkManager"}, NetworkManager},
-		"netplan":                 {[]string{"etc/netplan/50-x.yaml", "etc/network/interfaces"}, Netplan},
-		"network scripts":         {[]string{"etc/sysconfig/network-scripts/ifcfg-eth0"}, Ifcfg},
-		"wicked":                  {[]string{"usr/sbin/wicked", "etc/sysconfig/network/ifcfg-eth0"}, Wicked},
-		"networkd":                {[]string{"etc/systemd/network/a.network"}, Networkd},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			files := map[string]string{}
-			for _, p := range c.files {
-				files[p] = ""
-			}
-			if got := Network(tree(t, files)); got != c.want {
-				t.Errorf("Network = %q, want %q", got, c.want)
-			}
-		})
-	}
-}
-
-func TestKernelNames(t *testing.T) {
-	t.Parallel()
-	const cmdline = "linux /vmlinuz root=UUID=x ro net.ifnames=0 biosdevname=0\n"
-	for name, c := range map[string]struct {
-		files map[string]string
-		want  bool
-	}{
-		"nothing":         {nil, false},
-		"other arguments": {map[string]string{"boot/grub/grub.cfg": "linux /vmlinuz quiet\n", "etc/systemd/network/99-default.link": "[Link]\n"}, false},
-		"grub":            {map[string]string{"boot/grub/grub.cfg": cmdline}, true},
-		"grub 2":          {map[string]string{"boot/grub2/grub.cfg": cmdline}, true},
-		"extlinux":        {map[string]string{"boot/extlinux/extlinux.conf": cmdline}, true},
-		"syslinux":        {map[string]string{"boot/syslinux/syslinux.cfg": cmdline}, true},
-		"boot entry":      {map[string]string{"boot/loader/entries/a.conf": cmdline}, true},
-		"grub's defaults": {map[string]string{"etc/default/grub.d/50-cloud.cfg": cmdline}, true},
-		"link masked":     {map[string]string{"etc/systemd/network/99-default.link": "-> /dev/null"}, true},
-		"rule emptied":    {map[string]string{"etc/udev/rules.d/80-net-setup-link.rules": ""}, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := KernelNames(tree(t, c.files)); got != c.want {
-				t.Errorf("KernelNames = %v, want %v", got, c.want)
-			}
-		})
-	}
-}
-
-func TestPackageVersion(t *testing.T) {
-	t.Parallel()
-	status := "Package: a\nStatus: install ok installed\nVersion: 1\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 2\n\n" +
-		"Package: ifupdown\nStatus: install ok installed\nDescription: x\n Version: 9\nVersion: 0.8.41\n"
-	root := tree(t, map[string]string{"var/lib/dpkg/status": status})
-	for name, want := range map[string]string{"ifupdown": "0.8.41", "a": "1", "gone": "", "ifup": "", "none": ""} {
-		if got := PackageVersion(root, name); got != want {
-			t.Errorf("PackageVersion(%q) = %q, want %q", name, got, want)
-		}
-	}
-	if got := PackageVersion(tree(t, nil), "a"); got != "" {
-		t.Errorf("PackageVersion without dpkg = %q", got)
 	}
 }

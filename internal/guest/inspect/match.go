@@ -36,7 +36,7 @@ func (s Server) KeysOf(user string, groups []string) (pattern, unsure string) {
 	return s.AuthorizedKeys[0], unsure
 }
 
-// verdict says whether a condition holds; the order matters.
+// verdict reports whether a condition holds; the order matters.
 type verdict int
 
 const (

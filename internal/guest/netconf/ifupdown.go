@@ -157,10 +157,10 @@ func writeMetric(b *strings.Builder, metric int) {
 	}
 }
 
-// MatchesByMAC says whether the image's ifupdown can find a NIC by its MAC.
+// MatchesByMAC reports whether the image's ifupdown can find a NIC by its MAC.
 func (f Ifupdown) MatchesByMAC() bool { return f.renames() }
 
-// AvoidsKernelNames says whether NIC n is called nicN, not ethN.
+// AvoidsKernelNames reports whether NIC n is called nicN, not ethN.
 func (f Ifupdown) AvoidsKernelNames(interfaces []Interface) bool {
 	return f.KernelNames && f.renames() && len(interfaces) > 1
 }

@@ -35,7 +35,7 @@ func SourcePattern(line, dir string) (pattern string, directory, ok bool) {
 	return rest, strings.HasPrefix(word, "source-dir"), true
 }
 
-// ReadByDirectory says whether "source-directory" reads a file of that name.
+// ReadByDirectory reports whether "source-directory" reads a file of that name.
 func ReadByDirectory(name string) bool {
 	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
 }
@@ -126,13 +126,13 @@ func logicalLines(data []byte) []logicalLine {
 	return out
 }
 
-// isStanza says whether the line begins a stanza.
+// isStanza reports whether the line begins a stanza.
 func (l logicalLine) isStanza() bool {
 	return slices.Contains(namingWords, l.word) || strings.HasPrefix(l.word, "allow-") ||
 		strings.HasPrefix(l.word, "source")
 }
 
-// opens says whether the lines behind belong to the stanza.
+// opens reports whether the lines behind belong to the stanza.
 func (l logicalLine) opens() bool { return l.word == "iface" || l.word == "mapping" }
 
 // interfaces returns the names the line is about.

@@ -119,7 +119,7 @@ func fields(line string) []string {
 	return strings.Split(text, ":")
 }
 
-// isName says whether the first field of a line is a name: not empty, no comment
+// isName reports whether the first field of a line is a name: not empty, no comment
 // and no NIS marker.
 func isName(line string) bool { return strings.IndexByte(":#+-", line[0]) < 0 }
 

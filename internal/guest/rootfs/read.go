@@ -67,19 +67,25 @@ func (r *Root) stat(p string, flags uint64) (fs.FileInfo, error) {
 	return f.Stat()
 }
 
-// Exists says whether p leads to anything. A link to nothing does not exist.
+// Exists reports whether p leads to anything. A link to nothing does not exist.
 func (r *Root) Exists(p string) bool {
 	_, err := r.Stat(p)
 	return err == nil
 }
 
-// IsRegular says whether p leads to a regular file.
+// Has reports whether anything is at p, a link to nothing included.
+func (r *Root) Has(p string) bool {
+	_, err := r.Lstat(p)
+	return err == nil
+}
+
+// IsRegular reports whether p leads to a regular file.
 func (r *Root) IsRegular(p string) bool {
 	st, err := r.Stat(p)
 	return err == nil && st.Mode().IsRegular()
 }
 
-// IsDir says whether p leads to a directory.
+// IsDir reports whether p leads to a directory.
 func (r *Root) IsDir(p string) bool {
 	st, err := r.Stat(p)
 	return err == nil && st.IsDir()
@@ -182,5 +188,5 @@ func (r *Root) globIn(dir, part string) []string {
 	return out
 }
 
-// IsNotExist says whether err means that nothing is at the path.
+// IsNotExist reports whether err means that nothing is at the path.
 func IsNotExist(err error) bool { return errors.Is(err, os.ErrNotExist) }

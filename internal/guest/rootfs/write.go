@@ -64,6 +64,20 @@ func (r *Root) edit(p string, edit func([]byte) ([]byte, error)) error {
 	return r.replaceAt(at, data, attrOf(at.stat), f)
 }
 
+// Put is Edit of a file that may be missing: edit gets nothing then, and the new file
+// mode 0644. A link to nothing is replaced.
+func (r *Root) Put(p string, edit func(old []byte) ([]byte, error)) error {
+	err := r.Edit(p, edit)
+	if !IsNotExist(err) {
+		return err
+	}
+	data, err := edit(nil)
+	if err != nil {
+		return err
+	}
+	return r.WriteFile(p, data, Attr{Mode: 0o644})
+}
+
 // open opens the regular file at the place for reading.
 func (p place) open() (*os.File, error) {
 	switch {
@@ -116,7 +130,7 @@ func (r *Root) replace(at parent, data []byte, a Attr, like *os.File) error {
 }
 
 // moveInto renames tmp to at and makes that durable; tmp is removed when it
-// can not be done.
+// cannot be done.
 func (r *Root) moveInto(tmp, at parent) error {
 	if err := unix.Renameat(tmp.fd(), tmp.base, at.fd(), at.base); err != nil {
 		return errors.Join(explain(at, err), unix.Unlinkat(tmp.fd(), tmp.base, 0))

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/outcome"
 )
 
 // addSwap makes swap space on the partition or disk the plan names, and an
@@ -26,7 +27,7 @@ func addSwap(_ context.Context, r *Run) error {
 		return err
 	}
 	if !r.Root.IsRegular("/etc/fstab") {
-		return &Remedied{errors.New("the image has no /etc/fstab"), "add one to the image, or leave out the property SWAP"}
+		return outcome.Advise(errors.New("the image has no /etc/fstab"), "add one to the image, or leave out the property SWAP")
 	}
 	former := filesystem.SwapUUID(device)
 	if err := filesystem.MakeSwap(device, r.Plan.SwapUUID); err != nil {
@@ -43,18 +44,18 @@ func (r *Run) swapDevice() (string, error) {
 	switch {
 	case s.Disk > 0 && s.Disk < len(r.Disks):
 		if r.Disks[s.Disk].ReadOnly {
-			return "", &Remedied{fmt.Errorf("disk %d is read-only", s.Disk), "choose another disk in the property SWAP"}
+			return "", outcome.Advise(fmt.Errorf("disk %d is read-only", s.Disk), "choose another disk in the property SWAP")
 		}
 		return r.Disks[s.Disk].Path, nil
 	case s.Partition > 0 && s.Partition == r.SwapPartition:
 		return r.Disks[0].Partition(s.Partition), nil
 	case s.Partition > 0:
-		return "", &Remedied{
+		return "", outcome.Advise(
 			fmt.Errorf("the swap partition %d was not made", s.Partition),
 			"do not leave out FixPartitionTable when SWAP names a partition",
-		}
+		)
 	}
-	return "", &Remedied{fmt.Errorf("there is no disk %d", s.Disk), "correct the property SWAP"}
+	return "", outcome.Advise(fmt.Errorf("there is no disk %d", s.Disk), "correct the property SWAP")
 }
 
 // withoutSwap removes the entry that an earlier run made for the same device: of

@@ -33,7 +33,7 @@ func assignHostname(_ context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
-	if err := edit(r.Root, file.path, file.editor(name)); err != nil {
+	if err := r.Root.Put(file.path, file.editor(name)); err != nil {
 		return err
 	}
 	return editHosts(r.Root, distribution, old, name)
@@ -81,7 +81,7 @@ func (f nameFile) editor(name string) func(old []byte) ([]byte, error) {
 // findNameFile returns the file the distribution reads. /etc/hostname wins where it
 // exists or systemd is the init, which reads it on all of them.
 func findNameFile(root *rootfs.Root, distribution string) (nameFile, error) {
-	if present(root, "/etc/hostname") || inspect.Systemd(root) {
+	if root.Has("/etc/hostname") || inspect.Systemd(root) {
 		return nameFile{"/etc/hostname", ""}, nil
 	}
 	switch distribution {
@@ -92,7 +92,7 @@ func findNameFile(root *rootfs.Root, distribution string) (nameFile, error) {
 	case "gentoo":
 		return nameFile{"/etc/conf.d/hostname", "hostname"}, nil
 	case "arch":
-		if present(root, "/etc/rc.conf") {
+		if root.Has("/etc/rc.conf") {
 			return nameFile{"/etc/rc.conf", "HOSTNAME"}, nil
 		}
 		return nameFile{"/etc/hostname", ""}, nil
@@ -103,26 +103,6 @@ func findNameFile(root *rootfs.Root, distribution string) (nameFile, error) {
 		Err:    errors.New("found no /etc/hostname nor another file with the host name that this version knows"),
 		Remedy: "set the image property EXCLUDE_TASK_ASSIGNHOSTNAME=yes if the image names itself",
 	}
-}
-
-// present reports whether anything, also a broken link, is at p.
-func present(root *rootfs.Root, p string) bool {
-	_, err := root.Lstat(p)
-	return err == nil
-}
-
-// edit changes the file p, which it makes if it does not exist. A link to
-// nothing is replaced.
-func edit(root *rootfs.Root, p string, change func([]byte) ([]byte, error)) error {
-	err := root.Edit(p, change)
-	if !rootfs.IsNotExist(err) {
-		return err
-	}
-	data, err := change(nil)
-	if err != nil {
-		return err
-	}
-	return root.WriteFile(p, data, rootfs.Attr{Mode: 0o644})
 }
 
 // editHosts makes the name resolve where the image's own name did, and takes that

@@ -3,8 +3,8 @@ package task
 import (
 	"errors"
 	"fmt"
-	"snf-image/internal/guest/inspect"
-	"snf-image/internal/guest/netconf"
+
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/spec"
 )
@@ -52,7 +52,7 @@ func checkSwap(r *Run) error {
 		return nil // AddSwap warns
 	}
 	if !r.Root.IsRegular("/etc/fstab") {
-		return &Remedied{errors.New("the image has no /etc/fstab"), "add one to the image, or leave out the property SWAP"}
+		return outcome.Advise(errors.New("the image has no /etc/fstab"), "add one to the image, or leave out the property SWAP")
 	}
 	if err := r.Root.Editable("/etc/fstab"); err != nil {
 		return err
@@ -78,36 +78,6 @@ func checkLogin(r *Run) error {
 		return nil
 	}
 	return editable(r.Root, "/etc/passwd", "/etc/shadow")
-}
-
-func checkNetwork(r *Run) error {
-	interfaces, err := wantedInterfaces(r.Plan)
-	if errors.Is(err, netconf.ErrLeave) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	switch system := inspect.Network(r.Root); system {
-	case "":
-		return nil // ConfigureNetwork warns
-	case inspect.Ifupdown:
-		return checkIfupdown(r, interfaces)
-	default:
-		return unsupportedNetwork(system)
-	}
-}
-
-func checkIfupdown(r *Run, interfaces []netconf.Interface) error {
-	if r.Root.IsDir(interfacesDir) {
-		if err := r.Root.Editable(interfacesFile); err != nil {
-			return err
-		}
-	}
-	if needsResolver(r.Root, interfaces) {
-		return r.Root.Replaceable(resolvConf)
-	}
-	return nil
 }
 
 func checkCustomTask(r *Run) error {

@@ -120,7 +120,7 @@ func freshKeys(r *Run, server inspect.Server) ([]freshKey, error) {
 		case ok:
 			fresh = append(fresh, freshKey{k.Path, &key})
 			usable++
-		case k.Obsolete, !present(r.Root, k.Path):
+		case k.Obsolete, !r.Root.Has(k.Path):
 			r.Warn("no new key was written to %s: the SSH server goes without it", k.Path)
 			fresh = append(fresh, freshKey{k.Path, nil})
 		default:

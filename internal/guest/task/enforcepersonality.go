@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/spec"
 )
@@ -89,7 +90,7 @@ func unsafePlace(err error) error {
 // put there.
 func remedied(err error, remedy string) error {
 	if _, unsafe := errors.AsType[*rootfs.UnsafeError](err); unsafe {
-		return &Remedied{err, remedy}
+		return outcome.Advise(err, remedy)
 	}
 	return err
 }

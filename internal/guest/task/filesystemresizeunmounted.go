@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/outcome"
 )
 
 // resizeUnmounted grows the file system of the last partition, also when the
@@ -49,7 +50,7 @@ func (r *Run) checkVolume(ctx context.Context, v filesystem.Volume, force bool) 
 // checkAdvice adds what the administrator can do about an unclean file system.
 func checkAdvice(err error) error {
 	if errors.Is(err, filesystem.ErrUnclean) {
-		return &Remedied{err, "repair it with e2fsck, in the image or by snf-image helper shell"}
+		return outcome.Advise(err, "repair it with e2fsck, in the image or by snf-image helper shell")
 	}
 	return err
 }
@@ -100,7 +101,7 @@ func growAdvice(err error) error {
 	if _, ok := errors.AsType[*filesystem.LimitError](err); ok {
 		remedy = "take a disk that is not larger than that, or " + remedy
 	}
-	return &Remedied{err, remedy}
+	return outcome.Advise(err, remedy)
 }
 
 // nameOf names the file system on v for a warning.

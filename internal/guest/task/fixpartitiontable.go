@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/partition"
 	"snf-image/internal/report"
 )
@@ -110,11 +111,11 @@ func swapOf(r *Run) *partition.Swap {
 func TableAdvice(err error) error {
 	switch {
 	case errors.Is(err, partition.ErrNoTable):
-		return &Remedied{err, "give an image of a whole disk with an MBR or GPT partition table"}
+		return outcome.Advise(err, "give an image of a whole disk with an MBR or GPT partition table")
 	case errors.Is(err, partition.ErrDamaged):
-		return &Remedied{err, "repair the partition table of the image, a GPT from its backup by sgdisk -e, an MBR by sfdisk"}
+		return outcome.Advise(err, "repair the partition table of the image, a GPT from its backup by sgdisk -e, an MBR by sfdisk")
 	case errors.Is(err, partition.ErrNoRoom):
-		return &Remedied{err, "take a larger disk or a smaller SWAP"}
+		return outcome.Advise(err, "take a larger disk or a smaller SWAP")
 	}
 	return err
 }

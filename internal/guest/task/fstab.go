@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 )
 
@@ -102,10 +103,10 @@ func elsewhere(root *rootfs.Root, entries []filesystem.Entry, mounted []string) 
 
 func fstabAdvice(err error) error {
 	if errors.Is(err, filesystem.ErrCoversRoot) {
-		return &Remedied{err, "correct the image's /etc/fstab"}
+		return outcome.Advise(err, "correct the image's /etc/fstab")
 	}
 	if errors.Is(err, filesystem.ErrNotPersistent) {
-		return &Remedied{err, "use UUID= or LABEL= in the image's /etc/fstab, or the option nofail"}
+		return outcome.Advise(err, "use UUID= or LABEL= in the image's /etc/fstab, or the option nofail")
 	}
-	return &Remedied{err, "correct the image's /etc/fstab, or give that entry the option nofail"}
+	return outcome.Advise(err, "correct the image's /etc/fstab, or give that entry the option nofail")
 }

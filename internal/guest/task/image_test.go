@@ -5,55 +5,32 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
+	"snf-image/tests/tree"
 )
 
-// imageRun is a Run on a tree instead of a mounted image. Beside the tree lies
-// a directory that stands for the helper and must stay as it is.
+// imageRun is a Run on a tree instead of a mounted image.
 type imageRun struct {
 	*Run
 	dir string
 	log *bytes.Buffer
 }
 
-// newImageRun makes a tree of files. As content "-> x" makes a symbolic link to
-// x, "FIFO" a FIFO, "DIR" a directory, "OPEN" one that all may write, "ZERO" a
-// device that never ends.
-// OUTSIDE in a target is the directory beside the tree.
+// newImageRun makes a tree of files, as tree.New describes them.
 func newImageRun(t *testing.T, files map[string]string) imageRun {
 	t.Helper()
-	top := t.TempDir()
-	dir, outside := filepath.Join(top, "image"), filepath.Join(top, "outside")
-	check(t, os.Mkdir(dir, 0o755))
-	check(t, os.Mkdir(outside, 0o755))
-	for _, name := range []string{"canary", "shadow", "authorized_keys"} {
-		check(t, os.WriteFile(filepath.Join(outside, name), []byte("root:canary:1\n"), 0o644))
-	}
-	before := snapshot(t, outside)
-	for p, content := range files {
-		makeFile(t, filepath.Join(dir, p), strings.ReplaceAll(content, "OUTSIDE", outside))
-	}
+	dir := tree.New(t, files).Dir
 	root, err := rootfs.Open(dir)
 	check(t, err)
+	t.Cleanup(func() { check(t, root.Close()) })
 	var log bytes.Buffer
-	t.Cleanup(func() {
-		check(t, root.Close())
-		if diff := cmp.Diff(before, snapshot(t, outside)); diff != "" {
-			t.Errorf("outside of the image (-before +after):\n%s", diff)
-		}
-	})
 	return imageRun{dir: dir, log: &log, Run: &Run{
 		Plan:        &spec.Plan{Users: []string{"root"}, UnixTime: 20000 * secondsOfDay, MachineID: strings.Repeat("ab", 16)},
 		Credentials: &spec.Credentials{},
@@ -64,65 +41,9 @@ func newImageRun(t *testing.T, files map[string]string) imageRun {
 	}}
 }
 
-func makeFile(t *testing.T, p, content string) {
-	t.Helper()
-	check(t, os.MkdirAll(filepath.Dir(p), 0o755))
-	target, isLink := strings.CutPrefix(content, "-> ")
-	switch {
-	case isLink:
-		check(t, os.Symlink(target, p))
-	case content == "FIFO":
-		check(t, unix.Mkfifo(p, 0o644))
-	case content == "DIR":
-		check(t, os.MkdirAll(p, 0o755))
-	case content == "OPEN":
-		check(t, os.MkdirAll(p, 0o755))
-		check(t, os.Chmod(p, 0o777))
-	case content == "ZERO":
-		if err := unix.Mknod(p, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 5))); err != nil {
-			t.Skipf("no device nodes here: %v", err)
-		}
-	default:
-		// It may be run. A child that another test forks while the file is open for
-		// writing holds it open until it executes something else: "text file busy".
-		syscall.ForkLock.RLock()
-		defer syscall.ForkLock.RUnlock()
-		check(t, os.WriteFile(p, []byte(content), 0o644))
-	}
-}
-
-// snapshot describes every file below dir by type, mode, content and target.
 func snapshot(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	out := map[string]string{}
-	check(t, filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		text := info.Mode().String()
-		switch {
-		case info.Mode().IsRegular():
-			data, err := os.ReadFile(p)
-			if err != nil {
-				return err
-			}
-			text += " " + string(data)
-		case info.Mode().Type() == fs.ModeSymlink:
-			target, err := os.Readlink(p)
-			if err != nil {
-				return err
-			}
-			text += " " + target
-		}
-		rel, err := filepath.Rel(dir, p)
-		out["/"+rel] = text
-		return err
-	}))
-	return out
+	return tree.Tree{Dir: dir}.Snapshot(t)
 }
 
 func check(t *testing.T, err error) {
@@ -162,26 +83,16 @@ func matches(t *testing.T, err error, want string) {
 	}
 }
 
-// mkdir makes a directory in the image, if it is not there.
-func (r imageRun) mkdir(p string) error {
-	_, err := r.Root.MkdirAll(p, rootfs.Attr{Mode: 0o755})
-	return err
-}
-
 // content returns a file of the image.
 func (r imageRun) content(t *testing.T, p string) string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(r.dir, p))
-	check(t, err)
-	return string(data)
+	return tree.Tree{Dir: r.dir}.Content(t, p)
 }
 
-// owned says mode and owner of a file of the image.
+// owned returns mode and owner of a file of the image.
 func (r imageRun) owned(t *testing.T, p string) (mode fs.FileMode, uid, gid int) {
 	t.Helper()
-	var st unix.Stat_t
-	check(t, unix.Lstat(filepath.Join(r.dir, p), &st))
-	return fs.FileMode(st.Mode & 0o7777), int(st.Uid), int(st.Gid)
+	return tree.Tree{Dir: r.dir}.Owned(t, p)
 }
 
 // needsRoot skips a test that gives files away or makes namespaces.

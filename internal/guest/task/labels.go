@@ -8,7 +8,7 @@ import (
 	"snf-image/internal/spec"
 )
 
-// The files that say whether the system uses SELinux, and that it shall label all
+// The files that report whether the system uses SELinux, and that it shall label all
 // of its files at the next boot (selinux_config(5), fixfiles(8)).
 const (
 	selinuxConfig = "/etc/selinux/config"
@@ -20,7 +20,7 @@ const (
 // left alone when all that was changed has kept its labels.
 func relabel(r *Run) error {
 	unlabelled := slices.ContainsFunc(r.Root.Changed(), func(p string) bool {
-		return present(r.Root, p) && !r.Root.HasXattr(p, "security.selinux")
+		return r.Root.Has(p) && !r.Root.HasXattr(p, "security.selinux")
 	})
 	if !unlabelled && (r.careful() || len(r.Root.Changed()) == 0) || r.Plan.Exclude[spec.SELinuxAutorelabel] != "" {
 		return nil
@@ -36,7 +36,7 @@ func relabel(r *Run) error {
 	if mode != "enforcing" && mode != "permissive" {
 		return nil
 	}
-	if !present(r.Root, autorelabel) {
+	if !r.Root.Has(autorelabel) {
 		if err := r.Root.WriteFile(autorelabel, nil, rootfs.Attr{Mode: 0o644}); err != nil {
 			return err
 		}

@@ -56,7 +56,7 @@ func TestRelabel(t *testing.T) {
 			if len(r.warnings) != c.warns || c.warns > 0 && !strings.Contains(r.warnings[0], "SELinux") {
 				t.Errorf("warnings %q, want %d", r.warnings, c.warns)
 			}
-			if got := present(r.Root, autorelabel); got != c.written {
+			if got := r.Root.Has(autorelabel); got != c.written {
 				t.Errorf("%s is there: %t, want %t", autorelabel, got, c.written)
 			}
 		})

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/spec"
 )
@@ -19,10 +20,10 @@ import (
 func mountImage(_ context.Context, r *Run) error {
 	root, ok := r.volume(0, r.Inspection.RootPartition)
 	if !ok {
-		return &Remedied{
+		return outcome.Advise(
 			fmt.Errorf("the disk has no partition %d", r.Inspection.RootPartition),
 			"correct the property ROOT_PARTITION",
-		}
+		)
 	}
 	if err := r.mount(root, r.Target); err != nil {
 		return MountAdvice(err)
@@ -33,10 +34,10 @@ func mountImage(_ context.Context, r *Run) error {
 	}
 	r.Root.NoSync = !r.careful()
 	if !r.Root.IsDir("/etc") {
-		return &Remedied{
+		return outcome.Advise(
 			fmt.Errorf("partition %d has no directory /etc", root.Number),
 			"correct the property ROOT_PARTITION",
-		}
+		)
 	}
 	return r.mountFstab()
 }
@@ -78,9 +79,9 @@ func MountAdvice(err error) error {
 		return err
 	}
 	if filesystem.Unsupported(err) {
-		return &Remedied{err, WithoutFeatures}
+		return outcome.Advise(err, WithoutFeatures)
 	}
-	return &Remedied{err, RepairByHand}
+	return outcome.Advise(err, RepairByHand)
 }
 
 // mountBelowAdvice is MountAdvice for an entry of fstab, which can be left out.
@@ -89,7 +90,7 @@ func mountBelowAdvice(point string, err error) error {
 	if r, ok := errors.AsType[*Remedied](MountAdvice(err)); ok {
 		remedy = r.Remedy + ", or " + remedy
 	}
-	return &Remedied{fmt.Errorf("fstab entry for %s: %w", point, err), remedy}
+	return outcome.Advise(fmt.Errorf("fstab entry for %s: %w", point, err), remedy)
 }
 
 // mount mounts a volume on a directory of the helper, with the kernel modules

@@ -8,7 +8,7 @@ import (
 	"snf-image/internal/guest/filesystem"
 )
 
-// TestMountFstab has a file system that can not be mounted.
+// TestMountFstab has a file system that cannot be mounted.
 func TestMountFstab(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/spec"
 )
@@ -54,10 +55,10 @@ func checkRoom(root *rootfs.Root, injections []injection, growing uint64, at fun
 		}
 		needed[place.device] += (uint64(len(i.file.Contents)) + place.block - 1) / place.block
 		if n := needed[place.device]; place.device != growing && n > place.free {
-			return &Remedied{
+			return outcome.Advise(
 				fmt.Errorf("there is no room for %s: the files need %d bytes and %d are free", i.file.Path, n*place.block, place.free*place.block),
 				"remove files in the machine, or grow its disk",
-			}
+			)
 		}
 	}
 	return nil

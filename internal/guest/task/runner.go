@@ -79,7 +79,7 @@ func (r *Runner) one(ctx context.Context, name string) (report.TaskResult, error
 	start := time.Now()
 	err := r.attempt(ctx, name)
 	result := report.TaskResult{Name: name, Warnings: r.Run.warnings, Seconds: time.Since(start).Seconds()}
-	result.Outcome, result.Reason, err = outcome(err, len(result.Warnings) > 0)
+	result.Outcome, result.Reason, err = ended(err, len(result.Warnings) > 0)
 	if len(result.Warnings) > 0 {
 		r.Run.Emit(report.Event{Kind: report.Warning, Task: name, Messages: result.Warnings})
 	}
@@ -88,9 +88,9 @@ func (r *Runner) one(ctx context.Context, name string) (report.TaskResult, error
 	return result, err
 }
 
-// outcome turns the error of a task into how it ended and a failure, if it is
+// ended turns the error of a task into how it ended and a failure, if it is
 // one.
-func outcome(err error, warned bool) (report.Outcome, string, error) {
+func ended(err error, warned bool) (report.Outcome, string, error) {
 	skipped, isSkip := errors.AsType[*Skipped](err)
 	switch {
 	case isSkip:

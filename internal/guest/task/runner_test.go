@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -97,7 +98,7 @@ func TestRunnerOutOfTime(t *testing.T) {
 	}
 }
 
-func TestOutcome(t *testing.T) {
+func TestEnded(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
@@ -111,11 +112,11 @@ func TestOutcome(t *testing.T) {
 		{"warned", nil, true, report.Warned, "", false},
 		{"skipped", Skip("nothing to do"), true, report.Skipped, "nothing to do", false},
 		{"failed", errors.New("it broke"), true, report.Failed, "it broke", true},
-		{"remedied", &Remedied{errors.New("it broke"), "mend it"}, false, report.Failed, "it broke", true},
+		{"remedied", outcome.Advise(errors.New("it broke"), "mend it"), false, report.Failed, "it broke", true},
 	} {
-		got, reason, err := outcome(tt.err, tt.warned)
+		got, reason, err := ended(tt.err, tt.warned)
 		if got != tt.want || reason != tt.reason || (err != nil) != tt.fails {
-			t.Errorf("%s: outcome = %s, %q, %v", tt.name, got, reason, err)
+			t.Errorf("%s: ended = %s, %q, %v", tt.name, got, reason, err)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -21,7 +22,7 @@ import (
 // when there was nothing to do for this image, any other error when it failed.
 type Func func(ctx context.Context, r *Run) error
 
-// Run is one customisation in progress: what is to be done, and what the tasks
+// Run is one customization in progress: what is to be done, and what the tasks
 // so far found out.
 type Run struct {
 	Plan        *spec.Plan
@@ -87,25 +88,11 @@ func timeLeft(ctx context.Context) error {
 	return nil
 }
 
-// Skipped is the error of a task that had nothing to do.
-type Skipped struct{ Reason string }
-
-// Error returns the reason.
-func (s *Skipped) Error() string { return s.Reason }
+// Skipped and Remedied are the errors of package outcome.
+type (
+	Skipped  = outcome.Skipped
+	Remedied = outcome.Remedied
+)
 
 // Skip returns a Skipped with that reason.
-func Skip(format string, args ...any) error {
-	return &Skipped{Reason: fmt.Sprintf(format, args...)}
-}
-
-// Remedied is an error with advice for the administrator.
-type Remedied struct {
-	Err    error
-	Remedy string // imperative, without a full stop
-}
-
-// Error returns the text of the error alone.
-func (e *Remedied) Error() string { return e.Err.Error() }
-
-// Unwrap returns the error.
-func (e *Remedied) Unwrap() error { return e.Err }
+func Skip(format string, args ...any) error { return outcome.Skip(format, args...) }

@@ -1,4 +1,4 @@
-package task
+package network
 
 import (
 	"net/netip"
@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"snf-image/internal/guest/netconf"
-	"snf-image/internal/spec"
+	"snf-image/internal/guest/rootfs"
 )
 
 // TestWriteResolver looks at the resolver's file and at the copy of what was there.
@@ -48,24 +48,22 @@ func TestWriteResolver(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			r := newImageRun(t, c.files)
-			check(t, r.mkdir("/etc"))
-			r.Plan.Mode = spec.ModeDeploy
-			if c.living {
-				r.Plan.Mode = spec.ModeCustomize
-			}
-			check(t, writeResolver(r.Run, resolving("192.0.2.53", "2001:db8::53")))
+			g := newGuest(t, c.files)
+			_, err := g.Root.MkdirAll("/etc", rootfs.Attr{Mode: 0o755})
+			check(t, err)
+			g.Living = c.living
+			check(t, writeResolver(g.Guest, resolving("192.0.2.53", "2001:db8::53")))
 			got := map[string]string{}
-			for p, text := range snapshot(t, r.dir) {
+			for p, text := range g.Snapshot(t) {
 				if p = strings.TrimPrefix(p, "/"); strings.HasPrefix(p, "etc/resolv") {
-					if at := strings.Index(text, r.dir[:strings.LastIndex(r.dir, "/")]); at >= 0 {
+					if at := strings.Index(text, g.Dir[:strings.LastIndex(g.Dir, "/")]); at >= 0 {
 						text = text[:at] + "OUTSIDE"
 					}
 					got[p] = text
 				}
 			}
-			if diff := cmp.Diff(c.want, got); diff != "" || len(r.warnings) > 0 {
-				t.Errorf("warnings %q, files (-want +got):\n%s", r.warnings, diff)
+			if diff := cmp.Diff(c.want, got); diff != "" || len(*g.warnings) > 0 {
+				t.Errorf("warnings %q, files (-want +got):\n%s", *g.warnings, diff)
 			}
 		})
 	}
@@ -74,17 +72,17 @@ func TestWriteResolver(t *testing.T) {
 // TestWriteResolverServers tells of no server, and of more than it asks.
 func TestWriteResolverServers(t *testing.T) {
 	t.Parallel()
-	r := newImageRun(t, map[string]string{"etc/resolv.conf": "old\n"})
-	check(t, writeResolver(r.Run, []netconf.Interface{{IPv4: netconf.DHCP}}))
-	if got := r.content(t, "etc/resolv.conf"); got != "old\n" || len(r.Root.Changed()) > 0 {
-		t.Errorf("without a server: %q, changed %v", got, r.Root.Changed())
+	g := newGuest(t, map[string]string{"etc/resolv.conf": "old\n"})
+	check(t, writeResolver(g.Guest, []netconf.Interface{{IPv4: netconf.DHCP}}))
+	if got := g.Content(t, "etc/resolv.conf"); got != "old\n" || len(g.Root.Changed()) > 0 {
+		t.Errorf("without a server: %q, changed %v", got, g.Root.Changed())
 	}
-	check(t, writeResolver(r.Run, resolving("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")))
-	if len(r.warnings) != 1 || !strings.Contains(r.warnings[0], "first 3 of 4") {
-		t.Errorf("warnings %q, want one of four servers", r.warnings)
+	check(t, writeResolver(g.Guest, resolving("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")))
+	if len(*g.warnings) != 1 || !strings.Contains((*g.warnings)[0], "first 3 of 4") {
+		t.Errorf("warnings %q, want one of four servers", *g.warnings)
 	}
-	r = newImageRun(t, map[string]string{"etc/resolv.conf": "DIR"})
-	wants(t, writeResolver(r.Run, resolving("192.0.2.1")), "a directory")
+	g = newGuest(t, map[string]string{"etc/resolv.conf": "DIR"})
+	wants(t, writeResolver(g.Guest, resolving("192.0.2.1")), "a directory")
 }
 
 // resolving returns an interface with these name servers.
@@ -116,15 +114,15 @@ func TestAwaitDevices(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			r := newImageRun(t, c.files)
-			check(t, awaitDevices(r.Run, c.needed))
+			g := newGuest(t, c.files)
+			check(t, awaitDevices(g.Guest, c.needed))
 			if c.want == "" {
-				if present(r.Root, "/"+dropin) {
+				if g.Root.Has("/" + dropin) {
 					t.Error("the drop-in is there")
 				}
 				return
 			}
-			if got := r.content(t, dropin); got != c.want {
+			if got := g.Content(t, dropin); got != c.want {
 				t.Errorf("the drop-in is %q", got)
 			}
 		})

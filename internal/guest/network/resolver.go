@@ -1,4 +1,4 @@
-package task
+package network
 
 import (
 	"io/fs"
@@ -21,33 +21,33 @@ const (
 // writeResolver tells the resolver of name servers and search domains where
 // nothing in the image takes them from ifupdown. Without any the image's own
 // file stays.
-func writeResolver(r *Run, interfaces []netconf.Interface) error {
-	if !needsResolver(r.Root, interfaces) {
+func writeResolver(g Guest, interfaces []netconf.Interface) error {
+	if !needsResolver(g.Root, interfaces) {
 		return nil
 	}
 	dns, search := netconf.Resolver(interfaces)
 	if len(dns) > maxServers {
-		r.Warn("the resolver asks only the first %d of %d name servers", maxServers, len(dns))
+		g.Warn("the resolver asks only the first %d of %d name servers", maxServers, len(dns))
 	}
 	data := resolverFile(dns, search)
-	st, err := r.Root.Lstat(resolvConf)
+	st, err := g.Root.Lstat(resolvConf)
 	switch {
 	case err == nil && st.Mode().Type() == fs.ModeSymlink:
-		if err := keepLink(r, resolvConf); err != nil {
+		if err := keepLink(g, resolvConf); err != nil {
 			return err
 		}
 		fallthrough
 	case err != nil || !st.Mode().IsRegular():
-		return r.Root.WriteFile(resolvConf, data, rootfs.Attr{Mode: 0o644})
+		return g.Root.WriteFile(resolvConf, data, rootfs.Attr{Mode: 0o644})
 	}
-	old, err := r.Root.ReadFile(resolvConf, maxResolver)
+	old, err := g.Root.ReadFile(resolvConf, maxResolver)
 	if err != nil {
 		return err
 	}
-	if err := keep(r, resolvConf, old, data, resolverHeader); err != nil {
+	if err := keep(g, resolvConf, old, data, resolverHeader); err != nil {
 		return err
 	}
-	return r.Root.Edit(resolvConf, func([]byte) ([]byte, error) { return data, nil })
+	return g.Root.Edit(resolvConf, func([]byte) ([]byte, error) { return data, nil })
 }
 
 // needsResolver reports whether /etc/resolv.conf is to be written.
@@ -73,7 +73,7 @@ func resolverFile(dns []netip.Addr, search []string) []byte {
 // dns-nameservers and dns-search of /etc/network/interfaces: resolvconf, or the
 // script by which ifupdown tells systemd-resolved, if that is enabled.
 func readsStanzas(root *rootfs.Root) bool {
-	if program(root, "resolvconf") {
+	if installed(root, "resolvconf") {
 		return true
 	}
 	enabled, err := root.Glob("/etc/systemd/system/*.wants/systemd-resolved.service")
@@ -90,16 +90,16 @@ const (
 
 // awaitDevices writes waitForUdev where it is needed and systemd runs ifupdown,
 // and takes away the one of an earlier run. Other inits settle udev first.
-func awaitDevices(r *Run, needed bool) error {
-	_, err := r.Root.Lstat(waitForUdev)
+func awaitDevices(g Guest, needed bool) error {
+	_, err := g.Root.Lstat(waitForUdev)
 	switch {
 	case !needed && err == nil:
-		return r.Root.Remove(waitForUdev)
-	case !needed || !r.Root.Exists("/usr/lib/systemd/system/networking.service") && !r.Root.Exists("/lib/systemd/system/networking.service"):
+		return g.Root.Remove(waitForUdev)
+	case !needed || !g.Root.Exists("/usr/lib/systemd/system/networking.service") && !g.Root.Exists("/lib/systemd/system/networking.service"):
 		return nil
 	}
-	if _, err := r.Root.MkdirAll(path.Dir(waitForUdev), rootfs.Attr{Mode: 0o755}); err != nil {
+	if _, err := g.Root.MkdirAll(path.Dir(waitForUdev), rootfs.Attr{Mode: 0o755}); err != nil {
 		return err
 	}
-	return edit(r.Root, waitForUdev, func([]byte) ([]byte, error) { return []byte(waitContent), nil })
+	return g.Root.Put(waitForUdev, func([]byte) ([]byte, error) { return []byte(waitContent), nil })
 }

@@ -1,4 +1,4 @@
-package task
+package network
 
 import (
 	"slices"
@@ -17,9 +17,9 @@ var persistentNames = []string{
 // freeNames disables the rules by which the names of the instance's interfaces
 // belong to the MAC addresses of another machine. On a living machine whose MAC
 // addresses are not told they are its own.
-func freeNames(r *Run, interfaces []netconf.Interface) error {
+func freeNames(g Guest, interfaces []netconf.Interface) error {
 	unknown := slices.ContainsFunc(interfaces, func(i netconf.Interface) bool { return i.MAC == "" })
-	if unknown && r.careful() {
+	if unknown && g.Living {
 		return nil
 	}
 	names := map[string]string{}
@@ -28,7 +28,7 @@ func freeNames(r *Run, interfaces []netconf.Interface) error {
 	}
 	for _, p := range persistentNames {
 		var free []string
-		err := r.Root.Edit(p, func(old []byte) (out []byte, err error) {
+		err := g.Root.Edit(p, func(old []byte) (out []byte, err error) {
 			out, free = netconf.DisableStaleNames(old, names)
 			return out, nil
 		})
@@ -36,7 +36,7 @@ func freeNames(r *Run, interfaces []netconf.Interface) error {
 			return err
 		}
 		if len(free) > 0 {
-			r.Log.Info("disabled udev rules of other MAC addresses", "file", p, "names", free)
+			g.Log.Info("disabled udev rules of other MAC addresses", "file", p, "names", free)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package task
+package network
 
 import (
 	"bytes"
@@ -19,27 +19,27 @@ const (
 // header, is worth keeping only on a living machine, where somebody may have
 // edited it since. The copy is for an administrator only: some keep a password
 // there.
-func keep(r *Run, p string, old, data []byte, header string) error {
+func keep(g Guest, p string, old, data []byte, header string) error {
 	own := strings.HasPrefix(string(old), header)
 	suffix := keptOriginal
-	if own || r.careful() && present(r.Root, p+keptOriginal) {
+	if own || g.Living && g.Root.Has(p+keptOriginal) {
 		suffix = keptLast
 	}
-	if own && !r.careful() || bytes.Equal(old, data) {
+	if own && !g.Living || bytes.Equal(old, data) {
 		return nil
 	}
-	return r.Root.WriteFile(p+suffix, old, rootfs.Attr{Mode: 0o600})
+	return g.Root.WriteFile(p+suffix, old, rootfs.Attr{Mode: 0o600})
 }
 
 // keepLink is keep for a symbolic link, in whose place a file comes.
-func keepLink(r *Run, p string) error {
-	target, err := r.Root.Readlink(p)
+func keepLink(g Guest, p string) error {
+	target, err := g.Root.Readlink(p)
 	if err != nil {
 		return err
 	}
 	suffix := keptOriginal
-	if r.careful() && present(r.Root, p+keptOriginal) {
+	if g.Living && g.Root.Has(p+keptOriginal) {
 		suffix = keptLast
 	}
-	return r.Root.Symlink(target, p+suffix)
+	return g.Root.Symlink(target, p+suffix)
 }

@@ -1,0 +1,87 @@
+package network
+
+import (
+	"testing"
+
+	"snf-image/tests/tree"
+)
+
+func TestDetect(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		files []string
+		want  string
+	}{
+		"nothing":                 {nil, ""},
+		"ifupdown":                {[]string{"usr/sbin/ifup", "etc/network/interfaces"}, Ifupdown},
+		"ifupdown beside netplan": {[]string{"usr/sbin/ifup", "etc/network/interfaces", "etc/netplan/a.yaml"}, Ifupdown},
+		"interfaces file alone":   {[]string{"etc/network/interfaces"}, Ifupdown},
+		"ifup of Red Hat":         {[]string{"usr/sbin/ifup", "usr/sbin/NetworkManager"}, NetworkManager},
+		"netplan":                 {[]string{"etc/netplan/50-x.yaml", "etc/network/interfaces"}, Netplan},
+		"network scripts":         {[]string{"etc/sysconfig/network-scripts/ifcfg-eth0"}, Ifcfg},
+		"wicked":                  {[]string{"usr/sbin/wicked", "etc/sysconfig/network/ifcfg-eth0"}, Wicked},
+		"networkd":                {[]string{"etc/systemd/network/a.network"}, Networkd},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files := map[string]string{}
+			for _, p := range c.files {
+				files[p] = ""
+			}
+			if got := Detect(open(t, tree.New(t, files))); got != c.want {
+				t.Errorf("Detect = %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestKernelNames(t *testing.T) {
+	t.Parallel()
+	const cmdline = "linux /vmlinuz root=UUID=x ro net.ifnames=0 biosdevname=0\n"
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  bool
+	}{
+		"nothing":         {nil, false},
+		"other arguments": {map[string]string{"boot/grub/grub.cfg": "linux /vmlinuz quiet\n", "etc/systemd/network/99-default.link": "[Link]\n"}, false},
+		"grub":            {map[string]string{"boot/grub/grub.cfg": cmdline}, true},
+		"grub 2":          {map[string]string{"boot/grub2/grub.cfg": cmdline}, true},
+		"extlinux":        {map[string]string{"boot/extlinux/extlinux.conf": cmdline}, true},
+		"syslinux":        {map[string]string{"boot/syslinux/syslinux.cfg": cmdline}, true},
+		"boot entry":      {map[string]string{"boot/loader/entries/a.conf": cmdline}, true},
+		"grub's defaults": {map[string]string{"etc/default/grub.d/50-cloud.cfg": cmdline}, true},
+		"link masked":     {map[string]string{"etc/systemd/network/99-default.link": "-> /dev/null"}, true},
+		"rule emptied":    {map[string]string{"etc/udev/rules.d/80-net-setup-link.rules": ""}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := kernelNames(open(t, tree.New(t, c.files))); got != c.want {
+				t.Errorf("kernelNames = %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestPackageVersion(t *testing.T) {
+	t.Parallel()
+	status := "Package: a\nStatus: install ok installed\nVersion: 1\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 2\n\n" +
+		"Package: ifupdown\nStatus: install ok installed\nDescription: x\n Version: 9\nVersion: 0.8.41\n"
+	root := open(t, tree.New(t, map[string]string{"var/lib/dpkg/status": status}))
+	for name, want := range map[string]string{"ifupdown": "0.8.41", "a": "1", "gone": "", "ifup": "", "none": ""} {
+		if got := packageVersion(root, name); got != want {
+			t.Errorf("packageVersion(%q) = %q, want %q", name, got, want)
+		}
+	}
+	if got := packageVersion(open(t, tree.New(t, nil)), "a"); got != "" {
+		t.Errorf("packageVersion without dpkg = %q", got)
+	}
+}
+
+// TestDetectHostile waits for nothing in an image of FIFOs.
+func TestDetectHostile(t *testing.T) {
+	t.Parallel()
+	root := open(t, tree.New(t, map[string]string{"etc/network/interfaces": "FIFO", "var/lib/dpkg/status": "FIFO"}))
+	if got := Detect(root) + packageVersion(root, "ifupdown"); got != Ifupdown {
+		t.Errorf("detected %q, want %q", got, Ifupdown)
+	}
+}
