@@ -14,7 +14,7 @@ import (
 )
 
 // Version is the protocol version; both ends must have the same.
-const Version = 1
+const Version = 2
 
 // Limits of frames and conversations.
 const (

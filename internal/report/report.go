@@ -70,7 +70,11 @@ type Inspection struct {
 	DiskBytes  int64       `json:"disk_bytes"`
 	Partitions []Partition `json:"partitions,omitempty"`
 
-	OSFamily      string `json:"os_family,omitempty"`
+	OSFamily string `json:"os_family,omitempty"`
+	// Root names the volume with the root file system, as it is called in the helper:
+	// "disk-a3". RootPartition is the partition it is or lies in, 0 on a disk without a
+	// partition table.
+	Root          string `json:"root,omitempty"`
 	RootPartition int    `json:"root_partition,omitempty"`
 	// Distribution and Version are ID and VERSION_ID of os-release(5), Pretty
 	// its PRETTY_NAME.

@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	"internal/guest/inspect": {"internal/guest/network", "internal/guest/rootfs"},
 	"internal/guest/task": {
 		"internal/guest/partition", "internal/guest/filesystem", "internal/guest/rootfs", "internal/guest/outcome",
-		"internal/guest/inspect", "internal/guest/netconf", "internal/guest/network", "internal/guest/windows",
+		"internal/guest/inspect", "internal/guest/netconf", "internal/guest/network", "internal/guest/sandbox", "internal/guest/windows",
 	},
 	"internal/guest/agent": {"internal/guest/"},
 
@@ -64,6 +64,7 @@ var modules = map[string][]string{
 	"github.com/u-root/u-root":           {"internal/host/helper/build"},
 	"github.com/knqyf263/go-deb-version": {"internal/host/helper"},
 	"github.com/therootcompany/xz":       {"internal/host/helper/build"},
+	"github.com/moby/sys/mountinfo":      {"internal/guest/filesystem", "internal/guest/sandbox"},
 	"github.com/zeebo/blake3":            {"internal/host/worker"},
 	"github.com/jlaffaye/ftp":            {"internal/host/fetch"},
 	"github.com/mdlayher/netlink":        {"internal/host/fetch"},
@@ -88,7 +89,7 @@ var confined = []confinement{
 	{use: []string{"unix.Reboot", "syscall.Reboot"}, to: []string{"internal/guest/agent"}},
 	{
 		use: []string{"unix.Mount", "syscall.Mount", "unix.Fsmount", "unix.MoveMount"},
-		to:  []string{"internal/guest/agent", "internal/guest/filesystem"},
+		to:  []string{"internal/guest/agent", "internal/guest/filesystem", "internal/guest/sandbox"},
 	},
 }
 

@@ -119,7 +119,7 @@ func (a *actor) begin() error {
 	if _, err := a.in.Read(); err != nil { // disk-ready
 		return err
 	}
-	in := report.Inspection{Table: "dos", OSFamily: "linux", RootPartition: 1, Distribution: "debian"}
+	in := report.Inspection{Table: "dos", OSFamily: "linux", Root: "disk-a1", RootPartition: 1, Distribution: "debian"}
 	if err := a.send(channel.Inspected, in); err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (s *session) volumes() []filesystem.Volume {
 	var volumes []filesystem.Volume
 	for i, d := range s.disks {
 		if d.table == nil || len(d.table.Partitions) == 0 { // FAT has a boot record too
-			volumes = append(volumes, filesystem.Volume{Path: d.Path, Disk: i})
+			volumes = append(volumes, filesystem.Volume{Name: d.name, Path: d.Path, Disk: i})
 			continue
 		}
 		for _, p := range d.table.Partitions {
@@ -65,7 +65,8 @@ func (s *session) volumes() []filesystem.Volume {
 				continue
 			}
 			volumes = append(volumes, filesystem.Volume{
-				Path: d.Partition(p.Number), Disk: i, Number: p.Number, PartUUID: p.UUID, PartLabel: p.Name,
+				Name: d.Volume(p.Number), Parent: d.name, Path: d.Partition(p.Number), Disk: i, Number: p.Number,
+				PartUUID: p.UUID, PartLabel: p.Name,
 			})
 		}
 	}
@@ -124,7 +125,7 @@ func (s *session) detect(found *report.Inspection, volumes []filesystem.Volume) 
 	var troubles []string
 	var refused error
 	for _, v := range volumes {
-		if v.Disk != 0 || !filesystem.IsExt(v.Type) {
+		if v.Disk != 0 || !v.Kind().Root {
 			continue
 		}
 		system, err := s.look(v, volumes)
@@ -134,7 +135,7 @@ func (s *session) detect(found *report.Inspection, volumes []filesystem.Volume) 
 		}
 		if system.Family != "" {
 			found.Warnings = append(found.Warnings, troubles...)
-			s.settle(found, v.Number, system)
+			s.enter(found, v, system)
 			return nil
 		}
 		troubles = append(troubles, system.Warnings...)
@@ -152,7 +153,7 @@ func (s *session) detectOn(found *report.Inspection, volumes []filesystem.Volume
 	if !ok {
 		return &task.Remedied{Err: fmt.Errorf("the disk has no partition %d", number), Remedy: "correct the property ROOT_PARTITION"}
 	}
-	if name := filesystem.Missing(v.Type); name != "" {
+	if name := v.Missing(); name != "" {
 		return fmt.Errorf("the root partition %d holds %s, which is not in this version", number, name)
 	}
 	system, err := s.look(v, volumes)
@@ -165,7 +166,7 @@ func (s *session) detectOn(found *report.Inspection, volumes []filesystem.Volume
 			Remedy: "set the property OSFAMILY, or correct ROOT_PARTITION",
 		}
 	}
-	s.settle(found, number, system)
+	s.enter(found, v, system)
 	return nil
 }
 
@@ -181,9 +182,9 @@ func (s *session) damaged(err, cause error) error {
 	return &task.Remedied{Err: fmt.Errorf("the image is damaged: %w", err), Remedy: "fetch or make the image again"}
 }
 
-// settle enters the system into the inspection; what the plan says wins.
-func (s *session) settle(found *report.Inspection, number int, system inspect.System) {
-	found.RootPartition, found.OSFamily = number, system.Family
+// enter enters the system on root into the inspection; what the plan says wins.
+func (s *session) enter(found *report.Inspection, root filesystem.Volume, system inspect.System) {
+	found.Root, found.RootPartition, found.OSFamily = root.Name, root.Number, system.Family
 	if s.plan.OSFamily != "" {
 		found.OSFamily = s.plan.OSFamily
 	}
@@ -209,8 +210,8 @@ func undetected(table *partition.Table, volumes []filesystem.Volume, troubles []
 		if name := bsd(p.Type); name != "" {
 			missing = append(missing, fmt.Sprintf("%s (partition %d)", name, p.Number))
 		}
-		if v, ok := find(volumes, p.Number); ok && filesystem.Missing(v.Type) != "" {
-			missing = append(missing, fmt.Sprintf("%s (partition %d)", filesystem.Missing(v.Type), p.Number))
+		if v, ok := find(volumes, p.Number); ok && v.Missing() != "" {
+			missing = append(missing, fmt.Sprintf("%s (partition %d)", v.Missing(), p.Number))
 		}
 	}
 	if len(missing) > 0 {
@@ -244,10 +245,11 @@ func bsd(kind string) string {
 // precheck refuses, before the first task touches the disk of a living machine, what
 // the tasks are asked for and cannot do.
 func (s *session) precheck() error {
-	v, ok := find(s.task.Volumes, s.task.Inspection.RootPartition)
-	if s.plan.Mode != spec.ModeCustomize || !ok {
+	i := slices.IndexFunc(s.task.Volumes, func(v filesystem.Volume) bool { return v.Name == s.task.Inspection.Root })
+	if s.plan.Mode != spec.ModeCustomize || i < 0 {
 		return nil
 	}
+	v := s.task.Volumes[i]
 	return s.within(v, s.task.Volumes, true, func(root *rootfs.Root, problem error) error {
 		if _, excluded := s.plan.Exclude[spec.MountImage]; problem != nil && !excluded && slices.Contains(s.plan.Tasks, spec.MountImage) {
 			return problem // as MountImage will, after the first changes

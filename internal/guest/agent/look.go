@@ -28,7 +28,7 @@ func (s *session) look(v filesystem.Volume, volumes []filesystem.Volume) (system
 // or /etc/ssh may lie elsewhere. see is told what kept an entry from being mounted;
 // where strict, a file system that the kernel does not mount counts, too.
 func (s *session) within(v filesystem.Volume, volumes []filesystem.Volume, strict bool, see func(root *rootfs.Root, problem error) error) (err error) {
-	release, err := filesystem.MountReadOnly(v, target)
+	release, err := s.mountOne(v, target)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (s *session) mountRest(root *rootfs.Root, volumes []filesystem.Volume, stri
 
 // mountOne mounts a volume read-only, with the kernel modules that takes.
 func (s *session) mountOne(v filesystem.Volume, dir string) (release func() error, err error) {
-	if err := loadModules(s.modules.Demand[v.Type]); err != nil {
+	if err := loadModules(s.modules.Demand[v.Kind().Driver]); err != nil {
 		return nil, err
 	}
 	return filesystem.MountReadOnly(v, dir)

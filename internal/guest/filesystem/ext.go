@@ -114,18 +114,18 @@ func (s super) isClean() bool {
 	return s.u16(superState) == stateClean && !s.has(superFeatures, featureRecover)
 }
 
-// HasQuota says whether the ext file system on device keeps quotas by itself:
+// extModules returns the module for quotas where the file system keeps them by itself:
 // the kernel needs their format to mount it for writing.
-func HasQuota(device string) bool {
-	s, _, err := readSuper(device)
-	return err == nil && s.has(superReadOnly, featureQuota)
+func extModules(device string) []string {
+	if s, _, err := readSuper(device); err == nil && s.has(superReadOnly, featureQuota) {
+		return []string{"quota"}
+	}
+	return nil
 }
 
-// Check replays the journal of the ext file system on device and repairs what is safe
-// to repair, and reports whether it did. With force it looks at everything, also when
-// the file system says it is clean. What was repaired is looked at once more: that a
-// tool says so is no proof.
-func Check(ctx context.Context, device string, force bool) (repaired bool, err error) {
+// checkExt is Kind.Check. What was repaired is looked at once more: that a tool says so
+// is no proof.
+func checkExt(ctx context.Context, device string, force bool) (repaired bool, err error) {
 	if s, _, err := readSuper(device); err == nil && s.isClean() && !force {
 		return false, nil
 	}
@@ -135,14 +135,13 @@ func Check(ctx context.Context, device string, force bool) (repaired bool, err e
 	}
 	err = fsck(ctx, device, args)
 	if exit, ok := errors.AsType[*command.ExitError](err); ok && exit.Code == 1 {
-		return true, Verify(ctx, device)
+		return true, verifyExt(ctx, device)
 	}
 	return false, err
 }
 
-// Verify looks at everything of the ext file system on device, changes nothing, and
-// fails when something is wrong.
-func Verify(ctx context.Context, device string) error {
+// verifyExt is Kind.Verify.
+func verifyExt(ctx context.Context, device string) error {
 	return fsck(ctx, device, []string{"e2fsck", "-f", "-n", device})
 }
 

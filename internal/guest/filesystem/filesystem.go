@@ -11,14 +11,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"snf-image/internal/command"
 )
 
 // Volume is a device that may hold a file system, and what is known of it.
+//
+// Its name is that by which the root is known: "disk-a3" for a partition of the first
+// disk, "disk-b" for a disk without a partition table.
 type Volume struct {
+	Name      string
+	Parent    string // name of what it lies in, empty for a disk
 	Path      string // device
 	Disk      int    // index of the disk of the instance
 	Number    int    // partition, 0 for a whole disk
@@ -95,25 +99,4 @@ func unescape(s string) string {
 		b.WriteByte(s[i])
 	}
 	return b.String()
-}
-
-// IsExt says whether kind is ext2, ext3 or ext4.
-func IsExt(kind string) bool { return slices.Contains([]string{"ext2", "ext3", "ext4"}, kind) }
-
-// Missing returns the name to give a file system (or what else may hold a
-// root) that this version recognises and cannot work on, or "".
-func Missing(kind string) string {
-	switch kind {
-	case "xfs", "btrfs", "jfs", "reiserfs", "f2fs", "zfs_member", "bcachefs", "ufs", "exfat":
-		return kind
-	case "ntfs":
-		return "NTFS"
-	case "LVM2_member":
-		return "LVM"
-	case "crypto_LUKS":
-		return "LUKS encryption"
-	case "linux_raid_member":
-		return "Linux software RAID"
-	}
-	return ""
 }

@@ -92,7 +92,7 @@ func TestCheckRefusesDamage(t *testing.T) {
 	path := file(t, 16, "mke2fs", "-q", "-t", "ext4")
 	tool(t, "debugfs")
 	run(t, "debugfs", "-w", "-R", "clri <2>", path) // the root directory is gone
-	if _, err := Check(t.Context(), path, true); !errors.Is(err, ErrUnclean) {
+	if _, err := checkExt(t.Context(), path, true); !errors.Is(err, ErrUnclean) {
 		t.Errorf("Check = %v, want ErrUnclean", err)
 	}
 }
@@ -102,13 +102,13 @@ func TestCheckReplaysJournal(t *testing.T) {
 	path := file(t, 16, "mke2fs", "-q", "-t", "ext4")
 	tool(t, "debugfs")
 	run(t, "debugfs", "-w", "-R", "feature needs_recovery", path)
-	if Fills(path) {
+	if fillsExt(path) {
 		t.Fatal("a file system with a journal to replay is clean")
 	}
-	if _, err := Check(t.Context(), path, false); err != nil {
+	if _, err := checkExt(t.Context(), path, false); err != nil {
 		t.Fatal(err)
 	}
-	if !Fills(path) {
+	if !fillsExt(path) {
 		t.Error("the file system is not clean after the check")
 	}
 }
@@ -117,8 +117,8 @@ func TestCheckOfNoFileSystem(t *testing.T) {
 	t.Parallel()
 	tool(t, "e2fsck")
 	for _, force := range []bool{false, true} {
-		if _, err := Check(t.Context(), file(t, 1), force); err == nil {
-			t.Errorf("Check(%v) of zeros succeeded", force)
+		if _, err := checkExt(t.Context(), file(t, 1), force); err == nil {
+			t.Errorf("checkExt(%v) of zeros succeeded", force)
 		}
 	}
 }
@@ -135,21 +135,6 @@ func TestMountRefuses(t *testing.T) {
 		if _, err := MountReadOnly(Volume{Path: "/dev/null", Type: tt.kind}, t.TempDir()); err == nil {
 			t.Errorf("MountReadOnly of %q succeeded", tt.kind)
 		}
-	}
-}
-
-func TestPoints(t *testing.T) {
-	t.Parallel()
-	const table = "proc /proc proc rw 0 0\n" +
-		"/dev/disk-a2 /mnt/target ext4 rw 0 0\n" +
-		"/dev/disk-a1 /mnt/target/a\\040b vfat rw 0 0\n" +
-		"/dev/disk-b /else ext4 rw 0 0\n" +
-		"/dev/disk-c /no\u00a0break\r\v ext4 rw 0 0\n" +
-		"tmpfs /mnt/targets tmpfs rw 0 0\n"
-	got := points(table, func(source, _ string) bool { return strings.HasPrefix(source, "/dev/disk-") })
-	want := []string{"/no\u00a0break\r\v", "/else", "/mnt/target/a b", "/mnt/target"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("points (-want +got):\n%s", diff)
 	}
 }
 
@@ -188,8 +173,8 @@ func TestFills(t *testing.T) {
 			if tt.change != nil {
 				tt.change(t, path)
 			}
-			if got := Fills(path); got != tt.want {
-				t.Errorf("Fills() = %v, want %v", got, tt.want)
+			if got := fillsExt(path); got != tt.want {
+				t.Errorf("fillsExt() = %v, want %v", got, tt.want)
 			}
 		})
 	}

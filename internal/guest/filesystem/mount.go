@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,47 +19,31 @@ const flags = unix.MS_NODEV | unix.MS_NOSUID | unix.MS_NOEXEC
 // file system: to bring the kernel down, and with it the account of the error.
 const noPanic = "errors=remount-ro"
 
-// driver returns the kernel's driver for a type of file system, and its options.
-func driver(kind string) (name, options string, ok bool) {
-	switch kind {
-	case "ext2", "ext3", "ext4":
-		return "ext4", noPanic, true
-	case "vfat":
-		return "vfat", "utf8", true
-	}
-	return "", "", false
-}
-
 // Mount mounts the volume on dir. Careful keeps the write barriers, so that the
 // disk of a living machine survives whatever happens; without them it counts
 // only after a flush, and many small changes cost far less.
 func Mount(v Volume, dir string, careful bool) error {
-	name, options, ok := driver(v.Type)
-	if !ok {
-		return unsupported(v)
+	k := v.Kind()
+	options := k.Options
+	if !careful {
+		options = join(options, k.Hasty)
 	}
-	if IsExt(v.Type) && !careful {
-		options += ",barrier=0"
-	}
-	return mount(v, dir, name, options, flags)
+	return mount(v, dir, options, flags)
 }
 
 // MountReadOnly mounts a volume on dir without changing a byte of it, until
 // release: the journal is not replayed, and the device takes no writes, for the
 // driver notes damage it meets in the superblock, mounted read-only or not.
 func MountReadOnly(v Volume, dir string) (release func() error, err error) {
-	name, options, ok := driver(v.Type)
-	if !ok {
+	k := v.Kind()
+	if k.Driver == "" {
 		return nil, unsupported(v)
-	}
-	if IsExt(v.Type) {
-		options += ",noload"
 	}
 	writable, err := protect(v.Path)
 	if err != nil {
 		return nil, err
 	}
-	if err := mount(v, dir, name, options, flags|unix.MS_RDONLY); err != nil {
+	if err := mount(v, dir, join(k.Options, k.ReadOnly), flags|unix.MS_RDONLY); err != nil {
 		return nil, errors.Join(err, writable())
 	}
 	return func() error { return errors.Join(Unmount(dir), writable()) }, nil
@@ -99,7 +84,16 @@ func unsupported(v Volume) error {
 	return fmt.Errorf("mounting %s: %s is not in this version", v.Path, v.Type)
 }
 
-func mount(v Volume, dir, driver, options string, flags uintptr) error {
+// join joins lists of mount options.
+func join(options, more string) string {
+	return strings.Trim(options+","+more, ",")
+}
+
+func mount(v Volume, dir, options string, flags uintptr) error {
+	driver := v.Kind().Driver
+	if driver == "" {
+		return unsupported(v)
+	}
 	kernel := openKernelLog()
 	defer kernel.close()
 	if err := unix.Mount(v.Path, dir, driver, flags, options); err != nil {
@@ -123,16 +117,18 @@ func UnmountDevices(prefix string) error {
 }
 
 func unmount(wanted func(source, point string) bool) error {
-	table, err := os.ReadFile("/proc/self/mounts")
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		return !wanted(m.Source, m.Mountpoint), false
+	})
 	if err != nil {
 		return fmt.Errorf("listing mounts: %w", err)
 	}
-	for _, point := range points(string(table), wanted) {
-		if err := writeBack(point); err != nil {
+	for _, m := range slices.Backward(mounts) {
+		if err := writeBack(m.Mountpoint); err != nil {
 			return err
 		}
-		if err := unix.Unmount(point, unix.UMOUNT_NOFOLLOW); err != nil {
-			return fmt.Errorf("unmounting %s: %w", point, err)
+		if err := unix.Unmount(m.Mountpoint, unix.UMOUNT_NOFOLLOW); err != nil {
+			return fmt.Errorf("unmounting %s: %w", m.Mountpoint, err)
 		}
 	}
 	return nil
@@ -150,20 +146,4 @@ func writeBack(point string) error {
 		return fmt.Errorf("writing back what is mounted on %s: %w", point, err)
 	}
 	return nil
-}
-
-// points returns the mount points that are wanted, the last one first.
-func points(table string, wanted func(source, point string) bool) []string {
-	var points []string
-	for line := range strings.Lines(table) {
-		fields := strings.FieldsFunc(line, isBlank)
-		if len(fields) < 2 {
-			continue
-		}
-		if p := unquote(fields[1]); wanted(unquote(fields[0]), p) {
-			points = append(points, p)
-		}
-	}
-	slices.Reverse(points)
-	return points
 }

@@ -50,7 +50,7 @@ func diskRun(t *testing.T, script string) (r *Run, remapped *int) {
 	remapped = new(int)
 	return &Run{
 		Plan:       &spec.Plan{SwapPartitionUUID: "0FC63DAF-8483-4772-8E79-3D69D8477DE4"},
-		Inspection: &report.Inspection{DiskBytes: 64 << 20, OSFamily: "linux", RootPartition: 1},
+		Inspection: &report.Inspection{DiskBytes: 64 << 20, OSFamily: "linux", RootPartition: 1, Root: "disk-a1"},
 		Disks:      []Disk{{Path: path}},
 		Log:        silent(),
 		Remap:      func(int) error { *remapped++; return nil },
@@ -67,8 +67,8 @@ func TestFixPartitionTable(t *testing.T) {
 	if err := fixPartitionTable(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if r.ResizePartition != 1 || r.SwapPartition != 5 || *remapped != 1 {
-		t.Errorf("resized %d, swap %d, remapped %d times; want 1, 5, 1", r.ResizePartition, r.SwapPartition, *remapped)
+	if r.Resize != r.Disks[0].Volume(1) || r.SwapPartition != 5 || *remapped != 1 {
+		t.Errorf("resized %q, swap %d, remapped %d times; want 1, 5, 1", r.Resize, r.SwapPartition, *remapped)
 	}
 	f, err := os.Open(r.Disks[0].Path)
 	if err != nil {
@@ -128,7 +128,7 @@ func TestSwapIsForLinux(t *testing.T) {
 func TestResizeWarnsOfOthers(t *testing.T) {
 	t.Parallel()
 	for kind, text := range map[string]string{"xfs": "xfs is not in this version", "": "no known file system", "vfat": "vfat"} {
-		r := &Run{ResizePartition: 2, Volumes: []filesystem.Volume{{Number: 2, Type: kind}}}
+		r := &Run{Resize: "disk-a2", Volumes: []filesystem.Volume{{Name: "disk-a2", Number: 2, Type: kind}}}
 		if err := resizeUnmounted(t.Context(), r); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
@@ -165,7 +165,7 @@ func TestForesee(t *testing.T) {
 				t.Fatalf("mke2fs: %v %s", err, out)
 			}
 			r.Plan.Tasks = []string{spec.FixPartitionTable, spec.FilesystemResizeUnmounted}
-			r.Volumes = []filesystem.Volume{{Path: path, Number: 1, Type: "ext4"}}
+			r.Volumes = []filesystem.Volume{{Name: r.Disks[0].Volume(1), Path: path, Number: 1, Type: "ext4"}}
 			if tt.change != nil {
 				tt.change(r)
 			}

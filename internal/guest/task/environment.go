@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,8 +56,8 @@ func putMachine(r *Run, put func(name, value string)) {
 	put("TARGET", r.Target)
 	put("HOSTNAME", r.Plan.InstanceName)
 	put("TYPE", r.Plan.Format)
-	if r.ResizePartition > 0 {
-		put("RESIZE_PART", strconv.Itoa(r.ResizePartition))
+	if r.Resize != "" {
+		put("RESIZE_PART", strings.TrimPrefix(r.Resize, path.Base(r.Disks[0].Path)))
 	}
 }
 

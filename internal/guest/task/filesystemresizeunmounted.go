@@ -16,18 +16,19 @@ import (
 // after that is left alone. Afterwards it is checked once more, without changing it:
 // that it was grown does not mean that it is sound.
 func resizeUnmounted(ctx context.Context, r *Run) error {
-	v, ok := r.volume(0, r.ResizePartition)
+	v, ok := r.volume(r.Resize)
 	if !ok {
 		return Skip("FixPartitionTable did not run")
 	}
-	if !filesystem.IsExt(v.Type) {
-		r.Warn("the file system on partition %d is not grown: %s", v.Number, nameOf(v))
+	kind := v.Kind()
+	if kind.Offline == nil {
+		r.Warn("the file system on %v is not grown: %s", v, nameOf(v))
 		return nil
 	}
-	if filesystem.Fills(v.Path) {
-		return Skip("the file system on partition %d fills it", v.Number)
+	if kind.Fills(v.Path) {
+		return Skip("the file system on %v fills it", v)
 	}
-	if r.checked != v.Number {
+	if r.checked != v.Name {
 		if err := r.checkVolume(ctx, v, true); err != nil {
 			return err
 		}
@@ -35,14 +36,14 @@ func resizeUnmounted(ctx context.Context, r *Run) error {
 	if err := timeLeft(ctx); err != nil {
 		return fmt.Errorf("growing the file system: %w", err)
 	}
-	return r.growVolume(ctx, v, filesystem.Grow)
+	return r.growVolume(ctx, v, kind.Offline)
 }
 
-// checkVolume repairs an ext file system; without force only one that is not clean.
+// checkVolume repairs a file system; without force only one that is not clean.
 func (r *Run) checkVolume(ctx context.Context, v filesystem.Volume, force bool) error {
-	repaired, err := filesystem.Check(ctx, v.Path, force)
+	repaired, err := v.Kind().Check(ctx, v.Path, force)
 	if repaired {
-		r.Note("the file system of partition %d was repaired", v.Number)
+		r.Note("the file system of %v was repaired", v)
 	}
 	return checkAdvice(err)
 }
@@ -58,7 +59,8 @@ func checkAdvice(err error) error {
 // growVolume erases what the file system is going to own, has it grown, and verifies
 // that it is sound.
 func (r *Run) growVolume(ctx context.Context, v filesystem.Volume, grow func(v filesystem.Volume, dir string, careful bool) error) error {
-	old, err := filesystem.Extent(v.Path)
+	kind := v.Kind()
+	old, err := kind.Extent(v.Path)
 	if err == nil {
 		err = eraseBehind(v.Path, old)
 	}
@@ -69,13 +71,13 @@ func (r *Run) growVolume(ctx context.Context, v filesystem.Volume, grow func(v f
 		return err
 	}
 	err = grow(v, r.Target, r.careful())
-	if size, sizeErr := filesystem.Extent(v.Path); sizeErr == nil && size != old {
-		r.Note("the file system of partition %d grew from %d to %d bytes", v.Number, old, size)
+	if size, sizeErr := kind.Extent(v.Path); sizeErr == nil && size != old {
+		r.Note("the file system of %v grew from %d to %d bytes", v, old, size)
 	}
 	if err != nil {
 		return growAdvice(err)
 	}
-	if err := filesystem.Verify(ctx, v.Path); err != nil {
+	if err := kind.Verify(ctx, v.Path); err != nil {
 		return checkAdvice(fmt.Errorf("after the file system was grown: %w", err))
 	}
 	return nil
@@ -109,16 +111,16 @@ func nameOf(v filesystem.Volume) string {
 	switch {
 	case v.Type == "":
 		return "no known file system"
-	case filesystem.Missing(v.Type) != "":
-		return filesystem.Missing(v.Type) + " is not in this version"
+	case v.Missing() != "":
+		return v.Missing() + " is not in this version"
 	}
 	return v.Type
 }
 
-// volume returns what is known about a partition.
-func (r *Run) volume(disk, number int) (filesystem.Volume, bool) {
+// volume returns the volume of that name.
+func (r *Run) volume(name string) (filesystem.Volume, bool) {
 	for _, v := range r.Volumes {
-		if v.Disk == disk && v.Number == number {
+		if v.Name == name {
 			return v, true
 		}
 	}

@@ -43,7 +43,7 @@ func fixPartitionTable(_ context.Context, r *Run) error {
 	if err := verifyTable(disk, r.Inspection.DiskBytes, table); err != nil {
 		return err
 	}
-	r.ResizePartition = change.Last
+	r.Resize = r.Disks[0].Volume(change.Last)
 	if s := swapOf(r); s != nil {
 		r.SwapPartition = s.Number
 	}

@@ -18,12 +18,9 @@ import (
 
 // mountImage mounts the root file system and what its fstab names.
 func mountImage(_ context.Context, r *Run) error {
-	root, ok := r.volume(0, r.Inspection.RootPartition)
+	root, ok := r.volume(r.Inspection.Root)
 	if !ok {
-		return outcome.Advise(
-			fmt.Errorf("the disk has no partition %d", r.Inspection.RootPartition),
-			"correct the property ROOT_PARTITION",
-		)
+		return outcome.Advise(fmt.Errorf("the disks have no volume %q", r.Inspection.Root), "correct the property ROOT_PARTITION")
 	}
 	if err := r.mount(root, r.Target); err != nil {
 		return MountAdvice(err)
@@ -35,7 +32,7 @@ func mountImage(_ context.Context, r *Run) error {
 	r.Root.NoSync = !r.careful()
 	if !r.Root.IsDir("/etc") {
 		return outcome.Advise(
-			fmt.Errorf("partition %d has no directory /etc", root.Number),
+			fmt.Errorf("%v has no directory /etc", root),
 			"correct the property ROOT_PARTITION",
 		)
 	}
@@ -109,12 +106,8 @@ func (r *Run) mount(v filesystem.Volume, dir string) error {
 
 // load loads the kernel modules that mounting v takes.
 func (r *Run) load(v filesystem.Volume) error {
-	kinds := []string{v.Type}
-	if filesystem.IsExt(v.Type) && filesystem.HasQuota(v.Path) {
-		kinds = append(kinds, "quota")
-	}
-	for _, kind := range kinds {
-		if err := r.Load(kind); err != nil {
+	for _, name := range v.Modules() {
+		if err := r.Load(name); err != nil {
 			return err
 		}
 	}

@@ -15,8 +15,8 @@ import (
 // Recover has the journal of a living machine's root replayed where that is due: what the
 // machine wrote last is what Check has to see. A clean file system is left as it is.
 func (r *Run) Recover(ctx context.Context) error {
-	root, ok := r.volume(0, r.Inspection.RootPartition)
-	if !ok || !r.careful() || !filesystem.IsExt(root.Type) {
+	root, ok := r.volume(r.Inspection.Root)
+	if !ok || !r.careful() || root.Kind().Check == nil {
 		return nil
 	}
 	return r.checkVolume(ctx, root, false)
@@ -31,7 +31,7 @@ func (r *Run) Prepare(ctx context.Context) error {
 	if err != nil || !r.careful() {
 		return err
 	}
-	if v, ok := r.volume(0, grows); ok && grows > 0 {
+	if v, ok := r.volume(grows); ok {
 		if err := r.checkVolume(ctx, v, true); err != nil {
 			return err
 		}
@@ -40,8 +40,8 @@ func (r *Run) Prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	root, ok := r.volume(0, r.Inspection.RootPartition)
-	if !ok || root.Number == r.checked || !filesystem.IsExt(root.Type) {
+	root, ok := r.volume(r.Inspection.Root)
+	if !ok || root.Name == r.checked || root.Kind().Check == nil {
 		return nil
 	}
 	if !r.wanted(spec.FixPartitionTable) || !r.wanted(spec.MountImage) {
@@ -58,37 +58,37 @@ func (r *Run) tryMount(v filesystem.Volume) error {
 	return filesystem.Unmount(r.Target)
 }
 
-// foreseeGrowth returns the number of the partition whose file system is going to grow,
-// 0 for none. Its error is what cannot work on the first disk: a partition table that
+// foreseeGrowth returns the name of the volume whose file system is going to grow, "" for
+// none. Its error is what cannot work on the first disk: a partition table that
 // cannot be edited, and a file system that cannot become as large as its partition.
-func (r *Run) foreseeGrowth() (int, error) {
+func (r *Run) foreseeGrowth() (string, error) {
 	if !r.wanted(spec.FixPartitionTable) {
-		return 0, nil
+		return "", nil
 	}
 	disk, err := os.Open(r.Disks[0].Path)
 	if err != nil {
-		return 0, fmt.Errorf("opening the disk: %w", err)
+		return "", fmt.Errorf("opening the disk: %w", err)
 	}
 	defer disk.Close()
 	table, change, err := r.foresee(disk)
 	if _, skipped := errors.AsType[*Skipped](err); skipped {
-		return 0, nil
+		return "", nil
 	}
 	if err != nil {
-		return 0, err
+		return "", err
 	}
 	p, _ := table.Partition(change.Last)
-	v, ok := r.volume(0, change.Last)
-	if !ok || !filesystem.IsExt(v.Type) || !r.wanted(spec.FilesystemResizeUnmounted) {
-		return 0, nil
+	v, ok := r.volume(r.Disks[0].Volume(change.Last))
+	if !ok || v.Kind().Offline == nil || !r.wanted(spec.FilesystemResizeUnmounted) {
+		return "", nil
 	}
-	if err := filesystem.CanFill(v.Path, p.Size); err != nil {
-		return 0, growAdvice(fmt.Errorf("growing the file system of partition %d to %d bytes: %w", p.Number, p.Size, err))
+	if err := v.Kind().CanFill(v.Path, p.Size); err != nil {
+		return "", growAdvice(fmt.Errorf("growing the file system of partition %d to %d bytes: %w", p.Number, p.Size, err))
 	}
-	if change.Grown == 0 && filesystem.Fills(v.Path) {
-		return 0, nil
+	if change.Grown == 0 && v.Kind().Fills(v.Path) {
+		return "", nil
 	}
-	return p.Number, nil
+	return v.Name, nil
 }
 
 // foresee reads the table and changes it in memory.

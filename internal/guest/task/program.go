@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/command"
-	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/sandbox"
 	"snf-image/internal/redact"
 )
 
@@ -39,7 +39,7 @@ func runProgram(ctx context.Context, r *Run, c command.Cmd) error {
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC,
 		Setsid:     true,
 	}
-	err := filesystem.Private(r.Target, func() error {
+	err := sandbox.Run(r.Target, func() error {
 		_, err := command.Run(ctx, c)
 		return err
 	})

@@ -20,7 +20,7 @@ func TestEnvironment(t *testing.T) {
 	r := newImageRun(t, nil)
 	r.Target = "/target"
 	r.Disks = []Disk{{Path: "/dev/disk0p"}, {Path: "/dev/disk1p"}}
-	r.ResizePartition = 2
+	r.Resize = r.Disks[0].Volume(2)
 	r.Plan = &spec.Plan{
 		InstanceName: "web1", Format: "diskdump", DefaultNIC: "dhcp", DHCPTags: []string{"a", "b"},
 		StatefulTags: []string{"c"}, StatelessTags: []string{"d"},

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path"
 
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/outcome"
@@ -33,9 +34,9 @@ type Run struct {
 	Root *rootfs.Root
 	// Target is the directory where the image is mounted.
 	Target string
-	// ResizePartition is the last partition, which FixPartitionTable grew if there
-	// was room; 0 when it did not run.
-	ResizePartition int
+	// Resize names the last partition, which FixPartitionTable grew if there was room;
+	// empty when it did not run.
+	Resize string
 	// SwapPartition is the partition FixPartitionTable made for swap, 0 for none.
 	SwapPartition int
 	// Volumes are all partitions of all disks, and disks without a table, as
@@ -46,13 +47,13 @@ type Run struct {
 	Changed []string
 	// Remap maps the partitions of a disk anew after its table was changed.
 	Remap func(disk int) error
-	// Load loads the kernel modules a type of file system needs, or "quota".
+	// Load loads the kernel modules that a driver needs, or "quota".
 	Load func(kind string) error
 	Log  *slog.Logger
 	// Emit sends an event to the host.
 	Emit func(report.Event)
 
-	checked  int // the partition whose file system was looked at as a whole, 0 for none
+	checked  string // the volume whose file system was looked at as a whole
 	warnings []string
 	// elsewhere are the mount points of the image's fstab where nothing is mounted.
 	elsewhere []string
@@ -64,6 +65,9 @@ type Disk struct {
 	Path     string
 	ReadOnly bool
 }
+
+// Volume returns the name of the volume that is partition n.
+func (d Disk) Volume(n int) string { return path.Base(d.Partition(n)) }
 
 // Partition returns the device path of partition n.
 func (d Disk) Partition(n int) string { return fmt.Sprintf("%s%d", d.Path, n) }

@@ -41,7 +41,7 @@ func TestFitEqualsResize2fs(t *testing.T) {
 			if got != want.blocks() {
 				t.Errorf("%s, %d KiB: %d blocks, resize2fs makes it %d", name, kib, got, want.blocks())
 			}
-			if !Fills(path) {
+			if !fillsExt(path) {
 				t.Errorf("%s, %d KiB: what resize2fs made does not fill its device", name, kib)
 			}
 		}
@@ -66,7 +66,7 @@ func TestCanFill(t *testing.T) {
 		{"-t ext4 -O sparse_super2", 32 << 20, nil},
 	} {
 		path := file(t, 32, append([]string{"mke2fs", "-q"}, strings.Fields(tt.mkfs)...)...)
-		err := CanFill(path, tt.size)
+		err := canFillExt(path, tt.size)
 		if !errors.Is(err, tt.want) {
 			t.Errorf("%s, %d bytes: %v, want %v", tt.mkfs, tt.size, err, tt.want)
 		}
@@ -74,7 +74,7 @@ func TestCanFill(t *testing.T) {
 		if tt.want == nil || !ok {
 			continue
 		}
-		if limit.Limit >= tt.size || CanFill(path, limit.Limit) != nil || !strings.Contains(err.Error(), fmt.Sprint(limit.Limit)) {
+		if limit.Limit >= tt.size || canFillExt(path, limit.Limit) != nil || !strings.Contains(err.Error(), fmt.Sprint(limit.Limit)) {
 			t.Errorf("%s: the largest size is said to be %d (%v)", tt.mkfs, limit.Limit, err)
 		}
 	}
@@ -103,8 +103,8 @@ func TestHostileSuperblock(t *testing.T) {
 			}
 		}
 		f.Close()
-		if err := CanFill(path, 1<<40); err == nil || Fills(path) {
-			t.Errorf("%s: CanFill = %v, Fills = %v", name, err, Fills(path))
+		if err := canFillExt(path, 1<<40); err == nil || fillsExt(path) {
+			t.Errorf("%s: CanFill = %v, Fills = %v", name, err, fillsExt(path))
 		}
 	}
 }
@@ -113,7 +113,7 @@ func TestHostileSuperblock(t *testing.T) {
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	path := file(t, 16, "mke2fs", "-q", "-t", "ext4")
-	if err := Verify(t.Context(), path); err != nil {
+	if err := verifyExt(t.Context(), path); err != nil {
 		t.Errorf("Verify of a new file system = %v", err)
 	}
 	run(t, "debugfs", "-w", "-R", "freeb 1 20", path)
@@ -121,7 +121,7 @@ func TestVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Verify(t.Context(), path); !errors.Is(err, ErrUnclean) {
+	if err := verifyExt(t.Context(), path); !errors.Is(err, ErrUnclean) {
 		t.Errorf("Verify of a damaged file system = %v, want %v", err, ErrUnclean)
 	}
 	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {

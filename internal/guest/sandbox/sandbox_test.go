@@ -1,4 +1,4 @@
-package filesystem
+package sandbox
 
 import (
 	"errors"
@@ -12,9 +12,9 @@ import (
 	"snf-image/internal/command"
 )
 
-// TestPrivate mounts a file system as an image is mounted and runs a program of
+// TestRun mounts a file system as an image is mounted and runs a program of
 // it, which only works inside.
-func TestPrivate(t *testing.T) {
+func TestRun(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
 		if os.Getenv("SNF_STRICT") == "1" {
@@ -26,7 +26,7 @@ func TestPrivate(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("none", dir, "tmpfs", flags, "size=1m"); err != nil {
+	if err := unix.Mount("none", dir, "tmpfs", unix.MS_NODEV|unix.MS_NOSUID|unix.MS_NOEXEC, "size=1m"); err != nil {
 		t.Skipf("no mounts here: %v", err)
 	}
 	program := filepath.Join(dir, "program")
@@ -38,7 +38,7 @@ func TestPrivate(t *testing.T) {
 		t.Errorf("outside: %v, want %v", err, os.ErrPermission)
 	}
 	var inside string
-	err := Private(dir, func() error {
+	err := Run(dir, func() error {
 		out, err := run()
 		inside = string(out)
 		return err
@@ -69,22 +69,43 @@ func bounding(status string) string {
 	return strings.TrimSpace(line)
 }
 
-func TestPrivateError(t *testing.T) {
+func TestRunError(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("needs root")
 	}
 	wrong := errors.New("wrong")
-	if err := Private(t.TempDir(), func() error { return wrong }); !errors.Is(err, wrong) {
-		t.Errorf("Private = %v, want %v", err, wrong)
+	if err := Run(t.TempDir(), func() error { return wrong }); !errors.Is(err, wrong) {
+		t.Errorf("Run = %v, want %v", err, wrong)
 	}
 }
 
-func TestMountsBelow(t *testing.T) {
+// TestReadOnlyStaysSo has a read-only mount, of a name with odd characters, below.
+func TestReadOnlyStaysSo(t *testing.T) {
 	t.Parallel()
-	table := "1 0 8:1 / / rw - ext4 a rw\n2 1 8:1 / /t rw,noexec - ext4 a rw\n3 2 8:2 / /t/bo\\040ot\u00a0 ro,nosuid - ext4 b rw\n4 1 8:3 / /target rw - x y z\nrubbish\n"
-	got := mountsBelow(table, "/t")
-	if len(got) != 2 || got[0] != (mountPoint{"/t", 0}) || got[1] != (mountPoint{"/t/bo ot\u00a0", unix.MS_RDONLY}) {
-		t.Errorf("mountsBelow = %+v", got)
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	below := filepath.Join(dir, "bo ot\u00a0\v")
+	if err := os.Mkdir(below, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("none", below, "tmpfs", unix.MS_RDONLY|unix.MS_NOEXEC, "size=1m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(below, 0) })
+	err := Run(dir, func() error {
+		var st unix.Statfs_t
+		if err := unix.Statfs(below, &st); err != nil {
+			return err
+		}
+		if st.Flags&unix.ST_RDONLY == 0 || st.Flags&unix.ST_NOEXEC != 0 || st.Flags&unix.ST_NOSUID == 0 {
+			t.Errorf("flags %#x, want read-only, executable and without set-id", st.Flags)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -1,4 +1,9 @@
-package filesystem
+// Package sandbox lets programs that an image or a deployment brings change the mounted
+// image and reach nothing else of the helper.
+//
+// The mounts of the rest of the helper stay as they are: set-id bits and device nodes of
+// the image never count, and what is not below its directory cannot be executed from it.
+package sandbox
 
 import (
 	"errors"
@@ -8,16 +13,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
-// Private calls run with mounts of its own, in which programs below dir can be
+// Run calls run with mounts of its own, in which programs below dir can be
 // executed but neither set-id bits nor device nodes count, and a program that
 // run starts has lost the capabilities to reach the agent. The mounts of
 // everybody else stay as they are. When it returns nothing holds the file
 // systems any more.
-func Private(dir string, run func() error) error {
-	return onThread(func() error { return private(dir, run) })
+func Run(dir string, run func() error) error {
+	return onThread(func() error { return confine(dir, run) })
 }
 
 // onThread calls run on an operating system thread that nobody else uses, then
@@ -37,7 +43,7 @@ func onThread(run func() error) error {
 	return <-done
 }
 
-func private(dir string, run func() error) (err error) {
+func confine(dir string, run func() error) (err error) {
 	before, err := os.Open("/proc/thread-self/ns/mnt")
 	if err != nil {
 		return err
@@ -52,14 +58,8 @@ func private(dir string, run func() error) (err error) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making the mounts private: %w", err)
 	}
-	table, err := os.ReadFile("/proc/thread-self/mountinfo")
-	if err != nil {
+	if err := makeExecutable(dir); err != nil {
 		return err
-	}
-	for _, m := range mountsBelow(string(table), dir) {
-		if err := unix.Mount("", m.point, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_NOSUID|unix.MS_NODEV|m.keep, ""); err != nil {
-			return fmt.Errorf("making %s executable: %w", m.point, err)
-		}
 	}
 	if err := dropCapabilities(); err != nil {
 		return err
@@ -67,31 +67,23 @@ func private(dir string, run func() error) (err error) {
 	return run()
 }
 
-// mountPoint is a line of mountinfo: where, and which flags must stay.
-type mountPoint struct {
-	point string
-	keep  uintptr
-}
-
-// mountsBelow returns the mounts at and below dir, proc_pid_mountinfo(5).
-func mountsBelow(table, dir string) []mountPoint {
-	var out []mountPoint
-	for line := range strings.Lines(table) {
-		f := strings.FieldsFunc(line, isBlank)
-		if len(f) < 6 {
-			continue
-		}
-		point := replaceEscapes(f[4], `\`, 3, 8)
-		if point != dir && !strings.HasPrefix(point, strings.TrimSuffix(dir, "/")+"/") {
-			continue
-		}
-		m := mountPoint{point: point}
-		if slices.Contains(strings.Split(f[5], ","), "ro") {
-			m.keep = unix.MS_RDONLY
-		}
-		out = append(out, m)
+// makeExecutable takes noexec away from the mounts at and below dir, in the mount
+// namespace of this thread. One that is read-only stays so.
+func makeExecutable(dir string) error {
+	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
+	if err != nil {
+		return fmt.Errorf("listing mounts: %w", err)
 	}
-	return out
+	for _, m := range mounts {
+		flags := uintptr(unix.MS_BIND | unix.MS_REMOUNT | unix.MS_NOSUID | unix.MS_NODEV)
+		if slices.Contains(strings.Split(m.Options, ","), "ro") {
+			flags |= unix.MS_RDONLY
+		}
+		if err := unix.Mount("", m.Mountpoint, "", flags, ""); err != nil {
+			return fmt.Errorf("making %s executable: %w", m.Mountpoint, err)
+		}
+	}
+	return nil
 }
 
 // dropped are capabilities no program from an image needs for changing files,

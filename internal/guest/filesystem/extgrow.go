@@ -33,9 +33,8 @@ func (e *LimitError) Error() string {
 // Unwrap returns why.
 func (e *LimitError) Unwrap() error { return e.Why }
 
-// CanFill returns why the ext file system on device cannot be grown to size bytes, a
-// LimitError, or nil.
-func CanFill(device string, size int64) error {
+// canFillExt is Growth.CanFill.
+func canFillExt(device string, size int64) error {
 	s, _, err := readSuper(device)
 	if err != nil {
 		return err
@@ -47,9 +46,8 @@ func CanFill(device string, size int64) error {
 	return &LimitError{int64(max(limit, s.blocks()) << s.shift()), why}
 }
 
-// Fills reports whether the ext file system on device is clean and as large as it
-// can be there: then there is nothing to check or grow.
-func Fills(device string) bool {
+// fillsExt is Growth.Fills.
+func fillsExt(device string) bool {
 	s, size, err := readSuper(device)
 	if err != nil || !s.isClean() {
 		return false
@@ -58,8 +56,8 @@ func Fills(device string) bool {
 	return s.fit(room) <= s.blocks() && s.blocks() <= room
 }
 
-// Extent returns how many bytes of its device the ext file system on it owns.
-func Extent(device string) (int64, error) {
+// extentExt is Growth.Extent.
+func extentExt(device string) (int64, error) {
 	s, _, err := readSuper(device)
 	if err != nil {
 		return 0, err
@@ -136,29 +134,27 @@ func power(n, base uint64) bool {
 	return n == 1
 }
 
-// Grow makes the ext file system on v as large as v, mounted on dir meanwhile: the
-// kernel adds group by group, each with a transaction of the journal, so that the file
-// system is sound whatever happens. What resize2fs does to one that is not mounted is
-// not: interrupted, or given up half-way, it leaves damage.
-//
-// Check it first, with force.
-func Grow(v Volume, dir string, careful bool) error {
-	if err := grow(v, dir, careful); err != nil {
+// growExt is Growth.Offline. The file system is mounted on dir meanwhile: the kernel adds
+// group by group, each with a transaction of the journal, so that the file system is sound
+// whatever happens. What resize2fs does to one that is not mounted is not: interrupted, or
+// given up half-way, it leaves damage.
+func growExt(v Volume, dir string, careful bool) error {
+	if err := mountAndGrow(v, dir, careful); err != nil {
 		return fmt.Errorf("growing the file system on %s: %w", v.Path, err)
 	}
-	if !Fills(v.Path) {
-		size, _ := Extent(v.Path)
+	if !fillsExt(v.Path) {
+		size, _ := extentExt(v.Path)
 		return fmt.Errorf("growing the file system on %s: it has %d bytes, not all of the partition", v.Path, size)
 	}
 	return nil
 }
 
-func grow(v Volume, dir string, careful bool) error {
+func mountAndGrow(v Volume, dir string, careful bool) error {
 	s, size, err := readSuper(v.Path)
 	if err != nil {
 		return err
 	}
-	if err := CanFill(v.Path, size); err != nil {
+	if err := canFillExt(v.Path, size); err != nil {
 		return err
 	}
 	if err := Mount(v, dir, careful); err != nil {

@@ -1,0 +1,112 @@
+package filesystem
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Kind is what is known of one kind of file system, or of what else a volume may hold.
+// Whatever depends on the kind is a field of its row in kinds: the tasks and the agent
+// ask the row.
+type Kind struct {
+	Name  string   // for people
+	Types []string // as blkid has it
+
+	// Driver is the kernel's name, and that of the modules it needs; empty for what this
+	// version recognises and does not mount.
+	Driver string
+	// Options are on every mount. Hasty ones come on top on a disk that counts for nothing
+	// until all is done, ReadOnly ones where not a byte may change.
+	Options, Hasty, ReadOnly string
+	// Modules returns which further modules mounting the device for writing takes.
+	Modules func(device string) []string
+	// Root reports whether the root of a system may lie on it.
+	Root bool
+
+	// Check replays the journal and repairs what is safe to repair, and reports whether it
+	// repaired anything. With force it looks at everything, also when the file system says
+	// that it is clean.
+	Check func(ctx context.Context, device string, force bool) (repaired bool, err error)
+	// Verify looks at everything, changes nothing, and fails when something is wrong.
+	Verify func(ctx context.Context, device string) error
+	Growth
+}
+
+// Growth is how a kind of file system grows; all fields are nil for one that does not.
+type Growth struct {
+	// Extent returns how many bytes of its device the file system owns.
+	Extent func(device string) (int64, error)
+	// Fills reports whether there is nothing to check or grow: the file system is clean
+	// and as large as it can be on its device.
+	Fills func(device string) bool
+	// CanFill returns why it cannot be grown to size bytes, a LimitError, or nil.
+	CanFill func(device string, size int64) error
+	// Offline grows a file system that is not mounted to the size of its device. It may
+	// mount it on dir meanwhile. Check comes first, with force.
+	Offline func(v Volume, dir string, careful bool) error
+}
+
+// kinds are all rows.
+func kinds() []Kind {
+	return []Kind{
+		{
+			Name: "ext4", Types: []string{"ext2", "ext3", "ext4"},
+			Driver: "ext4", Options: noPanic, Hasty: "barrier=0", ReadOnly: "noload",
+			Modules: extModules, Root: true, Check: checkExt, Verify: verifyExt,
+			Growth: Growth{Extent: extentExt, Fills: fillsExt, CanFill: canFillExt, Offline: growExt},
+		},
+		{Name: "vfat", Types: []string{"vfat"}, Driver: "vfat", Options: "utf8"},
+
+		{Name: "xfs", Types: []string{"xfs"}},
+		{Name: "btrfs", Types: []string{"btrfs"}},
+		{Name: "jfs", Types: []string{"jfs"}},
+		{Name: "reiserfs", Types: []string{"reiserfs"}},
+		{Name: "f2fs", Types: []string{"f2fs"}},
+		{Name: "zfs_member", Types: []string{"zfs_member"}},
+		{Name: "bcachefs", Types: []string{"bcachefs"}},
+		{Name: "ufs", Types: []string{"ufs"}},
+		{Name: "exfat", Types: []string{"exfat"}},
+		{Name: "NTFS", Types: []string{"ntfs"}},
+		{Name: "LVM", Types: []string{"LVM2_member"}},
+		{Name: "LUKS encryption", Types: []string{"crypto_LUKS"}},
+		{Name: "Linux software RAID", Types: []string{"linux_raid_member"}},
+	}
+}
+
+// Kind returns the row of what v holds; without a name where that is not known.
+func (v Volume) Kind() Kind {
+	for _, k := range kinds() {
+		if slices.Contains(k.Types, v.Type) {
+			return k
+		}
+	}
+	return Kind{}
+}
+
+// Missing returns the name to give what v holds if this version recognises it and does
+// not mount it, or "".
+func (v Volume) Missing() string {
+	if k := v.Kind(); k.Driver == "" {
+		return k.Name
+	}
+	return ""
+}
+
+// Modules returns what to load kernel modules for before v is mounted for writing.
+func (v Volume) Modules() []string {
+	k := v.Kind()
+	names := []string{k.Driver}
+	if k.Modules != nil {
+		names = append(names, k.Modules(v.Path)...)
+	}
+	return names
+}
+
+// String names v for messages.
+func (v Volume) String() string {
+	if v.Number == 0 {
+		return fmt.Sprintf("disk %d", v.Disk)
+	}
+	return fmt.Sprintf("partition %d", v.Number)
+}
