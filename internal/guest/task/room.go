@@ -70,11 +70,11 @@ func growing(r *Run) uint64 {
 	if !r.willRun(spec.FilesystemResizeUnmounted) {
 		return 0
 	}
-	number, err := r.foreseeGrowth()
+	name, err := r.foreseeGrowth()
 	if err != nil {
 		return 0
 	}
-	v, ok := r.volume(0, number)
+	v, ok := r.volume(name)
 	var st unix.Stat_t
 	if !ok || unix.Stat(v.Path, &st) != nil {
 		return 0
