@@ -15,9 +15,7 @@ import (
 	"syscall"
 	"testing"
 
-	"snf-image/internal/host/config"
 	"snf-image/internal/report"
-	"snf-image/internal/spec"
 )
 
 // commanded runs a command line with an empty configuration, and returns its
@@ -195,40 +193,6 @@ func TestReportThatIsTheNamedImage(t *testing.T) {
 	}
 }
 
-func TestImageByPathAndByName(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := errors.Join(os.Mkdir("store", 0o755), os.WriteFile("here", nil, 0o600), os.WriteFile("store/here", make([]byte, 512), 0o600),
-		os.WriteFile("store/debian.diskdump", make([]byte, 512), 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	here, err := filepath.EvalSymlinks(".")
-	if err == nil {
-		here, err = filepath.Abs(here)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := &config.Config{ImageDir: "store"}
-	for image, want := range map[string]string{
-		"here": "", "./gone": "", "/gone": "", "../gone": "",
-		"local://here": "store/here", "debian": "store/debian.diskdump", "debian.diskdump": "store/debian.diskdump",
-	} {
-		var got string
-		if s := store(&spec.Spec{Image: image}, cfg); s != nil {
-			img, _, err := s.Open(image, "diskdump")
-			if err != nil {
-				t.Errorf("Open(%q) = %v", image, err)
-				continue
-			}
-			got = strings.TrimPrefix(img.Path, here+"/")
-			_ = img.Close()
-		}
-		if got != want {
-			t.Errorf("--image %s is %q in IMAGE_DIR, want %q", image, got, want)
-		}
-	}
-}
-
 func TestPropertyWithoutAName(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "USERS", "=root"} {
@@ -272,17 +236,5 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 	if asked {
 		t.Error("the server was asked for parameters in vain")
-	}
-}
-
-// TestAPipeIsReadOnce: whether it can be read is found out without reading it.
-func TestAPipeIsReadOnce(t *testing.T) {
-	t.Parallel()
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, problems := (&parameterFlags{passwordFile: pipe, hashFile: "-"}).readable(); len(problems) > 0 {
-		t.Errorf("readable = %v", problems)
 	}
 }

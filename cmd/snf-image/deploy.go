@@ -1,16 +1,12 @@
 package main
 
 import (
-	"encoding/base64"
-	"os"
-	"strings"
-
 	"github.com/spf13/cobra"
 
-	"snf-image/internal/host/config"
 	"snf-image/internal/host/deploy"
 	"snf-image/internal/host/fetch"
-	"snf-image/internal/host/source"
+	"snf-image/internal/host/parameters"
+	"snf-image/internal/host/reportfile"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -29,8 +25,8 @@ held is gone. Until everything has succeeded the disk does not boot.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.deploy(cmd, spec.ModeDeploy, p) },
 	}
 	p.add(cmd)
-	cmd.Flags().StringVar(&p.image, "image", "", "the image: a `path`, the name of a file in IMAGE_DIR (also as local://NAME), a URL of http, https, ftp or ftps, or null for the disk as it is")
-	cmd.Flags().StringVar(&p.format, "format", "", "`format` of the image (default diskdump)")
+	cmd.Flags().StringVar(&p.Image, "image", "", "the image: a `path`, the name of a file in IMAGE_DIR (also as local://NAME), a URL of http, https, ftp or ftps, or null for the disk as it is")
+	cmd.Flags().StringVar(&p.Format, "format", "", "`format` of the image (default diskdump)")
 	return cmd
 }
 
@@ -51,15 +47,15 @@ says what was changed before it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.deploy(cmd, spec.ModeCustomize, p) },
 	}
 	p.add(cmd)
-	cmd.Flags().BoolVar(&p.newIdentity, "new-identity", false, "make a new machine-id and new SSH host keys")
-	cmd.Flags().BoolVar(&p.grow, "grow", false, "grow the last partition and its file system to the end of the disk")
-	cmd.Flags().BoolVar(&p.all, "all", false, "run every task, as deploy does")
+	cmd.Flags().BoolVar(&p.NewIdentity, "new-identity", false, "make a new machine-id and new SSH host keys")
+	cmd.Flags().BoolVar(&p.Grow, "grow", false, "grow the last partition and its file system to the end of the disk")
+	cmd.Flags().BoolVar(&p.All, "all", false, "run every task, as deploy does")
 	return cmd
 }
 
 // deploy runs both commands and reports, whatever came of it.
 func (a *app) deploy(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) error {
-	if p.dryRun {
+	if p.DryRun {
 		p.reportFile = ""
 	}
 	to, err := a.openReport(p)
@@ -87,13 +83,14 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 	var s *spec.Spec
 	var client *fetch.Client
 	if err == nil {
-		client, err = fetcher(cfg)
+		client, err = parameters.NewClient(cfg, "snf-image/"+version)
 	}
 	if err == nil {
-		s, err = a.spec(cmd.Context(), mode, p, cfg, client)
+		r := parameters.Reader{Config: cfg, Client: client, Stdin: a.stdin, Log: a.log}
+		s, err = r.OfFlags(cmd.Context(), mode, &p.Flags)
 	}
 	if err == nil && p.reportFile != "" {
-		if err = notTheImage(p.reportFile, s, cfg); err != nil {
+		if err = reportfile.Distinct(p.reportFile, parameters.ImageFile(s, cfg)); err != nil {
 			p.reportFile = "" // it stays as it is
 		}
 	}
@@ -103,37 +100,10 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 	}
 	req := deploy.Request{
 		Spec: s, Config: cfg, Release: version, Log: show.log, Sink: show.sink, Progress: show.progress,
-		Store: store(s, cfg), Fetch: client,
+		Store: parameters.Store(s, cfg), Fetch: client,
 	}
-	if p.dryRun {
+	if p.DryRun {
 		return nil, deploy.DryRun(cmd.Context(), req, a.stdout)
 	}
 	return deploy.Run(cmd.Context(), req)
 }
-
-// notTheImage refuses a report file that is the image, wherever its name comes from.
-func notTheImage(path string, s *spec.Spec, cfg *config.Config) error {
-	image := s.Image
-	if st := store(s, cfg); st != nil && image != "" && !fetch.IsURL(image) {
-		where, err := st.Where(image, string(s.Format))
-		if err != nil {
-			return nil // which the deployment says
-		}
-		image = where
-	}
-	return notAmong(path, image)
-}
-
-// store returns where the image of s is looked for: nil for an ordinary path, which
-// wins over a name in IMAGE_DIR. A URL must not name a path.
-func store(s *spec.Spec, cfg *config.Config) *source.Store {
-	image := s.Image
-	_, err := os.Lstat(image)
-	isPath := err == nil || strings.HasPrefix(image, "/") || strings.HasPrefix(image, "./") || strings.HasPrefix(image, "../")
-	if isPath && !strings.Contains(image, "://") && !s.FromURL(spec.ImgID) {
-		return nil
-	}
-	return &source.Store{Dir: cfg.ImageDir, Arch: cfg.Arch, Never: []string{cfg.HelperDir}}
-}
-
-func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }

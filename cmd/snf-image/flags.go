@@ -2,37 +2,21 @@ package main
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"snf-image/internal/host/builder"
-	"snf-image/internal/host/config"
+	"snf-image/internal/host/parameters"
 	"snf-image/internal/host/problem"
-	"snf-image/internal/spec"
 )
 
 // parameterFlags are the flags deploy and customize share (interface.md
 // section 10).
 type parameterFlags struct {
-	image, format, name, size string
-	diskFormat                string
-	disks, nics               []string
-	passwordFile, hashFile    string
-	params                    string
-	keysFiles                 []string
-	properties, files         []string
-	personality, configURL    string
-	productKeyFile            string
-	answerFile, userDataFile  string
-	reportFile, progress      string
-	dryRun                    bool
-	unread                    bool // something that flags name, see readable
-	password                  bool // given as a flag, which is refused
-
-	all, newIdentity, grow bool // customize only
+	parameters.Flags
+	reportFile, progress string
+	password             bool // given as a flag, which is refused
 }
 
 // add declares the flags on cmd.
@@ -40,28 +24,28 @@ func (p *parameterFlags) add(cmd *cobra.Command) {
 	cmd.SetUsageFunc(groupedUsage)
 	f := cmd.Flags()
 	f.SetNormalizeFunc(alias)
-	f.StringVar(&p.name, "name", "", "instance `name`, written as the host name (also --hostname)")
-	f.StringArrayVar(&p.disks, "disk", nil, "block device or disk file at `path`, or the URI of a disk QEMU reaches, such as rbd:pool/disk (repeatable; the first one holds the system)")
-	f.StringVar(&p.size, "size", "", "create the first disk's file with, or extend it to, this `size` (10G)")
-	f.StringVar(&p.diskFormat, "disk-format", "", "`format` of the disk files: raw also takes one that begins with the header of another format")
-	f.StringArrayVar(&p.nics, "nic", nil, "network `interface`: ip=192.0.2.5/24,gateway=…,ip6=…,gateway6=…, dhcp, mac=…, dns=…, search=…, mtu=…, "+
+	f.StringVar(&p.Name, "name", "", "instance `name`, written as the host name (also --hostname)")
+	f.StringArrayVar(&p.Disks, "disk", nil, "block device or disk file at `path`, or the URI of a disk QEMU reaches, such as rbd:pool/disk (repeatable; the first one holds the system)")
+	f.StringVar(&p.Size, "size", "", "create the first disk's file with, or extend it to, this `size` (10G)")
+	f.StringVar(&p.DiskFormat, "disk-format", "", "`format` of the disk files: raw also takes one that begins with the header of another format")
+	f.StringArrayVar(&p.NICs, "nic", nil, "network `interface`: ip=192.0.2.5/24,gateway=…,ip6=…,gateway6=…, dhcp, mac=…, dns=…, search=…, mtu=…, "+
 		"subnet=…, subnet6=…, network=…, mode=…, link=…, tags=a b (repeatable), or none")
-	f.StringVar(&p.passwordFile, "password-file", "", "`file` with the password on its first line (- is standard input)")
-	f.StringVar(&p.hashFile, "password-hash-file", "", "`file` with the crypt(3) hash of the password")
+	f.StringVar(&p.PasswordFile, "password-file", "", "`file` with the password on its first line (- is standard input)")
+	f.StringVar(&p.HashFile, "password-hash-file", "", "`file` with the crypt(3) hash of the password")
 	f.Var(refusedFlag{&p.password}, "password", "")
 	_ = f.MarkHidden("password") // never fails for a flag that was just made
-	f.StringArrayVar(&p.keysFiles, "authorized-keys", nil, "`file` with OpenSSH authorized_keys lines (also --ssh-key; repeatable)")
-	f.StringArrayVar(&p.properties, "property", nil, "image property `NAME=VALUE` (repeatable)")
-	f.StringArrayVar(&p.files, "file", nil, "inject a `file`: SRC:DEST[:MODE[:OWNER[:GROUP]]], MODE in octal (repeatable)")
-	f.StringVar(&p.personality, "personality", "", "JSON `file` with files to inject")
-	f.StringVar(&p.params, "params", "", "JSON `file` with any of the OS parameters; flags win over it")
-	f.StringVar(&p.configURL, "config-url", "", "`URL` of a JSON object with OS parameters, fetched once; --params and flags win over it")
-	f.StringVar(&p.productKeyFile, "product-key-file", "", "`file` with the Windows product key")
-	f.StringVar(&p.answerFile, "answer-file", "", "`URL` or path of a Windows answer file")
-	f.StringVar(&p.userDataFile, "user-data", "", "`file` with cloud-init user-data")
+	f.StringArrayVar(&p.KeysFiles, "authorized-keys", nil, "`file` with OpenSSH authorized_keys lines (also --ssh-key; repeatable)")
+	f.StringArrayVar(&p.Properties, "property", nil, "image property `NAME=VALUE` (repeatable)")
+	f.StringArrayVar(&p.Files, "file", nil, "inject a `file`: SRC:DEST[:MODE[:OWNER[:GROUP]]], MODE in octal (repeatable)")
+	f.StringVar(&p.Personality, "personality", "", "JSON `file` with files to inject")
+	f.StringVar(&p.Params, "params", "", "JSON `file` with any of the OS parameters; flags win over it")
+	f.StringVar(&p.ConfigURL, "config-url", "", "`URL` of a JSON object with OS parameters, fetched once; --params and flags win over it")
+	f.StringVar(&p.ProductKeyFile, "product-key-file", "", "`file` with the Windows product key")
+	f.StringVar(&p.AnswerFile, "answer-file", "", "`URL` or path of a Windows answer file")
+	f.StringVar(&p.UserDataFile, "user-data", "", "`file` with cloud-init user-data")
 	f.StringVar(&p.reportFile, "report", "", "write a report of the deployment to `file` (JSON)")
 	f.StringVar(&p.progress, "progress", "auto", "how progress is shown: auto, plain, json or none")
-	f.BoolVar(&p.dryRun, "dry-run", false, "print what would be done and touch nothing")
+	f.BoolVar(&p.DryRun, "dry-run", false, "print what would be done and touch nothing")
 }
 
 // aliases are other names of flags.
@@ -123,23 +107,4 @@ func flagError(cmd *cobra.Command, err error) error {
 		return usageAdvice(err, "did you mean --"+near+"?")
 	}
 	return usage(cmd, err)
-}
-
-// onlyAsked reports whether only what the parameters ask for is to be done.
-func (p *parameterFlags) onlyAsked(mode spec.Mode) bool { return mode == spec.ModeCustomize && !p.all }
-
-// configured returns the parameters of the configuration files. They are there
-// for new machines: of a living one they may say where its system is, but set
-// nothing on it.
-func configured(cfg *config.Config, onlyAsked bool) *builder.Parameters {
-	params := new(builder.Parameters)
-	for _, c := range cfg.Parameters {
-		switch {
-		case !onlyAsked:
-			params.Set(c.Name, c.Value, c.Origin)
-		case slices.Contains([]string{spec.ImgProperties, spec.InstProperties}, c.Name):
-			params.SetHint(c.Name, c.Value, c.Origin)
-		}
-	}
-	return params
 }

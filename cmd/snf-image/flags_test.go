@@ -6,8 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"snf-image/internal/host/config"
-	"snf-image/internal/spec"
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestPasswordFlagIsRefused never repeats what stood behind it.
@@ -62,34 +61,8 @@ func TestAliases(t *testing.T) {
 	if err := cmd.ParseFlags([]string{"--hostname", "web1", "--ssh-key", one, "--authorized-keys", two}); err != nil {
 		t.Fatal(err)
 	}
-	params, err := a.given(t.Context(), p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, _ := params.Lookup(spec.AuthKeys)
-	if got := strings.Fields(keys.Reveal()); p.name != "web1" || strings.Join(got, " ") != "ssh-ed25519 first ssh-ed25519 second" {
-		t.Errorf("name %q, keys %q, want web1 and both keys", p.name, got)
-	}
-}
-
-// TestConfiguredParameters come to new machines; of a living one they only tell
-// where things are.
-func TestConfiguredParameters(t *testing.T) {
-	t.Parallel()
-	cfg, problems := config.Parse("conf", []byte(`IMG_PASSWD="secret"`+"\n"+`IMG_PROPERTIES='{"SWAP":"2:64"}'`+"\n"+`CONFIG_URL="http://192.0.2.1/"`))
-	if cfg == nil {
-		t.Fatal(problems)
-	}
-	for _, name := range []string{spec.ImgPasswd, spec.ConfigURL} {
-		if _, ok := configured(cfg, false).Lookup(name); !ok {
-			t.Errorf("%s does not reach a new machine", name)
-		}
-		if _, ok := configured(cfg, true).Lookup(name); ok {
-			t.Errorf("%s of the configuration reaches a living machine", name)
-		}
-	}
-	if _, ok := configured(cfg, true).Lookup(spec.ImgProperties); !ok {
-		t.Error("the properties of the configuration do not describe a living machine")
+	if diff := cmp.Diff([]string{one, two}, p.KeysFiles); p.Name != "web1" || diff != "" {
+		t.Errorf("name %q, want web1; files of keys (-want +got):\n%s", p.Name, diff)
 	}
 }
 

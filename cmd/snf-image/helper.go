@@ -15,6 +15,7 @@ import (
 	"snf-image/internal/host/diskuri"
 	"snf-image/internal/host/helper"
 	"snf-image/internal/host/helper/build"
+	"snf-image/internal/host/parameters"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -170,9 +171,9 @@ Leave the shell with "exit".`,
 			}
 			s := &spec.Spec{Mode: spec.ModeShell}
 			for _, text := range disks {
-				d := diskNamed(text)
+				d := parameters.Disk(text)
 				if err := diskuri.Check(d.URI); d.Path == "" && err != nil {
-					return flagFailure("--disk", err)
+					return &report.Failure{Kind: report.Usage, What: "reading the command line", On: "--disk", Cause: err}
 				}
 				d.ReadOnly, d.Raw = readOnly, true
 				s.Disks = append(s.Disks, d)

@@ -3,16 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"os"
-	"slices"
 	"time"
 
 	"snf-image/internal/host/deploy"
 	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/reportfile"
 	"snf-image/internal/host/values"
 	"snf-image/internal/report"
-	"snf-image/internal/spec"
 )
 
 // create fills the first disk from the image and makes it the instance. A
@@ -66,25 +63,7 @@ func (s *osScript) archive(rep *report.Deployment, err error) {
 	if rep.Failure != nil {
 		rep.Failure.Exit = exitCode(err)
 	}
-	if err := report.Archive(s.reports, name, rep); err != nil {
+	if err := reportfile.Archive(s.reports, name, rep); err != nil {
 		s.log.Warn("REPORT_DIR: " + err.Error())
 	}
-}
-
-// byURI takes the path from disks that have a URI and whose path leads to no
-// disk: the URI is all there is of them.
-func byURI(disks []spec.Disk) []spec.Disk {
-	disks = slices.Clone(disks)
-	for i, d := range disks {
-		if d.URI != "" && !isDisk(d.Path) {
-			disks[i].Path = ""
-		}
-	}
-	return disks
-}
-
-// isDisk says whether path leads to a disk file or a block device.
-func isDisk(path string) bool {
-	st, err := os.Stat(path)
-	return err == nil && (st.Mode().IsRegular() || st.Mode()&fs.ModeType == fs.ModeDevice)
 }

@@ -15,6 +15,7 @@ import (
 	"snf-image/internal/host/deploy"
 	"snf-image/internal/host/diskuri"
 	"snf-image/internal/host/ganeti"
+	"snf-image/internal/host/parameters"
 	"snf-image/internal/host/problem"
 	"snf-image/internal/host/target"
 	"snf-image/internal/report"
@@ -55,11 +56,11 @@ func (s *osScript) dump(call *ganeti.Call, problems problem.List, stream any) (d
 	for _, w := range problems.Warnings() {
 		s.log.Warn(w.Error())
 	}
-	if err := s.invalid("checking what Ganeti passed", problems); err != nil {
+	if err := problem.Refuse(s.log, "checking what Ganeti passed", problems); err != nil {
 		return deploy.Dump{}, err
 	}
 	s.log = newScriptLogger(s.stderr, call.Debug)
-	disk := byURI([]spec.Disk{{Path: call.Transfer.Device, URI: call.Transfer.URI}})[0]
+	disk := parameters.ByURI([]spec.Disk{{Path: call.Transfer.Device, URI: call.Transfer.URI}})[0]
 	if disk.Path == "" {
 		if err := diskuri.Check(disk.URI); err != nil {
 			return deploy.Dump{}, &report.Failure{

@@ -9,14 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"snf-image/internal/host/builder"
 	"snf-image/internal/host/config"
 	"snf-image/internal/host/deploy"
 	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/ganeti"
 	"snf-image/internal/host/monitor"
-	"snf-image/internal/host/problem"
-	"snf-image/internal/host/source"
+	"snf-image/internal/host/parameters"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -102,51 +100,35 @@ type osCall struct {
 	fetch  *fetch.Client
 }
 
-// read reads configuration, variant, environment and what config_url delivers;
-// what is set later wins. All that is wrong with them is reported at once.
+// read reads configuration, variant, environment and what config_url delivers. All that is
+// wrong with them is reported at once.
 func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	call, problems := ganeti.Read(s.name, s.env)
 	cfg, more := config.LoadVariant(call.Variant, filepath.Join(s.dir, "variants.list"), s.files...)
-	params := new(builder.Parameters)
-	for _, p := range slices.Concat(problems, more) {
-		params.Report(p)
-	}
-	if cfg != nil {
-		for _, p := range cfg.Parameters {
-			if s.name.Takes(p.Name) {
-				params.Set(p.Name, p.Value, p.Origin)
-			}
-		}
-	}
-	for _, p := range call.Parameters {
-		params.Set(p.Name, p.Value.Reveal(), p.Origin)
-	}
 	if cfg != nil {
 		s.reports = cfg.ReportDir
 	}
 	s.watch(cfg, call)
-	call.Input.Disks = byURI(call.Input.Disks)
-	for i := range call.Input.Disks { // Ganeti knows no other files
-		call.Input.Disks[i].Raw = true
+	r := parameters.Reader{Config: cfg, Log: s.log}
+	if cfg != nil {
+		client, err := parameters.NewClient(cfg, "snf-image/"+version)
+		if err != nil {
+			return nil, err
+		}
+		r.Client = client
 	}
-	client, err := s.fetch(ctx, cfg, params, call.Input.Disks, slices.Concat(problems, more))
+	built, err := r.OfCall(ctx, parameters.Call{
+		Call: call, Found: slices.Concat(problems, more),
+		Ready: func(ctx context.Context, disks []spec.Disk) error {
+			return deploy.Ready(ctx, deploy.Request{Config: cfg, Release: version}, disks)
+		},
+	})
 	if err != nil {
-		return nil, err
-	}
-	built, problems := builder.Build(params, call.Input)
-	problems = s.checkImageName(params, problems)
-	if client != nil && s.name.Takes(spec.ImgID) {
-		problems = checkURLs(client, params, problems, spec.ImgID, spec.ConfigURL, spec.OSAnswerFile)
-	}
-	for _, w := range problems.Warnings() {
-		s.log.Warn(w.Error())
-	}
-	if err := s.invalid("checking what Ganeti passed", problems); err != nil {
 		return nil, err
 	}
 	cfg.ImageDebug = cfg.ImageDebug || call.Debug
 	s.log = newScriptLogger(s.stderr, cfg.ImageDebug)
-	return &osCall{call, cfg, built, client}, nil
+	return &osCall{call, cfg, built, r.Client}, nil
 }
 
 // watch starts PROGRESS_MONITOR. A deployment does not fail for want of one.
@@ -169,55 +151,11 @@ func (s *osScript) unwatch() {
 	}
 }
 
-// fetch adds the parameters of config_url. Only create fetches them, and not when
-// it will fail anyway: the server may answer but once.
-func (s *osScript) fetch(ctx context.Context, cfg *config.Config, params *builder.Parameters, disks []spec.Disk, found problem.List) (*fetch.Client, error) {
-	if cfg == nil {
-		return nil, nil
-	}
-	client, err := fetcher(cfg)
-	if err != nil {
-		return nil, err
-	}
-	url := configURL(params)
-	if s.name != ganeti.Create || url == "" || len(found.Errors()) > 0 {
-		return client, nil
-	}
-	_, problems := builder.Build(params, builder.Input{Mode: spec.ModeCheck})
-	if err := s.invalid("checking what Ganeti passed", problems); err != nil {
-		return nil, err
-	}
-	if err := deploy.Ready(ctx, deploy.Request{Config: cfg, Release: version}, disks); err != nil {
-		return nil, err
-	}
-	return client, addConfig(ctx, client, params, url)
-}
-
-// checkImageName adds what is wrong with the name of an image that lies in
-// IMAGE_DIR, unless something is said about it already.
-func (s *osScript) checkImageName(params *builder.Parameters, problems problem.List) problem.List {
-	id, ok := params.Lookup(spec.ImgID)
-	said := slices.ContainsFunc(problems.Errors(), func(p problem.Problem) bool { return p.Path == spec.ImgID })
-	if !ok || said || !s.name.Takes(spec.ImgID) || id.Reveal() == "" {
-		return problems
-	}
-	if fetch.IsURL(strings.TrimSpace(id.Reveal())) {
-		return problems
-	}
-	if _, err := source.Local(strings.TrimSpace(id.Reveal())); err != nil {
-		problems = append(problems, problem.Problem{
-			Severity: problem.Error, Path: spec.ImgID, Message: err.Error(),
-			Remedy: "set it to the name of a file in IMAGE_DIR, local://NAME or null", Rule: builder.ErrImage,
-		})
-	}
-	return problems
-}
-
 // request is the deployment of call.
 func (s *osScript) request(call *osCall) deploy.Request {
 	cfg := call.config
 	return deploy.Request{
 		Spec: call.spec, Config: cfg, Release: version, Log: s.log, Sink: s.sink, Fetch: call.fetch,
-		Store: &source.Store{Dir: cfg.ImageDir, Arch: cfg.Arch, Never: []string{cfg.HelperDir}},
+		Store: parameters.Images(cfg),
 	}
 }

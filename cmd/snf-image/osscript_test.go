@@ -9,7 +9,6 @@ import (
 
 	"snf-image/internal/host/config"
 	"snf-image/internal/host/ganeti"
-	"snf-image/internal/spec"
 )
 
 // called runs a script with an environment and returns its exit code and what
@@ -125,26 +124,5 @@ func TestReportDirThatIsMissing(t *testing.T) {
 	code, _, errs := calledWith(t, "/nonexistent/reports", env, "create")
 	if code != 2 || !strings.Contains(errs, "[WARNING] REPORT_DIR: making the directory of reports") || !strings.Contains(errs, "on DISK_COUNT: no disk is given") {
 		t.Errorf("create = %d, %q, want the warning and the failure", code, errs)
-	}
-}
-
-// TestByURI takes the path of a disk only when it leads to one.
-func TestByURI(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "disk")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, tc := range []struct{ path, uri, want string }{
-		{file, "rbd:x", file},
-		{filepath.Dir(file), "rbd:x", ""},
-		{"/dev/null", "rbd:x", ""},
-		{file + ".gone", "rbd:x", ""},
-		{file + ".gone", "", file + ".gone"},
-	} {
-		in := []spec.Disk{{Path: tc.path, URI: tc.uri}}
-		if got := byURI(in); got[0].Path != tc.want || in[0].Path != tc.path {
-			t.Errorf("byURI(%q, %q) = %q, want %q", tc.path, tc.uri, got[0].Path, tc.want)
-		}
 	}
 }

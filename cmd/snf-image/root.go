@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"snf-image/internal/host/config"
+	"snf-image/internal/host/problem"
 	"snf-image/internal/report"
 )
 
@@ -100,7 +101,7 @@ func (a *app) config() (*config.Config, error) {
 	for _, w := range problems.Warnings() {
 		a.log.Warn(w.Error())
 	}
-	if err := a.invalid("reading the configuration", problems); err != nil {
+	if err := problem.Refuse(a.log, "reading the configuration", problems); err != nil {
 		return nil, err
 	}
 	if cfg.ImageDebug && !a.debug {

@@ -13,9 +13,13 @@ const module = "snf-image"
 // beyond the basics, which ones. A trailing "/" stands for everything below.
 // A package that is not named here may import the basics only.
 var allowed = map[string][]string{
-	"internal/host/jsondoc":      {"internal/host/problem"},
-	"internal/host/values":       {"internal/host/problem"},
-	"internal/host/builder":      {"internal/host/problem", "internal/host/values", "internal/host/jsondoc", "internal/host/diskuri"},
+	"internal/host/jsondoc": {"internal/host/problem"},
+	"internal/host/values":  {"internal/host/problem"},
+	"internal/host/builder": {"internal/host/problem", "internal/host/values", "internal/host/jsondoc", "internal/host/diskuri"},
+	"internal/host/parameters": {
+		"internal/host/builder", "internal/host/problem", "internal/host/values", "internal/host/diskuri",
+		"internal/host/config", "internal/host/ganeti", "internal/host/fetch", "internal/host/source",
+	},
 	"internal/host/ganeti":       {"internal/host/problem", "internal/host/builder"},
 	"internal/host/config":       {"internal/host/ownership", "internal/host/problem", "internal/host/values"},
 	"internal/host/source":       {"internal/host/foreign"},

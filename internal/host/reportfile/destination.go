@@ -1,4 +1,9 @@
-package report
+// Package reportfile puts the report of a deployment where the administrator wants it: into
+// a file, a terminal or a pipe, or into the directory of the last reports.
+//
+// A file appears complete or not at all, readable by its owner alone. Nothing that is put in
+// its place while the deployment runs leads the report elsewhere.
+package reportfile
 
 import (
 	"crypto/rand"
@@ -8,6 +13,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"snf-image/internal/report"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,10 +31,10 @@ type Destination struct {
 	stream *os.File
 }
 
-// OpenDestination opens the place of the file path, or what is there if that is a
+// Open opens the place of the file path, or what is there if that is a
 // terminal or a pipe. It refuses what a report must not replace, and leaves nothing
 // behind.
-func OpenDestination(path string) (*Destination, error) {
+func Open(path string) (*Destination, error) {
 	if fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0); err == nil {
 		there := os.NewFile(uintptr(fd), path)
 		st, err := there.Stat()
@@ -79,7 +86,7 @@ func (d *Destination) Close() error {
 // Put writes a report as JSON in one step, readable by its owner alone. A file, and
 // whatever else has been put in its place since, is replaced and not followed; a
 // terminal or a pipe is written to.
-func (d *Destination) Put(r *Deployment) error {
+func (d *Destination) Put(r *report.Deployment) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the report: %w", err)

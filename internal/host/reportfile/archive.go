@@ -1,4 +1,4 @@
-package report
+package reportfile
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"snf-image/internal/report"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,7 +18,7 @@ const Kept = 5
 // Archive puts r into the directory dir as MACHINE.json, and keeps those before it as
 // MACHINE.json.1 and so on, the newest first. It makes the directory, and refuses one in
 // which others than its owner could plant a file or a link, or that is not the caller's.
-func Archive(dir, machine string, r *Deployment) error {
+func Archive(dir, machine string, r *report.Deployment) error {
 	name := fileName(machine)
 	if name == "" {
 		return errors.New("archiving the report: the machine has no name")

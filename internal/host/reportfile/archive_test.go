@@ -1,4 +1,4 @@
-package report
+package reportfile
 
 import (
 	"encoding/json"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"snf-image/internal/report"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -15,11 +17,11 @@ func TestArchiveKeepsTheLastFew(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "reports")
 	for n := range Kept + 2 {
-		if err := Archive(dir, "web1", &Deployment{Name: fmt.Sprint(n)}); err != nil {
+		if err := Archive(dir, "web1", &report.Deployment{Name: fmt.Sprint(n)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := Archive(dir, "web1.1", &Deployment{Name: "other"}); err != nil {
+	if err := Archive(dir, "web1.1", &report.Deployment{Name: "other"}); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
@@ -28,7 +30,7 @@ func TestArchiveKeepsTheLastFew(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		var d Deployment
+		var d report.Deployment
 		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil || json.Unmarshal(text, &d) != nil {
 			t.Errorf("%s: %v, %s", e.Name(), err, text)
@@ -58,7 +60,7 @@ func TestArchiveStaysInItsDirectory(t *testing.T) {
 		"../../etc/passwd": "_._.._etc_passwd.json", ".": "_.json", ".hidden": "_hidden.json", "a/b\n\x00c": "a_b__c.json", "ä b": "__b.json",
 		strings.Repeat("x", 1000): strings.Repeat("x", maxName) + ".json",
 	} {
-		if err := Archive(dir, name, &Deployment{}); err != nil {
+		if err := Archive(dir, name, &report.Deployment{}); err != nil {
 			t.Errorf("Archive of %q = %v", name, err)
 		}
 		if _, err := os.Stat(filepath.Join(dir, want)); err != nil {
@@ -69,7 +71,7 @@ func TestArchiveStaysInItsDirectory(t *testing.T) {
 	if entries, _ := os.ReadDir(top); len(entries) != 1 {
 		t.Errorf("outside of the directory: %v", entries)
 	}
-	if err := Archive(dir, "", &Deployment{}); err == nil {
+	if err := Archive(dir, "", &report.Deployment{}); err == nil {
 		t.Error("Archive of no name succeeded")
 	}
 }
@@ -92,7 +94,7 @@ func TestArchiveRefuses(t *testing.T) {
 	for dir, want := range map[string]string{
 		filepath.Join(top, "a/b"): "making the directory", open: "others may write", file: "opening the directory",
 	} {
-		if err := Archive(dir, "web1", &Deployment{}); err == nil || !strings.Contains(err.Error(), want) {
+		if err := Archive(dir, "web1", &report.Deployment{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Archive in %s = %v, want %q", dir, err, want)
 		}
 	}
@@ -115,7 +117,7 @@ func TestArchiveReplacesALink(t *testing.T) {
 	if err := os.Symlink(victim, filepath.Join(dir, "web1.json")); err != nil {
 		t.Fatal(err)
 	}
-	if err := Archive(dir, "web1", &Deployment{}); err != nil {
+	if err := Archive(dir, "web1", &report.Deployment{}); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(victim); err != nil || string(text) != "as it was" {

@@ -1,4 +1,4 @@
-package main
+package parameters
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 // readable returns p without what cannot be read, and a problem for each of these: they
 // are reported together with all other problems. It only asks; a file that cannot be read
 // later is a failure then.
-func (p *parameterFlags) readable() (*parameterFlags, problem.List) {
+func (p *Flags) readable() (*Flags, problem.List) {
 	good := *p
 	var problems problem.List
 	fail := func(flag string, err error) {
@@ -25,26 +25,26 @@ func (p *parameterFlags) readable() (*parameterFlags, problem.List) {
 		flag string
 		path *string
 	}{
-		{"--params", &good.params},
-		{"--password-file", &good.passwordFile},
-		{"--password-hash-file", &good.hashFile},
-		{"--personality", &good.personality},
-		{"--product-key-file", &good.productKeyFile},
-		{"--user-data", &good.userDataFile},
+		{"--params", &good.Params},
+		{"--password-file", &good.PasswordFile},
+		{"--password-hash-file", &good.HashFile},
+		{"--personality", &good.Personality},
+		{"--product-key-file", &good.ProductKeyFile},
+		{"--user-data", &good.UserDataFile},
 	} {
 		if err := mayRead(*f.path); err != nil {
 			fail(f.flag+" "+*f.path, err)
 			*f.path = ""
 		}
 	}
-	good.keysFiles = slices.DeleteFunc(slices.Clone(p.keysFiles), func(path string) bool {
+	good.KeysFiles = slices.DeleteFunc(slices.Clone(p.KeysFiles), func(path string) bool {
 		err := mayRead(path)
 		if err != nil {
 			fail("--authorized-keys "+path, err)
 		}
 		return err != nil
 	})
-	good.files = slices.DeleteFunc(slices.Clone(p.files), func(text string) bool {
+	good.Files = slices.DeleteFunc(slices.Clone(p.Files), func(text string) bool {
 		f, err := values.ParseFileFlag(text)
 		if err != nil {
 			fail("--file", err)
@@ -55,7 +55,7 @@ func (p *parameterFlags) readable() (*parameterFlags, problem.List) {
 		}
 		return err != nil
 	})
-	good.properties = slices.DeleteFunc(slices.Clone(p.properties), func(text string) bool {
+	good.Properties = slices.DeleteFunc(slices.Clone(p.Properties), func(text string) bool {
 		name, _, ok := strings.Cut(text, "=")
 		if bad := !ok || name == ""; bad {
 			fail("--property", fmt.Errorf("%q is not NAME=VALUE", text))

@@ -1,4 +1,4 @@
-package main
+package parameters
 
 import (
 	"cmp"
@@ -15,11 +15,11 @@ import (
 	"snf-image/internal/spec"
 )
 
-// fetcher returns what opens URLs, as the configuration allows.
-func fetcher(cfg *config.Config) (*fetch.Client, error) {
+// NewClient returns what opens URLs, as the configuration allows. It calls itself agent.
+func NewClient(cfg *config.Config, agent string) (*fetch.Client, error) {
 	c, err := fetch.New(fetch.Options{
 		Allow: cfg.AllowURL, HTTPProxy: cfg.HTTPProxy, HTTPSProxy: cfg.HTTPSProxy, NoProxy: strings.Join(cfg.NoProxy, ","),
-		CAFile: cfg.TLSCAFile, Agent: "snf-image/" + version,
+		CAFile: cfg.TLSCAFile, Agent: agent,
 		Limit: cfg.TransferTimeout, Rate: int64(cfg.TransferMinRate) << 10,
 	})
 	if err != nil {
@@ -34,16 +34,15 @@ func configURL(params *builder.Parameters) string {
 	return strings.TrimSpace(url.Reveal())
 }
 
-// addConfig adds to params what url delivers. It asks once: some servers answer
-// once.
-func addConfig(ctx context.Context, client *fetch.Client, params *builder.Parameters, url string) error {
+// addConfig adds to params what url delivers. It asks once: some servers answer once.
+func (r *Reader) addConfig(ctx context.Context, params *builder.Parameters, url string) error {
 	failure := func(err error, remedy string) error {
 		return &report.Failure{Kind: report.Usage, What: "fetching the parameters of config_url", On: fetch.Mask(url), Cause: err, Remedy: remedy}
 	}
-	if err := client.Check(url); err != nil { // what is not a URL cannot be masked like one
+	if err := r.Client.Check(url); err != nil { // what is not a URL cannot be masked like one
 		return &report.Failure{Kind: report.Usage, What: "fetching the parameters", On: spec.ConfigURL, Cause: err, Remedy: urlRemedy(err)}
 	}
-	stream, err := client.Open(ctx, url)
+	stream, err := r.Client.Open(ctx, url)
 	if err != nil {
 		return failure(err, urlRemedy(err))
 	}
@@ -66,18 +65,39 @@ func urlRemedy(err error) string {
 
 // checkURLs adds what can be said about the URLs among the named params without
 // opening them.
-func checkURLs(client *fetch.Client, params *builder.Parameters, problems problem.List, names ...string) problem.List {
+func (r *Reader) checkURLs(params *builder.Parameters, problems problem.List, names ...string) problem.List {
 	for _, name := range names {
 		value, ok := params.Lookup(name)
 		text := strings.TrimSpace(value.Reveal())
 		if !ok || text == "" || name == spec.ImgID && !fetch.IsURL(text) {
 			continue
 		}
-		if err := client.Check(text); err != nil {
+		if err := r.Client.Check(text); err != nil {
 			problems = append(problems, problem.Problem{
 				Severity: problem.Error, Path: name, Message: err.Error(), Remedy: urlRemedy(err), Rule: builder.ErrURL,
 			})
 		}
 	}
 	return problems
+}
+
+// fetched adds to lower what config_url delivers. It is fetched only if everything
+// else is valid, because some servers answer once.
+func (r *Reader) fetched(ctx context.Context, p *Flags, params, lower *builder.Parameters) error {
+	all := new(builder.Parameters)
+	all.Inherit(params)
+	all.Inherit(lower)
+	url := configURL(all)
+	switch {
+	case url == "", p.unread: // what will not be used is not fetched
+		return nil
+	case p.DryRun:
+		r.Log.Warn("config_url is not fetched in a dry run: what it would set is missing here")
+		return nil
+	}
+	_, problems := builder.Build(all, builder.Input{Mode: spec.ModeCheck})
+	if err := problem.Refuse(r.Log, "checking the parameters", problems); err != nil {
+		return err
+	}
+	return r.addConfig(ctx, lower, url)
 }

@@ -1,0 +1,26 @@
+// Package parameters collects the parameters of a deployment from everywhere they may
+// stand, and has the builder make a Spec of them. Their precedence has its home here, the
+// strongest first:
+//
+//   - command line: flags, --params, config_url, configuration;
+//   - Ganeti: config_url, the OSP_ variables, the variant, configuration.
+//
+// It reads the files that flags name, each once, and opens config_url once, and only when
+// nothing else is wrong: some servers answer once. It writes nothing.
+package parameters
+
+import (
+	"io"
+	"log/slog"
+
+	"snf-image/internal/host/config"
+	"snf-image/internal/host/fetch"
+)
+
+// Reader reads parameters on a node.
+type Reader struct {
+	Config *config.Config // nil when it is invalid, which is among the problems of a Call
+	Client *fetch.Client  // opens URLs; nil without a Config
+	Stdin  io.Reader      // for a file called "-"
+	Log    *slog.Logger   // gets every warning, and every error when there are several
+}
