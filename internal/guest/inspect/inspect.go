@@ -18,7 +18,8 @@ const maxSmall = 64 << 10
 
 // System is what is known about the operating system of an image.
 type System struct {
-	// Family is "linux", or empty when the tree is no system of this version.
+	// Family is one of the families, or empty when the tree is not a system of this
+	// version.
 	Family string
 	// Distribution, Version and Pretty are ID, VERSION_ID and PRETTY_NAME of
 	// os-release(5); for older systems what their marker files say.
@@ -38,11 +39,8 @@ type System struct {
 
 // Look examines the image in root.
 func Look(root *rootfs.Root) System {
-	s := System{}
+	s := System{Family: family(root)}
 	s.Distribution, s.Version, s.Pretty = release(root)
-	if s.Distribution != "" || root.IsRegular("/etc/fstab") {
-		s.Family = "linux"
-	}
 	s.Hostname = hostname(root)
 	s.Network = network.Detect(root)
 	users, err := users(root)

@@ -18,10 +18,6 @@ func addSwap(_ context.Context, r *Run) error {
 	if s == nil {
 		return Skip("no SWAP is asked for")
 	}
-	if r.Inspection.OSFamily != "linux" {
-		r.Warn("SWAP is for Linux only")
-		return Skip("the image is not Linux")
-	}
 	device, err := r.swapDevice()
 	if err != nil {
 		return err
@@ -36,6 +32,15 @@ func addSwap(_ context.Context, r *Run) error {
 	return r.Root.Edit("/etc/fstab", func(old []byte) ([]byte, error) {
 		return withSwap(withoutSwap(old, former), r.Plan.SwapUUID), nil
 	})
+}
+
+// noSwap is addSwap on other systems.
+func noSwap(_ context.Context, r *Run) error {
+	if r.Plan.Swap == nil {
+		return Skip("no SWAP is asked for")
+	}
+	r.Warn("SWAP is for Linux only")
+	return Skip("the image is not Linux")
 }
 
 // swapDevice returns the device that becomes swap space.

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
+	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
-	"snf-image/internal/spec"
 )
 
 // Check reports whether the planned tasks can do what is asked of them, as far as
@@ -15,24 +15,12 @@ import (
 // rather than left half changed.
 func Check(r *Run) error {
 	defer func() { r.warnings = nil }() // the tasks give them again
-	for _, c := range []struct {
-		name  string
-		check func(*Run) error
-	}{
-		{spec.AddSwap, checkSwap},
-		{spec.AssignHostname, checkHostname},
-		{spec.ChangeMachineID, checkMachineID},
-		{spec.ChangePassword, checkLogin},
-		{spec.ConfigureNetwork, checkNetwork},
-		{spec.DeleteSSHKeys, checkHostKeys},
-		{spec.EnforcePersonality, checkPersonality},
-		{spec.RunCustomTask, checkCustomTask},
-	} {
-		if !r.willRun(c.name) {
+	for _, s := range steps() {
+		if s.check == nil || r.family() != inspect.Linux || !r.willRun(s.name) {
 			continue
 		}
-		if err := c.check(r); err != nil {
-			return fmt.Errorf("nothing is changed, since %s cannot be done: %w", c.name, err)
+		if err := s.check(r); err != nil {
+			return fmt.Errorf("nothing is changed, since %s cannot be done: %w", s.name, err)
 		}
 	}
 	return nil
@@ -48,9 +36,6 @@ func (r *Run) willRun(name string) bool {
 }
 
 func checkSwap(r *Run) error {
-	if r.Inspection.OSFamily != "linux" {
-		return nil // AddSwap warns
-	}
 	if !r.Root.IsRegular("/etc/fstab") {
 		return outcome.Advise(errors.New("the image has no /etc/fstab"), "add one to the image, or leave out the property SWAP")
 	}

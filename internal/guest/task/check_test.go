@@ -85,7 +85,7 @@ func checkedRun(t *testing.T, files map[string]string) imageRun {
 	r.Plan.InstanceName = "web1"
 	r.Plan.NICs = []spec.NIC{{MAC: "aa:00:00:00:00:01", IP: "10.0.0.2", Subnet: "10.0.0.0/24", DNS: []string{"10.0.0.1"}}}
 	for _, s := range steps() {
-		if s.mounted {
+		if s.mounted() {
 			r.Plan.Tasks = append(r.Plan.Tasks, s.name)
 		}
 	}

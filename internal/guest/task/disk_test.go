@@ -119,9 +119,9 @@ func TestSwapIsForLinux(t *testing.T) {
 	if s := swapOf(r); s != nil {
 		t.Errorf("swapOf = %+v, want none", s)
 	}
-	err := addSwap(t.Context(), r)
+	err := noSwap(t.Context(), r)
 	if _, ok := errors.AsType[*Skipped](err); !ok || len(r.warnings) != 1 {
-		t.Errorf("addSwap = %v with warnings %q, want skipped and one warning", err, r.warnings)
+		t.Errorf("noSwap = %v with warnings %q, want skipped and one warning", err, r.warnings)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/partition"
 	"snf-image/internal/report"
@@ -99,7 +100,7 @@ func fit(r *Run, table *partition.Table) (partition.Change, error) {
 // swapOf returns the swap partition to add, nil for none.
 func swapOf(r *Run) *partition.Swap {
 	s := r.Plan.Swap
-	if s == nil || s.Partition == 0 || r.Inspection.OSFamily != "linux" {
+	if s == nil || s.Partition == 0 || r.family() != inspect.Linux {
 		return nil
 	}
 	return &partition.Swap{Number: s.Partition, MiB: s.MiB, UUID: r.Plan.SwapPartitionUUID}

@@ -125,8 +125,12 @@ func (r *Runner) attempt(ctx context.Context, name string) (err error) {
 		r.Run.Warn("left out because of %s", property)
 		return Skip("left out by %s", property)
 	}
-	if s.mounted && r.Run.Plan.OverwriteTasks {
-		return overwritten(ctx, r.Run, name, s.run)
+	run := s.on(r.Run.family())
+	switch {
+	case run == nil:
+		return Skip("not for %s", r.Run.family())
+	case s.mounted() && r.Run.Plan.OverwriteTasks:
+		return overwritten(ctx, r.Run, name, run)
 	}
-	return s.run(ctx, r.Run)
+	return run(ctx, r.Run)
 }

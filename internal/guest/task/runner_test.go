@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -129,16 +130,38 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-func TestStepsAreUnique(t *testing.T) {
+// TestTableIsSpecs holds the tasks' functions against the list of all tasks, which has
+// the order.
+func TestTableIsSpecs(t *testing.T) {
 	t.Parallel()
-	seen := map[string]bool{}
-	for _, s := range steps() {
-		if seen[s.name] || s.run == nil {
-			t.Errorf("step %s occurs twice or does nothing", s.name)
+	var want, got []string
+	for _, t := range spec.AllTasks() {
+		if t.Missing == "" {
+			want = append(want, t.Name)
 		}
-		seen[s.name] = true
 	}
-	if len(seen) != 12 {
-		t.Errorf("%d steps, want the 12 of this version", len(seen))
+	for _, s := range steps() {
+		got = append(got, s.name)
+		if s.linux == nil || s.mounted() && s.check == nil {
+			t.Errorf("%s does nothing on Linux, or changes files that nothing looks at before", s.name)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("tasks (-spec +table):\n%s", diff)
+	}
+}
+
+// TestFamilies leaves out what is not for the system.
+func TestFamilies(t *testing.T) {
+	t.Parallel()
+	plan := &spec.Plan{Tasks: []string{spec.FilesystemResizeUnmounted, spec.AssignHostname, spec.UmountImage}}
+	for family, want := range map[string]string{inspect.Windows: "not for windows", inspect.OpenBSD: "not for openbsd"} {
+		_, results, err := runPlan(t, plan, &Run{Inspection: &report.Inspection{OSFamily: family}, Target: "/nonexistent"})
+		if err != nil || results[1].Outcome != report.Skipped || results[1].Reason != want {
+			t.Errorf("%s: %v, %+v, want AssignHostname skipped: %s", family, err, results, want)
+		}
+		if results[2].Outcome != report.Done {
+			t.Errorf("%s: %+v, want UmountImage done", family, results[2])
+		}
 	}
 }

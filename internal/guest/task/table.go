@@ -1,0 +1,71 @@
+package task
+
+import (
+	"snf-image/internal/guest/inspect"
+	"snf-image/internal/spec"
+)
+
+// step is one task: what does it on each family of systems. A task without a function
+// for a family is not for that family.
+type step struct {
+	name string
+	// check finds out, before the first write to a living Linux, what the task would
+	// fail with. It is nil where only Prepare can tell.
+	check               func(r *Run) error
+	linux, windows, bsd Func
+}
+
+// steps returns the tasks of this version. Their order, and which of them run while the
+// image is mounted, is that of spec.AllTasks.
+func steps() []step {
+	return []step{
+		{spec.FixPartitionTable, nil, fixPartitionTable, fixPartitionTable, fixPartitionTable},
+		{spec.FilesystemResizeUnmounted, nil, resizeUnmounted, resizeUnmounted, resizeUnmounted},
+		{spec.MountImage, nil, mountImage, nil, nil},
+		{spec.AddSwap, checkSwap, addSwap, noSwap, noSwap},
+		{spec.AssignHostname, checkHostname, assignHostname, nil, nil},
+		{spec.ChangeMachineID, checkMachineID, changeMachineID, nil, nil},
+		{spec.ChangePassword, checkLogin, changePassword, nil, nil},
+		{spec.ConfigureNetwork, checkNetwork, configureNetwork, nil, nil},
+		{spec.DeleteSSHKeys, checkHostKeys, deleteSSHKeys, nil, nil},
+		{spec.EnforcePersonality, checkPersonality, enforcePersonality, nil, nil},
+		{spec.RunCustomTask, checkCustomTask, runCustomTask, runCustomTask, runCustomTask},
+		{spec.UmountImage, nil, umountImage, umountImage, umountImage},
+	}
+}
+
+// find returns the step of that name.
+func find(name string) (step, bool) {
+	for _, s := range steps() {
+		if s.name == name {
+			return s, true
+		}
+	}
+	return step{}, false
+}
+
+// on returns what does the task on a family, nil if it is not for it.
+func (s step) on(family string) Func {
+	switch family {
+	case inspect.Windows, inspect.WindowsLegacy:
+		return s.windows
+	case inspect.FreeBSD, inspect.NetBSD, inspect.OpenBSD:
+		return s.bsd
+	}
+	return s.linux
+}
+
+// mounted reports whether the task runs while the image is mounted: a program of the
+// image may replace it then.
+func (s step) mounted() bool {
+	t, ok := spec.LookupTask(s.name)
+	return ok && t.Mounted
+}
+
+// family returns the family of the system, that of Linux before there was a look at it.
+func (r *Run) family() string {
+	if r.Inspection == nil || r.Inspection.OSFamily == "" {
+		return inspect.Linux
+	}
+	return r.Inspection.OSFamily
+}
