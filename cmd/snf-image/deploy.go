@@ -99,7 +99,8 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 		return nil, err
 	}
 	req := deploy.Request{
-		Spec: s, Config: cfg, Release: version, Log: show.log, Sink: show.sink, Progress: show.progress,
+		Settings: settings(cfg, show.log),
+		Spec:     s, Sink: show.sink, Progress: show.progress,
 		Store: parameters.Store(s, cfg), Fetch: client,
 	}
 	if p.DryRun {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"snf-image/internal/host/deploy"
+	"snf-image/internal/host/doctor"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -26,7 +26,7 @@ helper image, and whether the helper really boots, with KVM or without.`,
 			if err != nil {
 				return err
 			}
-			findings, failure := deploy.Doctor(cmd.Context(), deploy.Request{Config: cfg, Release: version, Log: a.log})
+			findings, failure := doctor.Examine(cmd.Context(), settings(cfg, a.log))
 			if asJSON {
 				return a.printJSON(findings, failure)
 			}

@@ -180,7 +180,7 @@ Leave the shell with "exit".`,
 			}
 			restore := a.rawTerminal()
 			defer restore()
-			return deploy.Shell(cmd.Context(), deploy.Request{Spec: s, Config: cfg, Release: version, Log: a.log},
+			return deploy.Shell(cmd.Context(), settings(cfg, a.log), s,
 				struct {
 					io.Reader
 					io.Writer

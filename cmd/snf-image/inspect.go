@@ -45,7 +45,7 @@ func (a *app) inspect(ctx context.Context, image string) (*report.Inspection, er
 	if err != nil {
 		return nil, err
 	}
-	return deploy.Inspect(ctx, deploy.Request{Config: cfg, Release: version, Log: a.log}, image)
+	return deploy.Inspect(ctx, settings(cfg, a.log), image)
 }
 
 // printInspection writes in for people. Its texts were cleaned by deploy.

@@ -120,7 +120,7 @@ func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	built, err := r.OfCall(ctx, parameters.Call{
 		Call: call, Found: slices.Concat(problems, more),
 		Ready: func(ctx context.Context, disks []spec.Disk) error {
-			return deploy.Ready(ctx, deploy.Request{Config: cfg, Release: version}, disks)
+			return deploy.Ready(ctx, settings(cfg, s.log), disks)
 		},
 	})
 	if err != nil {
@@ -155,7 +155,8 @@ func (s *osScript) unwatch() {
 func (s *osScript) request(call *osCall) deploy.Request {
 	cfg := call.config
 	return deploy.Request{
-		Spec: call.spec, Config: cfg, Release: version, Log: s.log, Sink: s.sink, Fetch: call.fetch,
+		Settings: settings(cfg, s.log),
+		Spec:     call.spec, Sink: s.sink, Fetch: call.fetch,
 		Store: parameters.Images(cfg),
 	}
 }

@@ -29,7 +29,13 @@ var allowed = map[string][]string{
 	"internal/host/helper/build": {"internal/host/deb", "internal/host/helper"},
 	"internal/host/admission":    {"internal/host/ownership"},
 	"internal/host/worker":       {"internal/host/format", "internal/host/target", "internal/host/nbd", "internal/host/foreign"},
-	"internal/host/deploy":       {"internal/host/"},
+	// One helper: everything that booting it and talking to it takes.
+	"internal/host/session": {
+		"internal/host/admission", "internal/host/config", "internal/host/confine",
+		"internal/host/credentials", "internal/host/helper", "internal/host/vm",
+	},
+	"internal/host/doctor": {"internal/host/"}, // examines all that a deployment needs
+	"internal/host/deploy": {"internal/host/"},
 
 	"internal/guest/network": {"internal/guest/netconf", "internal/guest/outcome", "internal/guest/rootfs"},
 	"internal/guest/inspect": {"internal/guest/network", "internal/guest/rootfs"},

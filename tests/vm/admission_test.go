@@ -50,7 +50,7 @@ func TestAdmission(t *testing.T) {
 	other = promise(t, 1<<20)
 	defer other.Close() //nolint:errcheck // ends with the test
 	p = site.Start(t, j.customized("--name", "web1")...)
-	p.Until(time.Minute, "the customisation to wait", func() bool { return strings.Contains(p.Stderr(), "waiting for other deployments") })
+	p.Until(time.Minute, "the customization to wait", func() bool { return strings.Contains(p.Stderr(), "waiting for other deployments") })
 	p.Signal(unix.SIGTERM)
 	p.Wait().Fails(t, 128+int(unix.SIGTERM), `stopped by signal`)
 }

@@ -82,8 +82,8 @@ func TestGanetiMonitor(t *testing.T) {
 		}
 	}
 	want := []string{
-		"copying the image to the disk", "the image is copied", "the helper starts to customise the machine",
-		"the helper has ended", "the machine is customised", "the machine is complete",
+		"copying the image to the disk", "the image is copied", "the helper starts to customize the machine",
+		"the helper has ended", "the machine is customized", "the machine is complete",
 	}
 	if diff := cmp.Diff(want, marks); diff != "" {
 		t.Errorf("the steps (-want +got):\n%s", diff)

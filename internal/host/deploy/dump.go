@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 
+	"snf-image/internal/host/confine"
+	"snf-image/internal/host/session"
 	"snf-image/internal/host/target"
 	"snf-image/internal/host/worker"
 	"snf-image/internal/report"
@@ -25,7 +27,7 @@ type Dump struct {
 // nobody may write to it. tell is called with the length of the dump before the
 // first byte of it.
 func Export(ctx context.Context, d Dump, tell func(bytes int64)) error {
-	disk, err := openDisk(ctx, d.Disk, target.Options{ReadOnly: true})
+	disk, err := openDisk(ctx, d.Disk, target.Options{ReadOnly: true, LockDir: session.ThisNode().Dir})
 	if err != nil {
 		return err
 	}
@@ -46,7 +48,7 @@ func Export(ctx context.Context, d Dump, tell func(bytes int64)) error {
 // Import writes the dump from the stream to the disk. The disk does not boot
 // before all of it is there; what an import that failed leaves never does.
 func Import(ctx context.Context, d Dump) error {
-	disk, err := openDisk(ctx, d.Disk, target.Options{Existing: true, Image: d.Stream, Raw: true})
+	disk, err := openDisk(ctx, d.Disk, target.Options{Existing: true, Image: d.Stream, Raw: true, LockDir: session.ThisNode().Dir})
 	if err != nil {
 		return err
 	}
@@ -82,14 +84,14 @@ func Import(ctx context.Context, d Dump) error {
 
 // work lets a worker do the job.
 func (d Dump) work(ctx context.Context, job worker.Job) (worker.Result, error) {
-	ids, err := identify("")
+	ids, err := confine.Identify("")
 	if err != nil {
 		return worker.Result{}, err
 	}
-	if ids.warning != "" {
-		d.Log.Warn(ids.warning)
+	if ids.Warning != "" {
+		d.Log.Warn(ids.Warning)
 	}
-	if c := ids.worker; c != nil {
+	if c := ids.Worker; c != nil {
 		job.UID, job.GID = c.Uid, c.Gid
 	}
 	w, err := worker.Start(ctx, job)

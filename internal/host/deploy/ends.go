@@ -11,20 +11,19 @@ import (
 // them to the disk. They are anonymous memory, so a killed run leaves nothing.
 type ends struct{ head, tail *os.File }
 
-func newEnds() (*ends, error) {
+func newEnds() (ends, error) {
 	head, err := target.NewEnd("head")
 	if err != nil {
-		return nil, err
+		return ends{}, err
 	}
 	tail, err := target.NewEnd("tail")
 	if err != nil {
 		_ = head.Close()
-		return nil, err
+		return ends{}, err
 	}
-	return &ends{head, tail}, nil
+	return ends{head, tail}, nil
 }
 
-func (e *ends) close() {
-	_ = e.head.Close()
-	_ = e.tail.Close()
-}
+// close releases the ends. Those that were not made are nil, which only returns an
+// error.
+func (e ends) close() { _, _ = e.head.Close(), e.tail.Close() }

@@ -3,10 +3,10 @@ package deploy
 import (
 	"context"
 	"errors"
-	"fmt"
 
-	"snf-image/internal/channel"
+	"snf-image/internal/host/confine"
 	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/session"
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/vm"
 	"snf-image/internal/report"
@@ -15,63 +15,77 @@ import (
 
 // Inspect lets the helper look at the image or disk at path. Nothing is
 // written: the helper gets a descriptor that is open for reading only.
-func Inspect(ctx context.Context, req Request, path string) (*report.Inspection, error) {
+func Inspect(ctx context.Context, set session.Settings, path string) (*report.Inspection, error) {
 	if fetch.IsURL(path) {
 		return nil, &report.Failure{
 			Kind: report.Usage, What: "inspecting", On: fetch.Mask(path),
 			Cause: errors.New("an image has to be here to be inspected"), Remedy: "download it and name the file",
 		}
 	}
-	req.Spec = &spec.Spec{Mode: spec.ModeInspect, Image: path, Disks: []spec.Disk{{Path: path, ReadOnly: true}}}
-	r := &run{Request: req, record: newRecord(req)}
-	defer r.close()
-	var err error
-	if r.ids, err = identify(r.Config.HelperUser); err != nil {
-		return nil, err
-	}
-	r.plan = r.Spec.Plan(r.planOptions())
-	if err := r.openHelper(); err != nil {
-		return nil, err
-	}
-	if r.image, err = source.Open(path); err != nil {
-		return nil, err
-	}
-	if err := r.admit(ctx); err != nil {
-		return nil, err
-	}
-	h, err := r.bootWith(ctx, []vm.Disk{{File: r.image.File, Serial: r.plan.Disks[0].Serial, ReadOnly: true}})
+	ids, err := confine.Identify(set.Config.HelperUser)
 	if err != nil {
 		return nil, err
 	}
-	defer h.machine.Stop(killGrace)
-	return r.look(ctx, h)
+	s, err := session.Open(set.Quiet(ids.Helper))
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	image, err := source.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = image.Close() }()
+	if err := s.Admit(ctx); err != nil {
+		return nil, err
+	}
+	plan := session.NewPlan(&spec.Spec{Mode: spec.ModeInspect, Image: path, Disks: []spec.Disk{{Path: path, ReadOnly: true}}}, set.Config)
+	h, err := s.Start(ctx, session.Work{
+		Plan: plan, Disks: []vm.Disk{{File: image.File, Serial: plan.Disks[0].Serial, ReadOnly: true}},
+		On: path, Limit: set.Config.HelperSoftTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer h.Stop()
+	in, err := look(ctx, h, path)
+	if err != nil {
+		return nil, h.Explain(err)
+	}
+	return in, nil
 }
 
-// look has the helper inspect and end.
-func (r *run) look(parent context.Context, h *helperRun) (*report.Inspection, error) {
-	ctx, cancel := r.softTimeout(parent)
+// look has the helper inspect the image at path.
+func look(ctx context.Context, h *session.Helper, path string) (*report.Inspection, error) {
+	ctx, cancel := h.Bound(ctx)
 	defer cancel()
-	if err := h.talk.send(ctx, channel.DiskReady, nil); err != nil {
-		return nil, r.helperError(err, h)
-	}
-	in, result, err := h.talk.inspected(ctx)
-	if err == nil && result == nil {
-		result, err = h.talk.result(ctx, func(report.Event) {})
+	var found onlooker
+	result, err := h.Converse(ctx, &found)
+	if err == nil {
+		err = h.Own(result)
 	}
 	if err != nil {
-		return nil, r.helperError(err, h)
-	}
-	if result.Nonce != r.plan.Nonce {
-		return nil, r.helperError(&protocolError{errors.New("the helper's result has another run's nonce")}, h)
+		return nil, err
 	}
 	if result.Error != "" {
 		return nil, &report.Failure{
-			Kind: report.Image, What: "inspecting", On: r.Spec.Image,
+			Kind: report.Image, What: "inspecting", On: path,
 			Cause: errors.New(report.Clean(result.Error)), Remedy: report.Clean(result.Remedy),
 		}
 	}
-	if in == nil {
-		return nil, r.helperError(&protocolError{fmt.Errorf("the helper sent %q where %q was due", channel.Result, channel.Inspected)}, h)
-	}
-	return boundInspection(in), nil
+	return found.Inspection, nil
 }
+
+// onlooker listens to a helper that changes nothing.
+type onlooker struct{ *report.Inspection }
+
+var _ session.Listener = (*onlooker)(nil)
+
+// Inspected keeps what the helper found.
+func (o *onlooker) Inspected(in *report.Inspection) (*spec.Credentials, error) {
+	o.Inspection = in
+	return nil, nil
+}
+
+// Event ignores an event.
+func (o *onlooker) Event(report.Event) {}

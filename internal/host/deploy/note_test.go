@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"snf-image/internal/host/config"
-	"snf-image/internal/host/target"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -80,7 +79,7 @@ func TestSoftLimit(t *testing.T) {
 		{spec.ModeDeploy, 120, "2m0s"},
 		{spec.ModeCustomize, 120, "12m40s"}, // and twice 5 minutes and 20 seconds
 	} {
-		r := &run{plan: spec.Plan{Mode: tc.mode}, disks: []*target.Disk{{Size: 10 << 30}}}
+		r := &helped{run: &run{plan: spec.Plan{Mode: tc.mode}, disks: disks{{Size: 10 << 30}}}}
 		r.Config = &config.Config{HelperSoftTimeout: time.Duration(tc.seconds) * time.Second}
 		if got := r.softLimit().String(); got != tc.want {
 			t.Errorf("softLimit() of %s with %d s = %s, want %s", tc.mode, tc.seconds, got, tc.want)

@@ -25,9 +25,9 @@ func (r *run) debug(e report.Event) {
 	}
 }
 
-// lament tells the owner of the instance that it failed, and why as far as that
-// is theirs to know: the image and what happened inside it, not this node.
-func (r *run) lament(err error) report.Message {
+// ownerMessage returns what the owner of the instance may learn about err: what
+// concerns the image and what happened inside it, not this node.
+func (r *run) ownerMessage(err error) report.Message {
 	f, ok := errors.AsType[*report.Failure](err)
 	if ok && f.Kind == report.Task {
 		return report.HelperError(r.failedTask(), f.Cause.Error())
@@ -38,7 +38,7 @@ func (r *run) lament(err error) report.Message {
 	case report.Busy:
 		return report.Error("the disk is in use")
 	case report.Timeout:
-		return report.Error("the customisation took too long")
+		return report.Error("the customization took too long")
 	}
 	return report.Error("the deployment failed")
 }
@@ -64,9 +64,7 @@ type copyMessages struct {
 }
 
 func (c *copyMessages) add(position, total int64) {
-	if c.progress != nil {
-		c.progress(position, total)
-	}
+	c.progress(position, total)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.position, c.total = position, total

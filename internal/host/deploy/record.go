@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
 	"snf-image/internal/host/credentials"
 	"snf-image/internal/host/helper"
+	"snf-image/internal/host/session"
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/target"
 	"snf-image/internal/report"
@@ -60,7 +60,7 @@ func (rec *record) openedDisk(d *target.Disk) {
 	rec.Disk = report.DiskWritten{Path: d.Path, Size: d.Size}
 }
 
-func (rec *record) copied(c *copied) {
+func (rec *record) copied(c copied) {
 	rec.Timings = append(rec.Timings, report.Timing{Step: "copy", Seconds: c.took.Seconds()})
 	rec.confined("worker", c.layers)
 	rec.Image.Digest = "blake3-blocks:" + c.result.Digest
@@ -69,14 +69,13 @@ func (rec *record) copied(c *copied) {
 }
 
 // started records a helper that said hello.
-func (rec *record) started(h *helperRun) {
-	rec.Helper.Accelerator, rec.Helper.Reason = string(h.accelerator), h.choice.Why
-	rec.confined("helper", h.machine.Layers())
-	rec.used("boot", h.machine.CPU())
+func (rec *record) started(h *session.Helper) {
+	rec.Helper.Accelerator, rec.Helper.Reason = string(h.Accelerator), h.Choice.Why
+	rec.confined("helper", h.Layers())
+	rec.used("boot", h.CPU())
 }
 
-func (rec *record) openedHelper(img *helper.Image) {
-	m := img.Manifest
+func (rec *record) openedHelper(m *helper.Manifest) {
 	rec.Helper = &report.HelperUsed{Version: m.Release, Digests: map[string]string{
 		"vmlinux": "sha256:" + m.Vmlinux.Digest, "initramfs": "sha256:" + m.Initramfs.Digest, "contents": "sha256:" + m.Contents,
 	}}
@@ -141,20 +140,12 @@ func hostNames(s *spec.Spec) []string {
 	return names
 }
 
-// boundInspection is what the agent found, fit for logs and decisions.
-func boundInspection(in *report.Inspection) *report.Inspection {
-	out := report.BoundInspection(*in)
-	known := credentials.HostKeyTypes()
-	out.HostKeyTypes = slices.DeleteFunc(known, func(t string) bool { return !slices.Contains(in.HostKeyTypes, t) })
-	return &out
-}
-
 // taskFailure turns a result with an error into the failure the administrator
 // sees. What ends before the first task is the image's fault, if there is one.
 func (r *run) taskFailure(result *report.Result) error {
 	bounded := report.BoundResult(*result)
 	f := &report.Failure{
-		Kind: report.Task, What: "customising the machine", On: r.object(),
+		Kind: report.Task, What: "customizing the machine", On: r.object(),
 		Cause: errors.New(bounded.Error), Remedy: bounded.Remedy,
 	}
 	for _, t := range bounded.Tasks {
@@ -164,8 +155,8 @@ func (r *run) taskFailure(result *report.Result) error {
 			return r.outOfTime(result, f)
 		}
 	}
-	if r.image != nil && r.record.System == nil {
-		f.Kind, f.What, f.On = report.Image, "inspecting the image", r.image.Path
+	if !r.living() && r.record.System == nil {
+		f.Kind, f.What, f.On = report.Image, "inspecting the image", r.record.Image.ID
 	}
 	return r.outOfTime(result, f)
 }
@@ -173,11 +164,8 @@ func (r *run) taskFailure(result *report.Result) error {
 // outOfTime makes f the failure of a time limit if that is why the helper stopped.
 func (r *run) outOfTime(result *report.Result, f *report.Failure) *report.Failure {
 	if result.TimedOut {
-		f.Kind, f.Remedy = report.Timeout, raiseTimeout
+		f.Kind, f.Remedy = report.Timeout, session.RaiseTimeout
 		f.Cause = fmt.Errorf("%w (HELPER_SOFT_TIMEOUT is %s)", f.Cause, r.Config.HelperSoftTimeout)
 	}
 	return f
 }
-
-// raiseTimeout is the remedy of a customisation that took too long.
-const raiseTimeout = "raise HELPER_SOFT_TIMEOUT, or see what the last task was waiting for"

@@ -2,12 +2,8 @@ package deploy
 
 import (
 	"errors"
-	"log/slog"
-	"os"
 	"testing"
 
-	"snf-image/internal/host/config"
-	"snf-image/internal/host/source"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -20,11 +16,11 @@ func TestLastWords(t *testing.T) {
 		Error: "ChangePassword: no user bob", Remedy: "see USERS",
 		Tasks: []report.TaskResult{{Name: "ChangePassword", Outcome: report.Failed}},
 	}
-	for _, image := range []*source.Image{nil, {}} {
-		r := &run{Request: Request{Spec: &spec.Spec{Disks: []spec.Disk{{Path: "web1.raw"}}}}, image: image}
+	for _, mode := range []spec.Mode{spec.ModeCustomize, spec.ModeDeploy} {
+		r := &run{Request: Request{Spec: &spec.Spec{Disks: []spec.Disk{{Path: "web1.raw"}}}}, plan: spec.Plan{Mode: mode}}
 		signal := "deploying, on web1.raw: stopped by signal; deploy again"
-		if image == nil {
-			signal = "customising the machine, on web1.raw: stopped by signal; run it again"
+		if mode == spec.ModeCustomize {
+			signal = "customizing the machine, on web1.raw: stopped by signal; run it again"
 		}
 		for _, tc := range []struct {
 			err  error
@@ -45,21 +41,14 @@ func TestLastWords(t *testing.T) {
 	}
 }
 
-// TestDoctorBootsNothingWithoutAnIdentity: a helper without a user of its own
-// would run as root.
-func TestDoctorBootsNothingWithoutAnIdentity(t *testing.T) {
+func TestShown(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("not root: HELPER_USER is without effect")
+	s := &spec.Spec{Mode: spec.ModeShell}
+	if got := shown(s); got != "" {
+		t.Errorf("shown() without disks = %q, want nothing", got)
 	}
-	cfg := &config.Config{HelperUser: "nobody-of-that-name", HelperDir: t.TempDir(), QEMU: "false", HelperMemory: 1}
-	findings, err := Doctor(t.Context(), Request{Config: cfg, Log: slog.New(slog.DiscardHandler)})
-	if report.KindOf(err) != report.Usage {
-		t.Errorf("Doctor() = %v, want a failure about HELPER_USER", err)
-	}
-	for _, f := range findings {
-		if f.Subject == "helper image" || f.Subject == "helper" {
-			t.Errorf("Doctor() looked at the %s: %s", f.Subject, f.Text)
-		}
+	s.Disks = []spec.Disk{{Path: "web1.raw"}, {Path: "data.raw"}}
+	if got := shown(s); got != "web1.raw" {
+		t.Errorf("shown() = %q, want web1.raw", got)
 	}
 }

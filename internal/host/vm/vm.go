@@ -184,8 +184,16 @@ func (m *Machine) wait(drained <-chan struct{}) {
 			m.exit.Reason = err.Error()
 		}
 	}
-	_ = m.Channel.Close()
+	m.endChannel()
 	close(m.done)
+}
+
+// endChannel lets who talks to the helper learn that it has ended, should a descriptor
+// have leaked, once what it said before is read: the end of QEMU may overtake us.
+func (m *Machine) endChannel() {
+	if c, ok := m.Channel.(*net.UnixConn); ok {
+		_, _ = c.CloseRead(), c.CloseWrite()
+	}
 }
 
 // Wait returns when QEMU has ended, or with the context's cause when ctx ends
@@ -207,8 +215,9 @@ func (m *Machine) Done() <-chan struct{} { return m.done }
 func (m *Machine) Console() string { return m.console.Tail() }
 
 // Stop ends QEMU: SIGTERM, and SIGKILL after grace when it is still there. It
-// returns when QEMU is gone.
+// returns when QEMU is gone, and closes the channel.
 func (m *Machine) Stop(grace time.Duration) Exit {
+	defer func() { _ = m.Channel.Close() }()
 	_ = m.cmd.Process.Signal(syscall.SIGTERM)
 	timer := time.NewTimer(grace)
 	defer timer.Stop()

@@ -1,4 +1,4 @@
-package deploy
+package session
 
 import (
 	"context"
@@ -223,29 +223,26 @@ func TestHelperThatStaysBreaksTheProtocol(t *testing.T) {
 	})
 }
 
-func TestSuccessBeforeTheInspectionIsNone(t *testing.T) {
+func TestSuccessBeforeTheInspection(t *testing.T) {
 	t.Parallel()
-	for text, ok := range map[string]bool{"": false, "no partition table": true} {
+	for _, tc := range []struct {
+		mode spec.Mode
+		text string
+		ok   bool
+	}{
+		{spec.ModeDeploy, "", false},
+		{spec.ModeInspect, "", false},
+		{spec.ModeDeploy, "no partition table", true},
+		{spec.ModeShell, "", true},
+	} {
 		c := agent(t, func(w net.Conn) {
 			_, _ = channel.NewAgentReader(w).Read()
-			say(w, channel.Result, report.Result{Nonce: nonce, Error: text})
+			say(w, channel.Result, report.Result{Nonce: nonce, Error: tc.text})
 		})
-		r := &run{record: newRecord(Request{Spec: &spec.Spec{}})}
-		_, err := r.converse(t.Context(), &helperRun{talk: c}, nil)
-		if _, broken := errors.AsType[*protocolError](err); broken == ok {
-			t.Errorf("converse() with a result of error %q = %v, want it accepted %v", text, err, ok)
+		h := &Helper{running: running{talk: c}, work: Work{Plan: spec.Plan{Mode: tc.mode}}}
+		_, err := h.Converse(t.Context(), nil)
+		if _, broken := errors.AsType[*protocolError](err); broken == tc.ok {
+			t.Errorf("%s: Converse() with a result of error %q = %v, want it accepted %v", tc.mode, tc.text, err, tc.ok)
 		}
-	}
-}
-
-func TestObject(t *testing.T) {
-	t.Parallel()
-	r := &run{Request: Request{Spec: &spec.Spec{Mode: spec.ModeShell}}}
-	if got := r.object(); got != "" {
-		t.Errorf("object() without disks = %q, want nothing", got)
-	}
-	r.Spec.Disks = []spec.Disk{{Path: "web1.raw"}, {Path: "data.raw"}}
-	if got := r.object(); got != "web1.raw" {
-		t.Errorf("object() = %q, want web1.raw", got)
 	}
 }

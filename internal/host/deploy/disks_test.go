@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"snf-image/internal/host/config"
+	"snf-image/internal/host/session"
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/target"
 	"snf-image/internal/report"
@@ -23,15 +25,9 @@ func TestImageAsAnotherDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = img.File.Close() })
-		r := &run{
-			Request: Request{Spec: &spec.Spec{Disks: []spec.Disk{{Path: diskFile(t, name)}, {Path: image}}}},
-			image:   img, plan: spec.Plan{Mode: spec.ModeDeploy, Swap: swap},
-		}
-		r.record = newRecord(r.Request)
-		err = r.openDisks(t.Context(), target.Options{})
-		for _, d := range r.disks {
-			_ = d.Close()
-		}
+		s := &spec.Spec{Mode: spec.ModeDeploy, Swap: swap, Disks: []spec.Disk{{Path: diskFile(t, name)}, {Path: image}}}
+		disks, err := openDisks(t.Context(), session.Settings{}, s, session.NewPlan(s, new(config.Config)), target.Options{Image: img.File, ImageSize: img.Size})
+		disks.close()
 		switch {
 		case swap == nil && err != nil:
 			t.Errorf("the image as a disk to read: %v", err)

@@ -1,4 +1,4 @@
-package deploy
+package confine
 
 import (
 	"math"
@@ -61,17 +61,17 @@ func TestKnown(t *testing.T) {
 
 func TestIdentifyIsOfThisRun(t *testing.T) {
 	t.Parallel()
-	ids, err := identify("")
+	ids, err := Identify("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if os.Geteuid() != 0 {
-		if ids.worker != nil || ids.helper != nil || ids.warning == "" {
-			t.Errorf("identify() = %+v, want the caller's identity and a warning", ids)
+		if ids.Worker != nil || ids.Helper != nil || ids.Warning == "" {
+			t.Errorf("Identify() = %+v, want the caller's identity and a warning", ids)
 		}
 		return
 	}
-	if w, h := ids.worker.Uid, ids.helper.Uid; w < firstUID || w%2 != uint32(firstUID+2*os.Getpid())%2 || h != w+1 || ids.worker.Gid != w {
-		t.Errorf("identify() = %+v and %+v", ids.worker, ids.helper)
+	if w, h := ids.Worker.Uid, ids.Helper.Uid; w < firstUID || w%2 != uint32(firstUID+2*os.Getpid())%2 || h != w+1 || ids.Worker.Gid != w {
+		t.Errorf("Identify() = %+v and %+v", ids.Worker, ids.Helper)
 	}
 }

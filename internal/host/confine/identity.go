@@ -1,4 +1,4 @@
-package deploy
+package confine
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"snf-image/internal/command"
-	"snf-image/internal/host/vm"
 	"snf-image/internal/report"
 )
 
@@ -25,34 +24,33 @@ const (
 	maxRanges = 4
 )
 
-// identities are who the children of one run are.
-type identities struct {
-	worker, helper *syscall.Credential // nil: the caller's identity
-	warning        string
+// Identities are those of the children of one run.
+type Identities struct {
+	Worker, Helper *syscall.Credential // nil: the caller's identity
+	// Warning tells why a child is not as separated as it could be; empty if it is.
+	Warning string
 }
 
-// identify chooses them. Uids made from our process id are this run's alone as
-// long as we live, and no account and no file on the node belongs to them.
-func identify(helperUser string) (identities, error) {
+// Identify chooses the identities of a run. Uids made from our process id are this
+// run's alone as long as we live, and no account and no file on the node belongs to
+// them. An empty helperUser, and "nobody", give the helper a uid of its own.
+func Identify(helperUser string) (Identities, error) {
 	if os.Geteuid() != 0 {
-		return identities{warning: "not root: image worker and helper run as the calling user and are not separated from its files"}, nil
+		return Identities{Warning: "not root: image worker and helper run as the calling user and are not separated from its files"}, nil
 	}
 	first, err := freeIDs(2*os.Getpid(), known)
 	if err != nil {
-		return identities{}, err
+		return Identities{}, err
 	}
 	own := func(n uint32) *syscall.Credential { return &syscall.Credential{Uid: first + n, Gid: first + n} }
-	ids := identities{worker: own(0), helper: own(1)}
+	ids := Identities{Worker: own(0), Helper: own(1)}
 	if helperUser != "" && helperUser != "nobody" {
 		c, err := lookUp(helperUser)
 		if err != nil {
 			return ids, err
 		}
-		ids.helper = c
-		ids.warning = fmt.Sprintf("HELPER_USER=%s: all helpers share this account and are not separated from each other", helperUser)
-	}
-	if gid, ok := vm.KVMGroup(); ok {
-		ids.helper.Groups = []uint32{gid}
+		ids.Helper = c
+		ids.Warning = fmt.Sprintf("HELPER_USER=%s: all helpers share this account and are not separated from each other", helperUser)
 	}
 	return ids, nil
 }

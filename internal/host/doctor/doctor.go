@@ -1,4 +1,5 @@
-package deploy
+// Package doctor examines whether this node is fit to deploy.
+package doctor
 
 import (
 	"context"
@@ -10,13 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/command"
+	"snf-image/internal/host/confine"
 	"snf-image/internal/host/helper"
 	"snf-image/internal/host/nbd"
+	"snf-image/internal/host/session"
+	"snf-image/internal/host/vm"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
 
-// Grade says how a node stands in one respect.
+// Grade is how fit a node is in one respect.
 type Grade string
 
 // The grades.
@@ -26,7 +30,7 @@ const (
 	Unfit   Grade = "unfit"   // deployments fail
 )
 
-// Finding is what Doctor found in one respect.
+// Finding is what Examine found in one respect.
 type Finding struct {
 	Subject string `json:"subject"`
 	Grade   Grade  `json:"grade"`
@@ -34,15 +38,14 @@ type Finding struct {
 	err     error
 }
 
-// Doctor looks whether this node is fit to deploy, up to booting the helper. It
+// Examine examines whether this node is fit to deploy, up to booting the helper. It
 // returns the first failure besides all findings.
-func Doctor(ctx context.Context, req Request) ([]Finding, error) {
-	req.Spec = &spec.Spec{Mode: spec.ModeInspect}
-	r := &run{Request: req, record: newRecord(req)}
-	defer r.close()
-	findings := []Finding{r.privilege(), r.program(), remoteDisks(), memory(r.Config.HelperMemory), space(r.Config.HelperDir)}
-	if findings[0].Grade != Unfit { // else the helper would run as we do
-		findings = append(findings, r.helperBoots(ctx)...)
+func Examine(ctx context.Context, set session.Settings) ([]Finding, error) {
+	c := set.Config
+	ids, standing := privilege(c.HelperUser)
+	findings := []Finding{standing, program(c.QEMU), remoteDisks(), memory(set.Node, c.HelperMemory), space(c.HelperDir)}
+	if standing.Grade != Unfit { // else the helper would run as we do
+		findings = append(findings, helperBoots(ctx, set.Quiet(ids.Helper))...)
 	}
 	for _, f := range findings {
 		if f.Grade == Unfit {
@@ -60,24 +63,21 @@ func unfit(subject string, err error) Finding {
 	return Finding{Subject: subject, Grade: Unfit, Text: err.Error(), err: err}
 }
 
-func (r *run) privilege() Finding {
-	ids, err := identify(r.Config.HelperUser)
+func privilege(helperUser string) (confine.Identities, Finding) {
+	ids, err := confine.Identify(helperUser)
 	if err != nil {
-		return unfit("privilege", err)
+		return ids, unfit("privilege", err)
 	}
-	if r.ids = ids; ids.warning != "" {
-		return Finding{Subject: "privilege", Grade: Lacking, Text: ids.warning}
+	if ids.Warning != "" {
+		return ids, Finding{Subject: "privilege", Grade: Lacking, Text: ids.Warning}
 	}
-	return Finding{Subject: "privilege", Grade: Good, Text: "root: worker and helper get uids of their own"}
+	return ids, Finding{Subject: "privilege", Grade: Good, Text: "root: worker and helper get uids of their own"}
 }
 
-func (r *run) program() Finding {
-	path, err := command.Find(r.Config.QEMU)
+func program(name string) Finding {
+	path, err := session.FindQEMU(name)
 	if err != nil {
-		return unfit("QEMU", &report.Failure{
-			Kind: report.Node, What: "looking for QEMU", On: r.Config.QEMU, Cause: err,
-			Remedy: "install qemu-system-x86, or name the program with KVM in the configuration file",
-		})
+		return unfit("QEMU", err)
 	}
 	out, err := command.Run(context.Background(), command.Cmd{Args: []string{path, "--version"}})
 	if err != nil {
@@ -87,7 +87,8 @@ func (r *run) program() Finding {
 	return Finding{Subject: "QEMU", Grade: Good, Text: path + ", " + report.Clean(first)}
 }
 
-// remoteDisks looks for what disks take that only a URI names; most nodes have none.
+// remoteDisks looks for the program that disks need which only a URI names. Most nodes
+// have no such disks.
 func remoteDisks() Finding {
 	path, err := command.Find(nbd.Tool)
 	if err != nil {
@@ -97,12 +98,12 @@ func remoteDisks() Finding {
 }
 
 // memory compares what is available with what a helper takes.
-func memory(helperMiB int) Finding {
-	m, err := thisNode().Memory()
+func memory(n session.Node, helperMiB int) Finding {
+	m, err := n.Memory()
 	if err != nil {
 		return unfit("memory", err)
 	}
-	need := helperMiB + reserve
+	need := helperMiB + session.Reserve
 	text := fmt.Sprintf("%d MiB available, a deployment takes %d", m.Available, need)
 	if m.Available < need {
 		return unfit("memory", &report.Failure{
@@ -133,36 +134,37 @@ func space(dir string) Finding {
 
 // helperBoots verifies the helper image and boots it until it says hello, which
 // is the only proof that KVM runs an ordinary kernel.
-func (r *run) helperBoots(ctx context.Context) []Finding {
-	r.plan = r.Spec.Plan(r.planOptions())
-	if err := r.openHelper(); err != nil {
+func helperBoots(ctx context.Context, o session.Options) []Finding {
+	s, err := session.Open(o)
+	if err != nil {
 		return []Finding{unfit("helper image", err)}
 	}
-	m := r.helper.Manifest
+	defer s.Close()
+	m := s.Manifest()
 	findings := []Finding{{
 		Subject: "helper image", Grade: Good,
 		Text: fmt.Sprintf("release %s, %s, kernel %s, %s of %s, intact", m.Release, m.Flavour, m.Kernel, m.Suite, m.Newest),
 	}}
-	for _, w := range append(r.helper.Warnings, withRemedy(m.Concerns(time.Now()), r.Config.HelperPkg)...) {
+	for _, w := range append(s.Warnings(), withRemedy(m.Concerns(time.Now()), o.Config.HelperPkg)...) {
 		findings = append(findings, Finding{Subject: "helper image", Grade: Lacking, Text: w})
 	}
-	if err := r.verdicts().Forget(); err != nil {
+	if err := s.Forget(); err != nil {
 		findings = append(findings, Finding{Subject: "helper", Grade: Lacking, Text: err.Error()})
 	}
-	h, err := r.bootWith(ctx, nil)
+	h, err := s.Start(ctx, session.Work{Plan: session.NewPlan(&spec.Spec{Mode: spec.ModeInspect}, o.Config)})
 	if err != nil {
 		return append(findings, unfit("helper", err))
 	}
-	h.machine.Stop(killGrace)
-	return append(findings, accelerated(h))
+	defer h.Stop()
+	return append(findings, accelerated(h.Accelerator, h.Choice))
 }
 
-// accelerated says what the helper ran on and, where that was not KVM, what to do.
-func accelerated(h *helperRun) Finding {
-	f := Finding{Subject: "helper", Grade: Good, Text: fmt.Sprintf("boots with %s: %s", h.accelerator, h.choice.Why)}
-	if h.choice.Remedy != "" {
+// accelerated tells what the helper ran on and, where that was not KVM, what to do.
+func accelerated(a vm.Accelerator, choice vm.Choice) Finding {
+	f := Finding{Subject: "helper", Grade: Good, Text: fmt.Sprintf("boots with %s: %s", a, choice.Why)}
+	if choice.Remedy != "" {
 		f.Grade = Lacking
-		f.Text += "; deployments take some seconds more. For KVM: " + h.choice.Remedy
+		f.Text += "; deployments take some seconds more. For KVM: " + choice.Remedy
 	}
 	return f
 }

@@ -1,4 +1,4 @@
-package deploy
+package session
 
 import (
 	"context"
@@ -24,7 +24,7 @@ type conversation struct {
 	digest string // of the helper image's contents
 }
 
-// protocolError says that the agent broke the protocol.
+// protocolError is a breach of the protocol by the agent.
 type protocolError struct{ err error }
 
 func (e *protocolError) Error() string { return e.err.Error() }
@@ -165,11 +165,14 @@ func (c *conversation) end(ctx context.Context) error {
 	return err
 }
 
+// errNonce means that a result is not this run's.
+var errNonce = &protocolError{errors.New("the helper's result has another run's nonce")}
+
 // earned checks that r is success: this run's nonce and every planned task
 // accounted for exactly once, in order, none failed.
 func earned(r *report.Result, plan *spec.Plan) error {
 	if r.Nonce != plan.Nonce {
-		return &protocolError{errors.New("the helper's result has another run's nonce")}
+		return errNonce
 	}
 	if len(r.Tasks) != len(plan.Tasks) {
 		return &protocolError{fmt.Errorf("the helper accounts for %d tasks, %d were planned", len(r.Tasks), len(plan.Tasks))}

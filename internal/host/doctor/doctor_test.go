@@ -1,0 +1,49 @@
+package doctor
+
+import (
+	"log/slog"
+	"os"
+	"testing"
+
+	"snf-image/internal/host/config"
+	"snf-image/internal/host/session"
+	"snf-image/internal/host/vm"
+	"snf-image/internal/report"
+)
+
+// TestExamineBootsNothingWithoutAnIdentity: a helper without a user of its own
+// would run as root.
+func TestExamineBootsNothingWithoutAnIdentity(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("not root: HELPER_USER is without effect")
+	}
+	cfg := &config.Config{HelperUser: "nobody-of-that-name", HelperDir: t.TempDir(), QEMU: "false", HelperMemory: 1}
+	findings, err := Examine(t.Context(), session.Settings{Config: cfg, Log: slog.New(slog.DiscardHandler)})
+	if report.KindOf(err) != report.Usage {
+		t.Errorf("Examine() = %v, want a failure about HELPER_USER", err)
+	}
+	for _, f := range findings {
+		if f.Subject == "helper image" || f.Subject == "helper" {
+			t.Errorf("Examine() looked at the %s: %s", f.Subject, f.Text)
+		}
+	}
+}
+
+func TestAccelerated(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		on     vm.Accelerator
+		choice vm.Choice
+		want   Finding
+	}{
+		{vm.KVM, vm.Choice{Why: "/dev/kvm answers"}, Finding{Subject: "helper", Grade: Good, Text: "boots with kvm: /dev/kvm answers"}},
+		{vm.TCG, vm.Choice{Why: "no KVM", Remedy: "load it"}, Finding{
+			Subject: "helper", Grade: Lacking, Text: "boots with tcg: no KVM; deployments take some seconds more. For KVM: load it",
+		}},
+	} {
+		if got := accelerated(tc.on, tc.choice); got != tc.want {
+			t.Errorf("accelerated() = %+v, want %+v", got, tc.want)
+		}
+	}
+}
