@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"snf-image/tests/require"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -15,24 +16,13 @@ import (
 // tool skips the test when a reference tool is missing.
 func tool(t *testing.T, name string) {
 	t.Helper()
-	if _, err := exec.LookPath(name); err == nil {
-		return
-	}
-	if os.Getenv("SNF_STRICT") == "1" {
-		t.Fatalf("%s is not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
+	require.Tool(t, name)
 }
 
 // run runs a reference tool.
 func run(t *testing.T, args ...string) string {
 	t.Helper()
-	tool(t, args[0])
-	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%q: %v\n%s", args, err, out)
-	}
-	return string(out)
+	return require.Run(t, "", args...)
 }
 
 // file makes a file of mib MiB with the file system the command makes.

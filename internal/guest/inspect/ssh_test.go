@@ -6,18 +6,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"snf-image/tests/require"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 // TestHostKeyOfAnyName has private keys alone, whose names tell nothing.
 func TestHostKeyOfAnyName(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("ssh-keygen"); err != nil {
-		if os.Getenv("SNF_STRICT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	require.Tool(t, "ssh-keygen")
 	for _, c := range []struct{ kind, format string }{
 		{"rsa", "RFC4716"}, {"rsa", "PEM"}, {"rsa", "PKCS8"}, {"ecdsa", "RFC4716"}, {"ecdsa", "PEM"}, {"ecdsa", "PKCS8"}, {"ed25519", "RFC4716"},
 	} {

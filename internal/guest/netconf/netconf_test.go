@@ -3,10 +3,7 @@ package netconf
 import (
 	"encoding/json"
 	"errors"
-	"flag"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,9 +11,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"snf-image/internal/spec"
+	"snf-image/tests/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the expected output in testdata")
 
 // tags are the defaults of interface.md section 7.
 var tags = Tags{
@@ -35,49 +31,18 @@ type scenario struct {
 	Common  Common     `json:"common"`
 }
 
-// golden runs f on the file in of every case in dir and compares with its file
-// "want" or, if f fails, "error".
-func golden(t *testing.T, dir, in string, f func(t *testing.T, in []byte) ([]byte, error)) {
+// cases runs f on the input of every case in dir and compares with its file "want" or, if f
+// fails, "error".
+func cases(t *testing.T, dir string, f func(t *testing.T, in []byte) ([]byte, error)) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", dir, "*.txtar"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := f(t, section(archive, in))
-			name := "want"
-			if err != nil {
-				name, got = "error", []byte(err.Error()+"\n")
-			}
-			if *update {
-				archive.Files = append(archive.Files[:1], txtar.File{Name: name, Data: got})
-				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(section(archive, name)), string(got)); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", name, diff)
-			}
-		})
-	}
-}
-
-func section(a *txtar.Archive, name string) []byte {
-	if n := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == name }); n >= 0 {
-		return a.Files[n].Data
-	}
-	return nil
+	golden.Cases(t, filepath.Join("testdata", dir, "*.txtar"), func(t *testing.T, _, in string) []txtar.File {
+		return golden.Result(f(t, []byte(in)))
+	})
 }
 
 func TestIfupdown(t *testing.T) {
 	t.Parallel()
-	golden(t, "ifupdown", "nics", func(t *testing.T, in []byte) ([]byte, error) {
+	cases(t, "ifupdown", func(t *testing.T, in []byte) ([]byte, error) {
 		s := scenario{Version: "0.8.41"}
 		if err := json.Unmarshal(in, &s); err != nil {
 			t.Fatal(err)
@@ -95,7 +60,7 @@ func TestIfupdown(t *testing.T) {
 
 func TestDisableEthernet(t *testing.T) {
 	t.Parallel()
-	golden(t, "disable", "in", func(t *testing.T, in []byte) ([]byte, error) {
+	cases(t, "disable", func(t *testing.T, in []byte) ([]byte, error) {
 		out, names := DisableEthernet(in)
 		again, more := DisableEthernet(out)
 		if string(again) != string(out) || len(more) > 0 {

@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"snf-image/tests/require"
 )
 
 const mib = 1 << 20
@@ -19,26 +20,13 @@ const mib = 1 << 20
 // tool skips the test when a reference tool is missing.
 func tool(t *testing.T, name string) {
 	t.Helper()
-	if _, err := exec.LookPath(name); err == nil {
-		return
-	}
-	if os.Getenv("SNF_STRICT") == "1" {
-		t.Fatalf("%s is not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
+	require.Tool(t, name)
 }
 
 // run runs a reference tool and returns its output.
 func run(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stdin = strings.NewReader(stdin)
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%q: %v\n%s", args, err, out)
-	}
-	return string(out)
+	return require.Run(t, stdin, args...)
 }
 
 // makeDisk makes a disk of before MiB with a table by sfdisk, noise as boot

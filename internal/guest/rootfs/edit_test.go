@@ -3,20 +3,16 @@ package rootfs
 import (
 	"bytes"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"snf-image/tests/golden"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 )
-
-var update = flag.Bool("update", false, "rewrite the expected output in testdata")
 
 // editors are the pure editors by the word that calls them in testdata/edit.
 func edit(words []string, in []byte) ([]byte, error) {
@@ -47,54 +43,27 @@ func edit(words []string, in []byte) ([]byte, error) {
 // newline can be written, and "^M" stands for a carriage return.
 func TestEditors(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/edit/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			must(t, err)
-			in := section(archive, "in")
-			got, err := edit(strings.Fields(string(archive.Comment)), in)
-			name, text := "want", string(got)
-			if err != nil {
-				name, text = "error", err.Error()+"\n"
+	golden.Cases(t, "testdata/edit/*.txtar", func(t *testing.T, call, in string) []txtar.File {
+		got, err := edit(strings.Fields(call), decoded(in))
+		if err == nil { // an edit done twice is the same as once
+			again, err := edit(strings.Fields(call), got)
+			if err != nil || !bytes.Equal(again, got) {
+				t.Errorf("second time: %q, %v", again, err)
 			}
-			if *update {
-				setSection(archive, name, text)
-				must(t, os.WriteFile(file, txtar.Format(archive), 0o644))
-				return
-			}
-			if diff := cmp.Diff(string(section(archive, name)), text); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", name, diff)
-			}
-			if err == nil { // an edit done twice is the same as once
-				again, err := edit(strings.Fields(string(archive.Comment)), got)
-				if err != nil || !bytes.Equal(again, got) {
-					t.Errorf("second time: %q, %v", again, err)
-				}
-			}
-		})
-	}
+		}
+		return golden.Result(encoded(got), err)
+	})
 }
 
-func section(a *txtar.Archive, name string) []byte {
-	n := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == name })
-	if n < 0 {
-		return nil
-	}
-	text := strings.ReplaceAll(string(a.Files[n].Data), "^M", "\r")
-	return []byte(strings.ReplaceAll(text, "$$\n", ""))
+func decoded(text string) []byte {
+	return []byte(strings.ReplaceAll(strings.ReplaceAll(text, "^M", "\r"), "$$\n", ""))
 }
 
-func setSection(a *txtar.Archive, name, text string) {
-	if text != "" && !strings.HasSuffix(text, "\n") {
-		text += "$$\n"
+func encoded(text []byte) []byte {
+	if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+		text = append(bytes.Clone(text), "$$\n"...)
 	}
-	text = strings.ReplaceAll(text, "\r", "^M")
-	a.Files = slices.DeleteFunc(a.Files, func(f txtar.File) bool { return f.Name != "in" })
-	a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(text)})
+	return bytes.ReplaceAll(text, []byte("\r"), []byte("^M"))
 }
 
 func TestParsePasswd(t *testing.T) {

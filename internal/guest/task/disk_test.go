@@ -15,17 +15,13 @@ import (
 	"snf-image/internal/guest/partition"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
+	"snf-image/tests/require"
 )
 
 // needs skips the test without a program of this machine.
 func needs(t *testing.T, name string) {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		if os.Getenv("SNF_STRICT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	require.Tool(t, name)
 }
 
 // diskRun returns a Run on a disk file of 64 MiB whose table, of 32 MiB, the

@@ -1,16 +1,15 @@
 package config
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 
+	"snf-image/tests/golden"
+
 	"github.com/google/go-cmp/cmp"
 )
-
-var update = flag.Bool("update", false, "rewrite the shipped configuration file and the reference")
 
 // shipped is the file packages install as DefaultPath.
 const shipped = "../../../etc/default/snf-image"
@@ -48,18 +47,7 @@ func wrap(text, note string) string {
 
 func TestShippedFileMatchesTable(t *testing.T) {
 	t.Parallel()
-	if *update {
-		if err := os.WriteFile(shipped, []byte(defaultFile()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(shipped)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(defaultFile(), string(got)); diff != "" {
-		t.Errorf("%s differs from the table, run the test with -update (-table +file):\n%s", shipped, diff)
-	}
+	golden.File(t, shipped, defaultFile())
 }
 
 // TestShippedFileSaysTheDefaults reads the file with every comment mark before

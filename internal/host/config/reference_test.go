@@ -8,10 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"snf-image/internal/host/values"
 	"snf-image/internal/spec"
+	"snf-image/tests/golden"
 )
 
 // reference is the document all tables of the code are written to.
@@ -106,18 +105,7 @@ func document() string {
 
 func TestReferenceMatchesTables(t *testing.T) {
 	t.Parallel()
-	if *update {
-		if err := os.WriteFile(reference, []byte(document()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(reference)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(document(), string(got)); diff != "" {
-		t.Errorf("%s differs from the tables, run the test with -update (-tables +file):\n%s", reference, diff)
-	}
+	golden.File(t, reference, document())
 }
 
 // TestSettingsAreListedOnce keeps names apart, also from the OS parameters.

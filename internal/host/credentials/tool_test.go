@@ -1,26 +1,14 @@
 package credentials
 
 import (
-	"os"
 	"strings"
 	"testing"
 
-	"snf-image/internal/command"
+	"snf-image/tests/require"
 )
 
-// run runs an independent tool with text on its standard input and returns its
-// output. A missing tool is a skip, in strict mode an error.
+// run runs an independent tool and returns its output without the last line end.
 func run(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
-	if _, err := command.Find(args[0]); err != nil {
-		if os.Getenv("SNF_STRICT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	out, err := command.Run(t.Context(), command.Cmd{Args: args, Stdin: strings.NewReader(stdin)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSuffix(string(out), "\n")
+	return strings.TrimSuffix(require.Run(t, stdin, args...), "\n")
 }

@@ -5,9 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"snf-image/internal/spec"
+	"snf-image/tests/golden"
 )
 
 // parametersFile is the list of OS parameters that Ganeti reads.
@@ -29,18 +28,7 @@ func TestParametersList(t *testing.T) {
 		}
 		b.WriteString("\n")
 	}
-	if *update {
-		if err := os.WriteFile(parametersFile, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(parametersFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(b.String(), string(got)); diff != "" {
-		t.Errorf("%s differs from the table, run the test with -update (-table +file):\n%s", parametersFile, diff)
-	}
+	golden.File(t, parametersFile, b.String())
 }
 
 func TestAPIVersionFile(t *testing.T) {

@@ -3,59 +3,30 @@ package ganeti
 import (
 	"encoding/json"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"snf-image/internal/host/builder"
 	"snf-image/internal/host/problem"
+	"snf-image/tests/golden"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 )
-
-var update = flag.Bool("update", false, "rewrite the expected output in testdata")
 
 // TestRead compares what is read with a golden for each case: the comment of the
 // archive is the name of the script, "environment" its variables as Ganeti sets
 // them, "call" what comes of it and "problems" what Build says in the end.
 func TestRead(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/read/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no goldens: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			a, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			script := Script(strings.TrimSpace(string(a.Comment)))
-			pairs := strings.Split(strings.TrimSuffix(string(a.Files[0].Data), "\n"), "\n")
-			got := golden(t, script, NewEnvironment(pairs))
-			want := append([]txtar.File{}, a.Files[1:]...)
-			if *update {
-				a.Files = append(a.Files[:1], got...)
-				if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(text(want), text(got)); diff != "" {
-				t.Errorf("Read(%s) (-want +got):\n%s", script, diff)
-			}
-		})
-	}
+	golden.Cases(t, "testdata/read/*.txtar", func(t *testing.T, script, environment string) []txtar.File {
+		pairs := strings.Split(strings.TrimSuffix(environment, "\n"), "\n")
+		return read(t, Script(script), NewEnvironment(pairs))
+	})
 }
 
-func text(files []txtar.File) string { return string(txtar.Format(&txtar.Archive{Files: files})) }
-
-// golden reads env and builds a spec, as the program does.
-func golden(t *testing.T, script Script, env Environment) []txtar.File {
+// read reads env and builds a spec, as the program does.
+func read(t *testing.T, script Script, env Environment) []txtar.File {
 	t.Helper()
 	call, problems := Read(script, env)
 	shown, err := json.MarshalIndent(call, "", "  ")

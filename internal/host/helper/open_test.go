@@ -16,6 +16,7 @@ import (
 	"snf-image/internal/channel"
 	"snf-image/internal/host/ownership"
 	"snf-image/internal/report"
+	"snf-image/tests/require"
 )
 
 // putImage publishes a small helper image in dir and returns its manifest.
@@ -80,7 +81,7 @@ func TestOpenSealsWhatItVerified(t *testing.T) {
 
 func TestDigestsAreThoseOfSha256sum(t *testing.T) {
 	t.Parallel()
-	tool := requireTool(t, "sha256sum")
+	tool := require.Tool(t, "sha256sum")
 	dir := t.TempDir()
 	m := putImage(t, dir, "1.0", "a")
 	var list strings.Builder

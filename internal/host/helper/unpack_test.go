@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"snf-image/internal/report"
+	"snf-image/tests/require"
 )
 
 // member is an entry of a package's file tree.
@@ -31,7 +31,7 @@ type member struct {
 // it can hold what dpkg-deb would not put there, and returns its path.
 func packDeb(t *testing.T, name string, members []member) string {
 	t.Helper()
-	requireTool(t, "dpkg-deb")
+	require.Tool(t, "dpkg-deb")
 	control := "Package: " + name + "\nVersion: 1.0-1\nArchitecture: amd64\nMaintainer: a <a@b.c>\nDescription: x\n"
 	var deb bytes.Buffer
 	deb.WriteString("!<arch>\n")
@@ -319,16 +319,4 @@ func TestRemedyNamesThePackageThatLiesThere(t *testing.T) {
 			t.Errorf("Open() with the package %q = %v, want %q", pkg, err, want)
 		}
 	}
-}
-
-// requireTool returns the path of a tool, or skips the test without it.
-func requireTool(t *testing.T, name string) string {
-	t.Helper()
-	p, err := exec.LookPath(name)
-	if err != nil && os.Getenv("SNF_STRICT") == "1" {
-		t.Fatal(err)
-	} else if err != nil {
-		t.Skip(err)
-	}
-	return p
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/report"
+	"snf-image/tests/require"
 )
 
 // qemuIO is a QEMU that has opened a disk; quit ends it.
@@ -23,13 +24,7 @@ type qemuIO struct {
 // up to its first answer.
 func startQEMU(t *testing.T, args ...string) (*qemuIO, string) {
 	t.Helper()
-	tool, err := exec.LookPath("qemu-io")
-	if err != nil {
-		if os.Getenv("SNF_STRICT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	tool := require.Tool(t, "qemu-io")
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

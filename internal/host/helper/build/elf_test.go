@@ -10,24 +10,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-// requireTool returns the path of a tool, or skips the test without it.
-func requireTool(t *testing.T, name string) string {
-	t.Helper()
-	p, err := exec.LookPath(name)
-	if err != nil && os.Getenv("SNF_STRICT") == "1" {
-		t.Fatal(err)
-	} else if err != nil {
-		t.Skip(err)
-	}
-	return p
-}
+	"snf-image/tests/require"
+)
 
 func TestNeededByAgreesWithReadelf(t *testing.T) {
 	t.Parallel()
-	readelf := requireTool(t, "readelf")
-	program := requireTool(t, "sh")
+	readelf := require.Tool(t, "readelf")
+	program := require.Tool(t, "sh")
 	out, err := exec.CommandContext(t.Context(), readelf, "-dlW", program).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +43,7 @@ func TestNeededByAgreesWithReadelf(t *testing.T) {
 
 func TestAddLibraries(t *testing.T) {
 	t.Parallel()
-	program, err := os.ReadFile(requireTool(t, "sh"))
+	program, err := os.ReadFile(require.Tool(t, "sh"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"snf-image/tests/require"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -16,7 +18,7 @@ import (
 // does.
 func makeDeb(t *testing.T, dir, name string, files map[string]string) string {
 	t.Helper()
-	tool := requireTool(t, "dpkg-deb")
+	tool := require.Tool(t, "dpkg-deb")
 	root := t.TempDir()
 	files["DEBIAN/control"] = "Package: " + name + "\nVersion: 1:2-3\nArchitecture: amd64\nMaintainer: a <a@b.c>\nDescription: x\n"
 	for file, content := range files {
@@ -92,7 +94,7 @@ func TestReadAgentRefuses(t *testing.T) {
 	if err := os.WriteFile(text, []byte("#!/bin/sh\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, file := range map[string]string{"missing": dir + "/none", "script": text, "dynamic": requireTool(t, "sh")} {
+	for name, file := range map[string]string{"missing": dir + "/none", "script": text, "dynamic": require.Tool(t, "sh")} {
 		if _, err := readAgent(file); err == nil {
 			t.Errorf("readAgent(%s) = nil", name)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"snf-image/internal/host/helper"
+	"snf-image/tests/require"
 )
 
 // TestHelperImageBoots builds the helper image from Debian's packages, twice,
@@ -20,7 +21,7 @@ func TestHelperImageBoots(t *testing.T) {
 	if os.Getenv("SNF_VM") != "1" {
 		t.Skip("SNF_VM=1 is not set")
 	}
-	qemu := requireTool(t, "qemu-system-x86_64")
+	qemu := require.Tool(t, "qemu-system-x86_64")
 	dir := t.TempDir()
 	agent := filepath.Join(dir, "smoke")
 	compile := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", agent, "./testdata/smoke")
