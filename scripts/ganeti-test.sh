@@ -5,7 +5,8 @@
 #   ganeti-test.sh [VERSION]      3.0, of Debian 12, or 3.1, of Debian 13
 #
 # Another Ganeti than the node's runs in a root of its release, in build/ganeti-VERSION:
-# nothing is installed on the node. The root is kept; remove it for a newer one.
+# nothing is installed on the node. The root is kept; remove it for a newer one. In the
+# root snf-image is installed from its package: the tests pass on such a node, too.
 # Environment: RUN, a pattern of tests [all], besides what the tests take.
 
 set -euo pipefail
@@ -29,6 +30,7 @@ fi
 cat /etc/resolv.conf >"$root/etc/resolv.conf"
 tests/images/debian.sh --esp >/dev/null # takes more than the root has
 go test -c -o build/test/ganeti.test ./tests/ganeti
+package=$(VERSION=$(cat VERSION) scripts/package.sh host)
 
 # The root sees the tree and Go where they are on the node. Everything that is mounted
 # and started in it ends with this command.
@@ -55,8 +57,10 @@ unshare --mount --pid --fork --kill-child sh -c "$inside" sh "$root" "$PWD" "$(g
     set -e
     scripts/install-deps.sh ganeti-root
     [ -d "/usr/share/ganeti/$1" ] || { echo "there is no Ganeti $1 in the root" >&2; exit 1; }
+    apt-get -qq install --reinstall --no-install-recommends "./$3"
+    [ -x /usr/share/ganeti/os/snf-image/create ] || { echo "$3 holds no OS definition" >&2; exit 1; }
     cd tests/ganeti
-    exec ../../build/test/ganeti.test -test.v -test.timeout 90m -test.run "$2"' bash "$version" "${RUN:-.}" 2>&1 |
+    exec ../../build/test/ganeti.test -test.v -test.timeout 90m -test.run "$2"' bash "$version" "${RUN:-.}" "$package" 2>&1 |
     tee "$log" | { grep --line-buffered -Ev '^(=== |PASS$)' || :; } || status=$?
 if [ "${SNF_STRICT:-}" = 1 ] && grep -E '^[[:space:]]*--- SKIP' "$log"; then status=1; fi
 exit "$status"
