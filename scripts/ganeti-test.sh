@@ -24,7 +24,7 @@ root=$PWD/build/ganeti-$version log=build/test/ganeti-$version.log
 mkdir -p build/test
 if [ ! -e "$root.made" ]; then
     rm -rf "$root"
-    mmdebstrap --quiet --mode=root --variant=apt --skip=cleanup/apt/lists "$suite" "$root"
+    mmdebstrap --quiet --mode=root --variant=apt --include=mount --skip=cleanup/apt/lists "$suite" "$root"
     touch "$root.made"
 fi
 cat /etc/resolv.conf >"$root/etc/resolv.conf"
