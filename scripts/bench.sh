@@ -5,7 +5,7 @@
 #   bench.sh [copy|helper]...     [all]
 #
 # copy: an image to a file and to a used block device, against other tools.
-# helper: whole customisations in CPU seconds against virt-customize and the boot
+# helper: whole customizations in CPU seconds against virt-customize and the boot
 # of a whole Debian, ROUNDS [7] of them (VIRT_CUSTOMIZE=no leaves that one out),
 # and the size of the helper image.
 

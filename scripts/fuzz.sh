@@ -7,7 +7,7 @@
 set -euo pipefail
 
 # fuzz TARGET PACKAGE runs one target. On a busy machine Go before 1.27 may take the
-# end of the time for a failure (go.dev/issue/75804): without a finding, it is none.
+# end of the time for a failure (go.dev/issue/75804): without a finding the run has passed.
 fuzz() {
     local log
     log=$(mktemp)

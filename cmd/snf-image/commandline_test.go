@@ -28,7 +28,7 @@ func commanded(t *testing.T, ctx context.Context, stdin io.Reader, args ...strin
 	}
 	var out, errs bytes.Buffer
 	err := run(ctx, stdin, &out, &errs, append(args, "--config", conf))
-	lastWord(&errs, err)
+	printFailure(&errs, err)
 	return exitCode(err), out.String(), errs.String()
 }
 

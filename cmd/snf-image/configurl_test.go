@@ -33,7 +33,7 @@ func TestConfigURL(t *testing.T) {
 	conf := file("conf", "HELPER_DIR="+dir+"/none\nIMG_ID=configured\nALLOW_URL="+server.URL+"\n")
 	closed := file("closed", "HELPER_DIR="+dir+"/none\n")
 	url := file("url.json", `{"config_url": "`+server.URL+`"}`)
-	mended := file("mended.json", `{"img_properties": {}}`)
+	fixed := file("fixed.json", `{"img_properties": {}}`)
 	for _, tc := range []struct {
 		name     string
 		args     []string
@@ -43,7 +43,7 @@ func TestConfigURL(t *testing.T) {
 	}{
 		{"its properties are bad", []string{"--config-url", server.URL}, 2, server.URL + ":1:", 1},
 		{"named by --params", []string{"--params", url}, 2, "SWAP", 1},
-		{"--params wins", []string{"--config-url", server.URL, "--params", mended}, 6, "helper", 1},
+		{"--params wins", []string{"--config-url", server.URL, "--params", fixed}, 6, "helper", 1},
 		{"a bad flag", []string{"--config-url", server.URL, "--property", "SWAP=zz"}, 2, "SWAP", 0},
 		{"a missing file", []string{"--config-url", server.URL, "--password-file", dir + "/gone"}, 2, "gone", 0},
 		{"a dry run", []string{"--config-url", server.URL, "--dry-run"}, 6, "not fetched in a dry run", 0},
@@ -56,7 +56,7 @@ func TestConfigURL(t *testing.T) {
 		var out, errs bytes.Buffer
 		args := append([]string{"deploy", "--config", conf, "--disk", dir + "/disk", "--size", "8M", "--name", "a.b", "--progress", "plain"}, tc.args...)
 		err := run(t.Context(), strings.NewReader(""), &out, &errs, args)
-		lastWord(&errs, err)
+		printFailure(&errs, err)
 		if code := exitCode(err); code != tc.code || !strings.Contains(errs.String(), tc.want) || requests.Load() != tc.requests {
 			t.Errorf("%s: %d, %d requests, %s, want %d, %d requests, %q", tc.name, code, requests.Load(), errs.String(), tc.code, tc.requests, tc.want)
 		}
@@ -110,7 +110,7 @@ func TestConfigURLNamesNoPath(t *testing.T) {
 		var out, errs bytes.Buffer
 		args := []string{"deploy", "--config", conf, "--disk", dir + "/disk", "--size", "8M", "--config-url", server.URL}
 		err := run(t.Context(), strings.NewReader(""), &out, &errs, args)
-		lastWord(&errs, err)
+		printFailure(&errs, err)
 		if code := exitCode(err); code != tc.code || !strings.Contains(errs.String(), tc.want) {
 			t.Errorf("%s: %d, %s, want %d, %q", tc.parameters, code, errs.String(), tc.code, tc.want)
 		}

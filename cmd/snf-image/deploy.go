@@ -53,7 +53,7 @@ says what was changed before it.`,
 	return cmd
 }
 
-// deploy runs both commands and reports, whatever came of it.
+// deploy runs both commands and writes the report, also of a failure.
 func (a *app) deploy(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) error {
 	if p.DryRun {
 		p.reportFile = ""

@@ -18,9 +18,9 @@ type interrupted struct{ signal syscall.Signal }
 func (i interrupted) Error() string { return fmt.Sprintf("stopped by signal %q", i.signal) }
 
 // withSignals returns a context that ends with the first signal that asks the
-// program to stop, except those that whoever started us had us ignore (nohup). A
-// second one ends the program at once, the usual way. A reader of our output that
-// goes away ends nothing: writing fails, and a deployment does not mind.
+// program to stop, except those that were ignored at the start (nohup). A second one
+// ends the program at once. When the reader of the output goes away, writing fails and
+// the deployment goes on.
 func withSignals(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	ch := make(chan os.Signal, 1)
@@ -43,8 +43,8 @@ func withSignals(parent context.Context) (context.Context, func()) {
 	}
 }
 
-// lastWord prints the last line of the log for err.
-func lastWord(stderr io.Writer, err error) {
+// printFailure prints the last line of the log for err.
+func printFailure(stderr io.Writer, err error) {
 	if err != nil {
 		fmt.Fprintf(stderr, "snf-image: error: %s\n", report.Printable(err.Error()))
 	}

@@ -12,12 +12,12 @@ import (
 // takes 33 and a few for each further disk, and its children set limits of their own.
 const minFiles = 128
 
-// enoughFiles refuses to begin what would end in the middle of something, with an error
-// that speaks of whatever could not be opened.
+// enoughFiles refuses a limit under which a deployment would fail half-way, with an error
+// about whichever file could not be opened.
 func enoughFiles() error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= minFiles {
-		return nil // without the limit, too, the rest is worth a try
+		return nil // an unknown limit is no obstacle
 	}
 	return &report.Failure{
 		Kind: report.Node, What: "looking at the limit of open files", On: "this process",

@@ -19,8 +19,8 @@ type flagGroup struct {
 	flags []string
 }
 
-// flagGroups are the flags of deploy and customize in the order help shows them. A flag
-// that is in none is shown behind them.
+// flagGroups are the flags of deploy and customize in the order help shows them. Flags
+// that are in none of the groups follow them.
 var flagGroups = []flagGroup{
 	{"Image and disk", []string{"image", "format", "disk", "disk-format", "size", "grow"}},
 	{"Identity", []string{"name", "new-identity", "all"}},
@@ -31,7 +31,7 @@ var flagGroups = []flagGroup{
 	{"Output", []string{"report", "progress", "dry-run"}},
 }
 
-// groupedUsage is what help says of a command with many flags, instead of one long table.
+// groupedUsage prints the help of a command with many flags in groups.
 func groupedUsage(cmd *cobra.Command) error {
 	out := cmd.OutOrStderr()
 	fmt.Fprintf(out, "Usage:\n  %s\n", cmd.UseLine())

@@ -74,7 +74,7 @@ func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &c
 }
 
-// WithGroup implements slog.Handler; groups have no place in our lines.
+// WithGroup implements slog.Handler; groups are ignored.
 func (h *lineHandler) WithGroup(string) slog.Handler { return h }
 
 func attribute(a slog.Attr) string { return fmt.Sprintf(" %s=%v", a.Key, a.Value.Resolve()) }

@@ -35,6 +35,6 @@ func main() {
 		err = runAs(ctx, os.Stdin, os.Stdout, os.Stderr, name, os.Args[1:])
 	}
 	stop()
-	lastWord(os.Stderr, err)
+	printFailure(os.Stderr, err)
 	os.Exit(exitCode(err))
 }

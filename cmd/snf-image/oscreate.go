@@ -24,8 +24,8 @@ func (s *osScript) create(ctx context.Context) error {
 	return err
 }
 
-// goOn says how to go on with an instance that could not be filled, for whoever sees no
-// more than the end of this log.
+// goOn logs how to go on with an instance that could not be filled, for readers who see
+// only the end of the log.
 func (s *osScript) goOn() {
 	name := s.env["INSTANCE_NAME"]
 	if values.CheckHostname(name) != nil {
@@ -50,7 +50,7 @@ func (s *osScript) created(ctx context.Context) (*report.Deployment, error) {
 	return deploy.Run(ctx, s.request(call))
 }
 
-// archive keeps the report in REPORT_DIR. No run fails for want of it.
+// archive keeps the report in REPORT_DIR. A failure to do so is a warning.
 func (s *osScript) archive(rep *report.Deployment, err error) {
 	if s.reports == "" {
 		return

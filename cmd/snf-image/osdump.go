@@ -23,7 +23,7 @@ import (
 )
 
 // export writes a plain dump of a disk to standard output. It reads no
-// configuration: nothing in there should keep anybody from a backup.
+// configuration: an invalid one must not prevent a backup.
 func (s *osScript) export(ctx context.Context) error {
 	call, problems := ganeti.Read(s.name, s.env)
 	d, err := s.dump(call, problems, s.stdout)
@@ -70,19 +70,19 @@ func (s *osScript) dump(call *ganeti.Call, problems problem.List, stream any) (d
 	}
 	f, ok := stream.(*os.File)
 	if !ok {
-		return deploy.Dump{}, &report.Failure{Kind: report.Internal, What: "finding the stream of the dump", Cause: errors.New("it is no descriptor")}
+		return deploy.Dump{}, &report.Failure{Kind: report.Internal, What: "finding the stream of the dump", Cause: errors.New("it is not a descriptor")}
 	}
 	return deploy.Dump{Disk: disk, Stream: f, Log: s.log}, nil
 }
 
 // tellSize writes the size of the dump to the descriptor fd, if there is one, and
-// closes it: it is for somebody's progress display alone.
+// closes it: only a progress display uses it.
 func tellSize(fd int, bytes int64) error {
 	if fd < 0 {
 		return nil
 	}
-	// What we opened ourselves, such as the disk, is closed on exec; what was
-	// handed to us is not.
+	// Descriptors that this program opened, such as the disk's, are closed on exec;
+	// those that Ganeti handed over are not.
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 	if err != nil || fd <= 2 || flags&unix.FD_CLOEXEC != 0 {
 		return fmt.Errorf("EXP_SIZE_FD is %d, and no such descriptor was handed over", fd)

@@ -26,7 +26,7 @@ func TestDumpRefuses(t *testing.T) {
 			{"no disk", nil, 2, "checking what Ganeti passed, on " + prefix + "_DEVICE: it is not set"},
 			{"URI alone", ganeti.Environment{prefix + "_DISK_URI": "json:{}", prefix + "_INDEX": "1"}, 2, "on " + prefix + "_DISK_URI: a URI has to begin with one of rbd, nbd,"},
 			{"URI and a path to no disk", ganeti.Environment{prefix + "_DISK_URI": "rbd:x:key=y", prefix + "_DEVICE": dir}, 2, "a password or key"},
-			{"no descriptor", ganeti.Environment{prefix + "_DEVICE": dir}, 1, "it is no descriptor"},
+			{"no descriptor", ganeti.Environment{prefix + "_DEVICE": dir}, 1, "it is not a descriptor"},
 			{"no number", ganeti.Environment{prefix + "_DEVICE": dir, "EXP_SIZE_FD": "x"}, 2, "EXP_SIZE_FD"},
 		} {
 			env := ganeti.Environment{"OS_API_VERSION": "20", "INSTANCE_NAME": "web1"}

@@ -19,8 +19,8 @@ import (
 	"snf-image/internal/spec"
 )
 
-// osScript is one call of a script of the OS definition. Nothing but its
-// environment and the files of the node decide what it does.
+// osScript is one call of a script of the OS definition. Only its environment and the
+// files of the node decide what it does.
 type osScript struct {
 	*app
 	name ganeti.Script
@@ -57,7 +57,7 @@ func (s *osScript) call(ctx context.Context, argv []string) error {
 		_, _ = io.WriteString(s.stderr, s.usage())
 		return &report.Failure{
 			Kind: report.Usage, What: "reading the command line", On: string(s.name),
-			Cause: fmt.Errorf("%q are the wrong arguments", argv[1:]), Remedy: "let Ganeti call this program",
+			Cause: fmt.Errorf("unexpected arguments %q", argv[1:]), Remedy: "let Ganeti call this program",
 		}
 	}
 	return s.run(ctx)
@@ -89,10 +89,10 @@ func (s *osScript) run(ctx context.Context) error {
 	case ganeti.Import:
 		return s.importDump(ctx)
 	}
-	return fmt.Errorf("running the OS script %s: there is none of that name", s.name)
+	return fmt.Errorf("unknown OS script %q", s.name)
 }
 
-// osCall is a call with everything that came of it.
+// osCall is a call with what was read for it.
 type osCall struct {
 	*ganeti.Call
 	config *config.Config
@@ -131,7 +131,7 @@ func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	return &osCall{call, cfg, built, r.Client}, nil
 }
 
-// watch starts PROGRESS_MONITOR. A deployment does not fail for want of one.
+// watch starts PROGRESS_MONITOR. A monitor that does not start is a warning.
 func (s *osScript) watch(cfg *config.Config, call *ganeti.Call) {
 	if s.name != ganeti.Create || cfg == nil || len(cfg.ProgressMonitor) == 0 {
 		return

@@ -12,7 +12,7 @@ import (
 )
 
 // called runs a script with an environment and returns its exit code and what
-// it wrote. The configuration is none but a REPORT_DIR of the test.
+// it wrote. The configuration sets REPORT_DIR only.
 func called(t *testing.T, env ganeti.Environment, argv ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	return calledWith(t, t.TempDir(), env, argv...)
@@ -29,7 +29,7 @@ func calledWith(t *testing.T, reports string, env ganeti.Environment, argv ...st
 	s := newScript(strings.NewReader(""), &out, &errs, argv, env)
 	s.files = []config.File{{Path: conf, Required: true}}
 	err := s.call(t.Context(), argv)
-	lastWord(&errs, err)
+	printFailure(&errs, err)
 	return exitCode(err), out.String(), errs.String()
 }
 

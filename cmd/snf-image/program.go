@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// runAs carries out the command line of the program called name: this one binary
-// has several.
+// runAs carries out the command line of the program called name: this binary
+// has several names.
 func runAs(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, name string, args []string) error {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	switch name {

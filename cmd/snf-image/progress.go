@@ -44,7 +44,7 @@ func (a *app) display(mode string) (*display, error) {
 		d.sink, d.progress, d.end = b, b.copied, b.end
 		d.log, d.lines = newLogger(b, a.debug), b
 	default:
-		return nil, fmt.Errorf("--progress %s: it is none of auto, plain, json, none", mode)
+		return nil, fmt.Errorf("--progress %s: expected auto, plain, json or none", mode)
 	}
 	return d, nil
 }

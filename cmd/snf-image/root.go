@@ -13,7 +13,7 @@ import (
 	"snf-image/internal/report"
 )
 
-// app is what the commands share.
+// app holds what all commands use.
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer

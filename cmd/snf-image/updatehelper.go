@@ -152,8 +152,8 @@ func (u *unpacking) options(cfg *config.Config) helper.UnpackOptions {
 	return opts
 }
 
-// agreed asks on a terminal. Anywhere else nobody could answer: scripts and
-// configuration management run these programs too.
+// agreed asks on a terminal. Scripts and configuration management run these
+// programs too, and nobody could answer there.
 func (a *app) agreed(opts helper.UnpackOptions) bool {
 	f, ok := a.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {

@@ -16,7 +16,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Example: "  snf-image version",
 		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			if a.configFile != "" { // what is named has to be there, as for every command
+			if a.configFile != "" { // a file that is named must exist, as for every command
 				if _, err := a.config(); err != nil {
 					return err
 				}

@@ -114,7 +114,7 @@ func Run(ctx context.Context, c Cmd) ([]byte, error) {
 	return stdout.b.Bytes(), err
 }
 
-// ownGroup says whether the tool gets a process group of its own.
+// ownGroup reports whether the tool gets a process group of its own.
 func (c Cmd) ownGroup() bool { return c.Sys != nil && c.Sys.Setpgid }
 
 // prepare turns c into a command that is not started yet.

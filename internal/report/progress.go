@@ -64,7 +64,7 @@ func ErrorOutput(lines []string) Message {
 	return Message{Type: ImageError, Stderr: cleanAll(lines[max(0, len(lines)-maxStderr):], maxStderr)}
 }
 
-// HelperError returns an image-helper message about why the customisation
+// HelperError returns an image-helper message about why the customization
 // stopped.
 func HelperError(task string, texts ...string) Message {
 	return Message{Type: ImageHelper, Subtype: SubtypeError, Task: Clean(task), Messages: cleanAll(texts, MaxMessages)}

@@ -92,9 +92,9 @@ func (s *Spec) Family() (family string, root int) {
 	return family, root
 }
 
-// Tasks returns the names of the tasks of a deployment or customisation in
+// Tasks returns the names of the tasks of a deployment or customization in
 // order, also of those EXCLUDE_ properties leave out: the agent accounts for
-// them. There is none under EXCLUDE_ALL_TASKS and in the other modes.
+// them. EXCLUDE_ALL_TASKS and the other modes have no tasks.
 func (s *Spec) Tasks() []string {
 	if s.ExcludeAll() || s.Mode != ModeDeploy && s.Mode != ModeCustomize {
 		return nil
@@ -108,18 +108,18 @@ func (s *Spec) Tasks() []string {
 	return names
 }
 
-// Permits says whether Only leaves a task in.
+// Permits reports whether Only leaves a task in.
 func (s *Spec) Permits(task string) bool {
 	return len(s.Only) == 0 || task == MountImage || task == UmountImage || slices.Contains(s.Only, task)
 }
 
-// runs says whether the task is planned and not left out.
+// runs reports whether the task is planned and not left out.
 func (s *Spec) runs(task string) bool {
 	t, _ := LookupTask(task)
 	return t.Missing == "" && s.asksFor(task) && s.exclusion(t) == ""
 }
 
-// wantsCredentials says whether a task of the plan waits for Credentials.
+// wantsCredentials reports whether a task of the plan waits for Credentials.
 func (s *Spec) wantsCredentials() bool {
 	if len(s.Tasks()) == 0 {
 		return false
@@ -127,7 +127,7 @@ func (s *Spec) wantsCredentials() bool {
 	return s.runs(ChangePassword) || s.runs(DeleteSSHKeys) || s.runs(EnforcePersonality) || s.runsPrograms()
 }
 
-// runsPrograms says whether a program of the image or the Spec may run, which
+// runsPrograms reports whether a program of the image or the Spec may run, which
 // needs the environment of interface.md section 5.
 func (s *Spec) runsPrograms() bool {
 	return s.runs(RunCustomTask) || s.Boolean(PropOverwriting) && s.runs(MountImage)
@@ -179,7 +179,7 @@ func (s *Spec) environment() map[string]Secret {
 	return env
 }
 
-// asJSON encodes what is sure to encode.
+// asJSON encodes a value whose encoding cannot fail.
 func asJSON(v any) Secret {
 	text, _ := json.Marshal(v)
 	return Secret(text)

@@ -2,7 +2,7 @@ package spec
 
 import "strings"
 
-// ExcludeAll says whether no task runs at all.
+// ExcludeAll reports whether no task runs at all.
 func (s *Spec) ExcludeAll() bool { return s.Boolean(PropExcludeAll) }
 
 // Exclusions returns the tasks that are left out and the property that says so.

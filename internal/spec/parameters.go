@@ -46,7 +46,7 @@ const NoImage = "null"
 // AllParameters returns the OS parameters in the order they are documented.
 func AllParameters() []Parameter {
 	return []Parameter{
-		{ImgID, TextParameter, "the image: a file in IMAGE_DIR (NAME or local://NAME), an http, https, ftp or ftps URL, or null to customise the disk as it is", ""},
+		{ImgID, TextParameter, "the image: a file in IMAGE_DIR (NAME or local://NAME), an http, https, ftp or ftps URL, or null to customize the disk as it is", ""},
 		{ImgFormat, TextParameter, "how the image encodes a disk: diskdump, extdump or ntfsdump", "extdump, ntfsdump"},
 		{ImgPasswd, SecretParameter, "password for the users in USERS; excludes img_passwd_hash", ""},
 		{ImgPasswdHash, SecretParameter, "crypt(3) hash of the password for the users in USERS", ""},
@@ -61,7 +61,7 @@ func AllParameters() []Parameter {
 	}
 }
 
-// IsParameter says whether name, in lower case, is an OS parameter.
+// IsParameter reports whether name, in lower case, is an OS parameter.
 func IsParameter(name string) bool {
 	return slices.ContainsFunc(AllParameters(), func(p Parameter) bool { return p.Name == name })
 }

@@ -92,7 +92,7 @@ func IsProperty(name string) bool {
 	return slices.ContainsFunc(AllProperties(), func(p Property) bool { return p.Name == name })
 }
 
-// PropertyNames returns every name a property may have, but for the NIC_ ones.
+// PropertyNames returns every name a property may have, except for the NIC_ ones.
 func PropertyNames() []string {
 	var names []string
 	for _, p := range AllProperties() {

@@ -23,7 +23,7 @@ type Spec struct {
 	Grow        bool `json:"grow,omitempty"`
 
 	// Image is img_id (a path on the plain command line), Format img_format.
-	// "null" as Image means: customise the disk as it is.
+	// "null" as Image means: customize the disk as it is.
 	Image  string `json:"image,omitempty"`
 	Format Format `json:"format,omitempty"`
 
@@ -33,7 +33,7 @@ type Spec struct {
 
 	Disks []Disk `json:"disks"`
 	NICs  []NIC  `json:"nics,omitempty"`
-	// NoNIC says that there is none on purpose.
+	// NoNIC says that the machine has no network interface on purpose.
 	NoNIC bool `json:"no_nic,omitempty"`
 	// DNS, Search and MTU are for networks that are configured statically.
 	DNS    []string `json:"dns,omitempty"`

@@ -67,7 +67,7 @@ func AllTasks() []Task {
 	}
 }
 
-// Excludable says whether EXCLUDE_TASK_<NAME> may leave t out by itself.
+// Excludable reports whether EXCLUDE_TASK_<NAME> may leave t out by itself.
 func (t Task) Excludable() bool {
 	return !slices.Contains([]string{MountImage, InitializeDatasource, InstallUnattend, UmountImage}, t.Name)
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// setsLogin says whether a password, a hash or keys are to be set.
+// setsLogin reports whether a password, a hash or keys are to be set.
 func (s *Spec) setsLogin() bool {
 	return s.Password != nil || s.PasswordHash != nil || len(s.AuthorizedKeys) > 0
 }

@@ -25,7 +25,7 @@ type Installation struct {
 }
 
 // Gate skips the test unless SNF_VM=1, and fails it when that is set but the
-// test can not run here.
+// test cannot run here.
 func Gate(t testing.TB, tools ...string) {
 	t.Helper()
 	if os.Getenv("SNF_VM") != "1" {

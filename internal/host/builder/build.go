@@ -57,8 +57,8 @@ type builder struct {
 
 // Build validates the parameters and the input as a whole. It returns every
 // problem at once, with those p collected so far; the Spec is nil when one of
-// them is an error. With ModeCheck the parameters are all there is: nothing is
-// said about name, disks and NICs.
+// them is an error. With ModeCheck the parameters are all there is: name, disks and
+// NICs are not looked at.
 func Build(p *Parameters, in Input) (*spec.Spec, problem.List) {
 	own := *p
 	own.problems = slices.Clone(p.problems)

@@ -87,7 +87,7 @@ func TestRules(t *testing.T) {
 			p.SetProperty(spec.PropSwap, "b", "--property")
 		}, problem.Error, values.ErrSwap, "read-only"},
 		{"exclude unknown", property("EXCLUDE_TASK_NOTHING", "yes"), problem.Warning, ErrExclude, "NOTHING"},
-		{"exclude fixed", property("EXCLUDE_TASK_MOUNTIMAGE", "yes"), problem.Warning, ErrExclude, "MountImage can not be left out"},
+		{"exclude fixed", property("EXCLUDE_TASK_MOUNTIMAGE", "yes"), problem.Warning, ErrExclude, "MountImage cannot be excluded"},
 		{"custom task", property(spec.PropCustomTask, "%"), problem.Error, ErrCustomTask, "base64"},
 		{"custom task empty", property(spec.PropCustomTask, " "), problem.Error, ErrCustomTask, "empty"},
 		{"product key", param(spec.OSProductKey, ""), problem.Error, ErrProductKey, "XXXXX"},

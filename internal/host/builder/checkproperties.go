@@ -43,7 +43,7 @@ func (b *builder) checkProperties() {
 }
 
 // checkName warns of a name that is unknown but close to a known one. Others are
-// accepted without a word: image stores hand over all their metadata.
+// accepted silently: image stores hand over all their metadata.
 func (b *builder) checkName(name string) {
 	if spec.IsProperty(name) {
 		return
@@ -98,7 +98,7 @@ func (b *builder) checkUsers() {
 	bad := func(r rune) bool { return r < ' ' || r == 0x7f || strings.ContainsRune(":/,", r) }
 	for _, user := range b.spec.Users() {
 		if strings.ContainsFunc(user, bad) || strings.HasPrefix(user, "-") || len(user) > 256 {
-			b.reportProperty(problem.Error, ErrUsers, spec.PropUsers, problem.Quote(user)+" can not be the name of a user", "")
+			b.reportProperty(problem.Error, ErrUsers, spec.PropUsers, problem.Quote(user)+" is not a valid user name", "")
 		}
 	}
 }
@@ -160,6 +160,6 @@ func (b *builder) checkExclude(property string) {
 	case !known:
 		b.reportProperty(problem.Warning, ErrExclude, property, "there is no task "+problem.Quote(name), problem.DidYouMean(property, spec.PropertyNames()))
 	case !task.Excludable() && b.spec.Boolean(property):
-		b.reportProperty(problem.Warning, ErrExclude, property, "task "+task.Name+" can not be left out by itself, it runs", "use "+spec.PropExcludeMounted)
+		b.reportProperty(problem.Warning, ErrExclude, property, "task "+task.Name+" cannot be excluded individually, it runs", "use "+spec.PropExcludeMounted)
 	}
 }

@@ -83,7 +83,7 @@ func TestTasks(t *testing.T) {
 		}},
 		{"no task at all", built(t, deployInput(), map[string]string{spec.PropExcludeAll: "yes"}), nil},
 		{"exclusions stay planned", built(t, deployInput(), map[string]string{spec.PropExcludeMounted: "yes"}), always},
-		{"customise without a name", built(t, customize, nil), []string{
+		{"customize without a name", built(t, customize, nil), []string{
 			spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage, spec.ChangeMachineID, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.UmountImage,
 		}},
 		{"inspect", built(t, inspect, nil), nil},

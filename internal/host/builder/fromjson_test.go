@@ -79,7 +79,7 @@ func TestAddJSONPositions(t *testing.T) {
 				"error: p.json:1:86: img_personality[1].contents: not base64",
 			},
 		},
-		{"null is not set", `{"img_id": null}`, []string{"error: img_id: no image is given; set img_id (--image) to one, or to null to customise the disk as it is"}},
+		{"null is not set", `{"img_id": null}`, []string{"error: img_id: no image is given; set img_id (--image) to one, or to null to customize the disk as it is"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

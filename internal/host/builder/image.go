@@ -21,7 +21,7 @@ func (b *builder) buildImage() {
 	b.spec.Format = b.format()
 }
 
-// requires says whether an image and its format must be given. What config_url
+// requires reports whether an image and its format must be given. What config_url
 // will say is not known to ModeCheck, which never fetches it.
 func (b *builder) requires() bool {
 	url, _ := b.text(spec.ConfigURL)
@@ -38,7 +38,7 @@ func (b *builder) image() string {
 	switch {
 	case !ok || id == "":
 		if b.requires() {
-			b.report(problem.Error, ErrRequired, spec.ImgID, "no image is given", "set img_id (--image) to one, or to null to customise the disk as it is")
+			b.report(problem.Error, ErrRequired, spec.ImgID, "no image is given", "set img_id (--image) to one, or to null to customize the disk as it is")
 		}
 	case strings.HasPrefix(id, "pithos:") || strings.HasPrefix(id, "pithosmap:"):
 		b.report(problem.Error, ErrImage, spec.ImgID, "Pithos image stores are not supported", "export the image to a file in IMAGE_DIR")

@@ -43,7 +43,7 @@ func (b *builder) checkPassword(password string) {
 	}
 }
 
-// Limits of crypt(3): what is longer can not be used to log in
+// Limits of crypt(3): what is longer cannot be used to log in
 // (CRYPT_MAX_PASSPHRASE_SIZE and CRYPT_OUTPUT_SIZE of libxcrypt).
 const (
 	maxPassword = 511

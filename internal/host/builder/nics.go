@@ -73,8 +73,8 @@ func (b *builder) buildNICFlags() {
 }
 
 // checkEffects refuses flags that say something about the addresses of a NIC and would
-// be left out of its configuration, or be taken for the default NIC. What Ganeti says of
-// a network without an address in it is no mistake.
+// be left out of its configuration, or be taken for the default NIC. Ganeti may well
+// describe a network in which the NIC has no address.
 func (b *builder) checkEffects() {
 	if b.spec.NoNIC {
 		return

@@ -117,8 +117,8 @@ func TestKeepIdentity(t *testing.T) {
 	}
 }
 
-// TestNoNICGiven makes no --nic the default NIC of a new machine; Ganeti's none
-// are none.
+// TestNoNICGiven makes no --nic the default NIC of a new machine; without NICs
+// in Ganeti there are none.
 func TestNoNICGiven(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -194,7 +194,7 @@ func TestMixedNICs(t *testing.T) {
 }
 
 // TestIneffectiveNIC refuses flags that would be taken for the default NIC, or for
-// nothing, and names the word that is to blame.
+// nothing, and names the word that has none.
 func TestIneffectiveNIC(t *testing.T) {
 	t.Parallel()
 	in := deployInput()

@@ -41,7 +41,7 @@ type Config struct {
 	// VersionCheck false only warns of a helper image of another release.
 	VersionCheck bool
 
-	// HelperSoftTimeout counts from the hand-over of the disk, 0 is no limit;
+	// HelperSoftTimeout counts from the hand-over of the disk, 0 means no limit;
 	// HelperHardTimeout from the TERM.
 	HelperSoftTimeout time.Duration
 	HelperHardTimeout time.Duration
@@ -49,7 +49,7 @@ type Config struct {
 	// own for each run.
 	HelperUser   string
 	HelperMemory int // MiB
-	MaxHelpers   int // at once on this node; 0 is no limit
+	MaxHelpers   int // at once on this node; 0 means no limit
 
 	// ProgressMonitor is a command and its arguments, empty for none. The
 	// instance name is to be added.
@@ -75,7 +75,7 @@ type Config struct {
 	HTTPProxy, HTTPSProxy string
 	NoProxy               []string
 	TLSCAFile             string // empty for none
-	// TransferTimeout and TransferMinRate bound what servers may take; 0 is no limit.
+	// TransferTimeout and TransferMinRate bound what servers may take; 0 means no limit.
 	TransferTimeout time.Duration
 	TransferMinRate int // KiB/s
 

@@ -97,7 +97,7 @@ func document() string {
 		table("Image formats", "The values of `img_format` and `--format`.", []string{"name", "meaning", "this version"}, formatRows()) +
 		table("Image properties", "Names in any case. Booleans are yes/true/1/on/set and no/false/0/off/unset; any\nother word means yes, with a warning. Unknown properties are passed on to\nprograms as `PROPERTY_NAME`.",
 			[]string{"name", "value", "meaning", "this version"}, propertyRows()) +
-		table("Tasks", "In the order they run. `EXCLUDE_TASK_<NAME>` leaves one out; MountImage,\nInitializeDatasource, InstallUnattend and UmountImage can not be left out singly.",
+		table("Tasks", "In the order they run. `EXCLUDE_TASK_<NAME>` leaves one out; MountImage,\nInitializeDatasource, InstallUnattend and UmountImage cannot be excluded individually.",
 			[]string{"order", "name", "effect", "this version"}, taskRows()) +
 		table("Configuration", "`"+DefaultPath+"` and the older files `"+DefaultFiles()[0].Path+"` and\n`"+DefaultFiles()[1].Path+"`, which are read before it. Files hold\n`NAME=\"value\"` lines; nothing in them is executed, `${NAME}` stands for a value set\nbefore or a default.",
 			[]string{"name", "value", "default", "meaning", "this version"}, settingRows())

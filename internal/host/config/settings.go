@@ -38,7 +38,7 @@ func used() []Setting {
 		{"VERSION_CHECK", "boolean", "yes", Used, "refuse a helper image of another release; no only warns", to(boolean, func(c *Config) *bool { return &c.VersionCheck })},
 		{"HELPER_DIR", "directory", "/var/lib/snf-image/helper", Used, "the helper image lies here", to(path, func(c *Config) *string { return &c.HelperDir })},
 		{"HELPER_PKG", "file", "${HELPER_DIR}/snf-image-helper.deb", Used, "package the helper image is made from; a bare name is looked for in HELPER_DIR", helperPackage},
-		{"HELPER_SOFT_TIMEOUT", "duration", "120", Used, "time for the customisation, suffixes s m h d; 0 is no limit; on a living machine it acts between steps", to(duration, func(c *Config) *dur { return &c.HelperSoftTimeout })},
+		{"HELPER_SOFT_TIMEOUT", "duration", "120", Used, "time for the customization, suffixes s m h d; 0 means no limit; on a living machine it acts between steps", to(duration, func(c *Config) *dur { return &c.HelperSoftTimeout })},
 		{"HELPER_HARD_TIMEOUT", "duration", "5", Used, "time from the end of the soft timeout until the helper is killed", to(duration, func(c *Config) *dur { return &c.HelperHardTimeout })},
 		{"HELPER_USER", "account", "nobody", Used, "account the helper runs as; nobody stands for a uid of its own for each run", helperUser},
 		{"HELPER_MEMORY", "MiB", "512", Used, "memory of the helper", to(memory, func(c *Config) *int { return &c.HelperMemory })},
@@ -54,15 +54,15 @@ func used() []Setting {
 		{"ARCH", "word", "x86_64", Used, "architecture in the file names of the first releases, NAME-ARCH.FORMAT", to(word, func(c *Config) *string { return &c.Arch })},
 		{"KVM", "program", "qemu-system-x86_64", Used, "the QEMU program", to(word, func(c *Config) *string { return &c.QEMU })},
 		{"WIPE", "word", "auto", Used, "the disk behind the image: auto zeroes it where that needs no writing, zero always, none leaves it", to(wipe, func(c *Config) *Wipe { return &c.Wipe })},
-		{"MAX_HELPERS", "number", "", Used, "helpers that root runs at the same time on this node; empty or 0 is no limit but memory", to(count, func(c *Config) *int { return &c.MaxHelpers })},
+		{"MAX_HELPERS", "number", "", Used, "helpers that root runs at the same time on this node; empty or 0 means as many as memory allows", to(count, func(c *Config) *int { return &c.MaxHelpers })},
 		{"REPORT_DIR", "directory", "/var/log/snf-image", Used, "reports of Ganeti's create and rename, INSTANCE.json and the four before it; empty writes none", to(optionalPath, func(c *Config) *string { return &c.ReportDir })},
 		{"ALLOW_URL", "patterns", "", Used, "URLs that may reach addresses of the node, metadata services or files: SCHEME://HOST[:PORT][/PATH], in which * stands for anything", to(words, func(c *Config) *[]string { return &c.AllowURL })},
 		{"HTTP_PROXY", "URL", "", Used, "proxy for http", to(text, func(c *Config) *string { return &c.HTTPProxy })},
 		{"HTTPS_PROXY", "URL", "", Used, "proxy for https", to(text, func(c *Config) *string { return &c.HTTPSProxy })},
 		{"NO_PROXY", "words", "", Used, "hosts, domains and networks reached without a proxy", to(words, func(c *Config) *[]string { return &c.NoProxy })},
 		{"TLS_CA_FILE", "file", "", Used, "certificates, in PEM, of authorities of your own servers", to(optionalPath, func(c *Config) *string { return &c.TLSCAFile })},
-		{"TRANSFER_TIMEOUT", "duration", "6h", Used, "time for a whole transfer from a URL, suffixes s m h d; 0 is no limit", to(duration, func(c *Config) *dur { return &c.TransferTimeout })},
-		{"TRANSFER_MIN_RATE", "KiB/s", "16", Used, "what a server must send on average of each minute it is waited for, or of each half of TRANSFER_TIMEOUT where that is shorter; 0 is no limit", to(count, func(c *Config) *int { return &c.TransferMinRate })},
+		{"TRANSFER_TIMEOUT", "duration", "6h", Used, "time for a whole transfer from a URL, suffixes s m h d; 0 means no limit", to(duration, func(c *Config) *dur { return &c.TransferTimeout })},
+		{"TRANSFER_MIN_RATE", "KiB/s", "16", Used, "what a server must send on average of each minute it is waited for, or of each half of TRANSFER_TIMEOUT where that is shorter; 0 means no limit", to(count, func(c *Config) *int { return &c.TransferMinRate })},
 	}
 }
 

@@ -18,8 +18,8 @@ var ErrVariant = errors.New("unusable OS variant")
 const VariantOrigin problem.Origin = "OS_VARIANT"
 
 // LoadVariant is Load with the file of an OS variant as the last one. It lies in
-// VARIANTS_DIR; list is the variants.list of the OS definition. An empty variant
-// is none.
+// VARIANTS_DIR; list is the variants.list of the OS definition. An empty variant means
+// that there is no such file.
 func LoadVariant(variant, list string, files ...File) (*Config, problem.List) {
 	r := newReader()
 	r.load(files)
@@ -38,7 +38,7 @@ func (r *reader) variant(name, list string) {
 		r.problems = append(r.problems, problem.Problem{Severity: problem.Error, Origin: VariantOrigin, Message: message, Remedy: remedy, Rule: ErrVariant})
 	}
 	if strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == '/' || c == 0x7f }) || name[0] == '.' {
-		fail(fmt.Sprintf("%.64q can not be the name of a variant", name), "")
+		fail(fmt.Sprintf("%.64q cannot be the name of a variant", name), "")
 		return
 	}
 	data, err := readFile(path)

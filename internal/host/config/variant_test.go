@@ -64,9 +64,9 @@ func TestLoadVariantRefuses(t *testing.T) {
 		{"unmade", ErrVariant, "make the file"},
 		{"mistaken", ErrVariant, "use one of the variants unmade"},
 		{"broken", ErrSyntax, "broken.conf:1:1"},
-		{"../main", ErrVariant, "can not be the name"},
-		{".", ErrVariant, "can not be the name"},
-		{"a b", ErrVariant, "can not be the name"},
+		{"../main", ErrVariant, "cannot be the name"},
+		{".", ErrVariant, "cannot be the name"},
+		{"a b", ErrVariant, "cannot be the name"},
 	} {
 		c, problems := LoadVariant(tc.variant, list, conf)
 		if c != nil || !errors.Is(problems, tc.rule) || !strings.Contains(problems.Error(), tc.want) {

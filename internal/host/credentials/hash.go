@@ -28,7 +28,7 @@ const (
 // ErrTooLong is a password bcrypt would cut silently.
 var ErrTooLong = errors.New("password longer than the 72 bytes of blowfish hashes")
 
-// ErrUnknownMethod is a method that is none of PASSWD_HASHING_METHOD.
+// ErrUnknownMethod is a method that PASSWD_HASHING_METHOD does not have.
 var ErrUnknownMethod = errors.New("unknown password hashing method")
 
 // Hash returns a crypt(5) hash of password with a fresh salt. The methods are

@@ -30,13 +30,13 @@ func Schemes() []string {
 	}
 }
 
-// Is says whether text is the URI of a disk, by its scheme alone.
+// Is reports whether text is the URI of a disk, by its scheme alone.
 func Is(text string) bool {
 	scheme, _, ok := strings.Cut(text, ":")
 	return ok && slices.Contains(Schemes(), scheme)
 }
 
-// Check says what is wrong with the URI of a disk, as far as its text
+// Check returns what is wrong with the URI of a disk, as far as its text
 // shows it. Secrets are refused: every user of the node can read the command line
 // of the program that opens the disk.
 func Check(text string) error {
@@ -95,7 +95,7 @@ func checkAuthority(scheme, rest string) error {
 	_, port, ok := strings.Cut(host[strings.LastIndexByte(host, ']')+1:], ":")
 	if _, err := strconv.ParseUint(port, 10, 16); ok && err != nil {
 		// A password with a slash in it ends the authority, too.
-		return errors.New("a URI whose port is no number")
+		return errors.New("a URI whose port is not a number")
 	}
 	return nil
 }

@@ -41,9 +41,9 @@ func TestCheckDiskURI(t *testing.T) {
 		{"ssh://user%3apw@host/disk", "password or key"},
 		{"ssh://user%zz@host/disk", "password or key"},
 		{"iscsi://user%pw@host/iqn/0", "password or key"},
-		{"ssh://user:p/w@host/disk", "no number"},
-		{"ssh://user:p?w@host/disk", "no number"},
-		{"ssh://host:ssh/disk", "no number"},
+		{"ssh://user:p/w@host/disk", "not a number"},
+		{"ssh://user:p?w@host/disk", "not a number"},
+		{"ssh://host:ssh/disk", "not a number"},
 	} {
 		err := Check(tc.uri)
 		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {

@@ -4,8 +4,8 @@ package foreign
 
 import "bytes"
 
-// File says that bytes which should be those of a disk are a file in another format.
-// As an error it is about an image; its texts end a sentence about the file.
+// File describes a file in another format that is given as a dump of a disk. As an error
+// it is about an image; its texts end a sentence about the file.
 type File struct {
 	Name   string // with its article
 	Remedy string // for an image

@@ -21,7 +21,7 @@ type Script string
 
 // The scripts.
 const (
-	Create Script = "create" // fill disk 0 from the image and customise it
+	Create Script = "create" // fill disk 0 from the image and customize it
 	Import Script = "import" // write a dump to a disk
 	Export Script = "export" // dump a disk
 	Rename Script = "rename" // give the installed system another name
@@ -31,7 +31,7 @@ const (
 // Scripts returns all scripts.
 func Scripts() []Script { return []Script{Create, Import, Export, Rename, Verify} }
 
-// IsScript says whether a program of that name is one of the scripts.
+// IsScript reports whether a program of that name is one of the scripts.
 func IsScript(name string) bool { return slices.Contains(Scripts(), Script(name)) }
 
 // Arguments are what the script is called with.
@@ -42,9 +42,9 @@ func (s Script) Arguments() []string {
 	return nil
 }
 
-// Takes says whether a parameter means anything to the script. Only create and
+// Takes reports whether a parameter means anything to the script. Only create and
 // verify look at all; rename at the properties, which may say where the system
-// is, so that a parameter that is no longer right, or missing, is no obstacle.
+// is, so that a missing or outdated parameter is not an obstacle.
 // The format of the image is of no use to it: a configured one need not be that
 // of this disk.
 func (s Script) Takes(parameter string) bool {

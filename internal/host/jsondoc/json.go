@@ -97,7 +97,7 @@ func (p *jsonParser) space() {
 	}
 }
 
-// peek returns the next character that is no white space, 0 at the end.
+// peek returns the next character that is not white space, 0 at the end.
 func (p *jsonParser) peek() byte {
 	p.space()
 	if p.pos == len(p.text) {

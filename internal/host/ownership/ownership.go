@@ -125,7 +125,7 @@ func checkStep(path string, last bool) error {
 	case unix.S_IFLNK:
 		return nil // its permissions mean nothing
 	case unix.S_IFCHR:
-		return nil // who writes to /dev/null changes nothing of it
+		return nil // writing to /dev/null does not change it
 	}
 	// Of a sticky directory others may not rename or remove what belongs to root.
 	if st.Mode&unix.S_ISVTX != 0 && st.Mode&unix.S_IFMT == unix.S_IFDIR && !last {

@@ -17,8 +17,8 @@ func Disk(text string) spec.Disk {
 	return spec.Disk{Path: text}
 }
 
-// ByURI takes the path from disks that have a URI and whose path leads to no
-// disk: the URI is all there is of them.
+// ByURI removes the path of disks that have a URI and whose path does not lead to a
+// disk: they can be reached by the URI only.
 func ByURI(disks []spec.Disk) []spec.Disk {
 	disks = slices.Clone(disks)
 	for i, d := range disks {

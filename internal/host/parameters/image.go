@@ -27,7 +27,7 @@ func Images(cfg *config.Config) *source.Store {
 	return &source.Store{Dir: cfg.ImageDir, Arch: cfg.Arch, Never: []string{cfg.HelperDir}}
 }
 
-// ImageFile returns the path of the file that is the image of s, "" when there is none.
+// ImageFile returns the path of the image of s, "" when it is not a file.
 func ImageFile(s *spec.Spec, cfg *config.Config) string {
 	st := Store(s, cfg)
 	if st == nil || s.Image == "" || fetch.IsURL(s.Image) {

@@ -13,7 +13,7 @@ func Nearest(name string, known []string) string {
 	return best
 }
 
-// tolerated is how many slips still leave a name of that length recognisable.
+// tolerated is how many slips still leave a name of that length recognizable.
 // Metadata of image stores has many short names, so a short one has to be closer.
 func tolerated(name string) int {
 	if len(name) < 8 {

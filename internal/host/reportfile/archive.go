@@ -65,8 +65,8 @@ func (d *Destination) rotate() error {
 // maxName bounds the name of a file, which gets an ending and a number (NAME_MAX).
 const maxName = 200
 
-// fileName is the name of a machine's file: whatever the machine is called, it lies in
-// the directory and is not hidden.
+// fileName returns the name of a machine's file. Every name of a machine gives a file
+// directly in the directory that is not hidden.
 func fileName(machine string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {

@@ -20,13 +20,13 @@ import (
 )
 
 // Destination is where a report will be written. It is opened before there is
-// anything to report, and once: whoever may rename in its directory meanwhile does not
-// lead the report elsewhere.
+// anything to report, and only once: renaming in its directory meanwhile does not lead the
+// report elsewhere.
 type Destination struct {
 	// dir is the directory of the file name, which need not be there.
 	dir  *os.File
 	name string
-	// stream is what is no file, such as a terminal or a pipe; dir is nil then. It is
+	// stream is a terminal, a pipe or the like; dir is nil then. It is
 	// held by a descriptor that nothing can be written to.
 	stream *os.File
 }

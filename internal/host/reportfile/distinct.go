@@ -8,7 +8,7 @@ import (
 	"snf-image/internal/report"
 )
 
-// Distinct refuses a report file that is one of the others, an empty one of which is none.
+// Distinct refuses a report file that is also one of the others; empty names are ignored.
 func Distinct(path string, others ...string) error {
 	for _, other := range others {
 		if other != "" && samePath(path, other) {

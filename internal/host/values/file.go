@@ -44,7 +44,7 @@ func ParseFileFlag(s string) (FileFlag, error) {
 	return f, nil
 }
 
-// CheckFile says what is wrong with a file to inject, "" for nothing.
+// CheckFile returns what is wrong with a file to inject, "" if it is valid.
 func CheckFile(f spec.File) string {
 	for _, err := range []string{CheckPath(f.Path), CheckAccount(f.Owner), CheckAccount(f.Group)} {
 		if err != "" {
@@ -68,7 +68,7 @@ func CheckPath(p string) string {
 
 func CheckAccount(name string) string {
 	if strings.ContainsFunc(name, func(r rune) bool { return IsControl(r) || r == ':' }) || len(name) > 256 {
-		return problem.Quote(name) + " can not be the name of a user or group"
+		return problem.Quote(name) + " is not a valid name of a user or group"
 	}
 	return ""
 }

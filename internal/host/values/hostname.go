@@ -7,7 +7,7 @@ import (
 	"snf-image/internal/host/problem"
 )
 
-// CheckHostname says whether name can be a host name: labels of letters, digits
+// CheckHostname reports whether name is a valid host name: labels of letters, digits
 // and hyphens as RFC 1123 section 2.1 has them, 63 characters each and 253 in
 // all. A single label is fine.
 func CheckHostname(name string) error {

@@ -11,7 +11,7 @@ import (
 	"snf-image/internal/spec"
 )
 
-// CheckNIC says what is wrong with the addresses of n. Empty fields are fine.
+// CheckNIC returns what is wrong with the addresses of n. Empty fields are valid.
 func CheckNIC(n spec.NIC) error {
 	for _, field := range []struct {
 		name, text, want string
