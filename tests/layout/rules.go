@@ -37,11 +37,18 @@ var allowed = map[string][]string{
 	"internal/host/doctor": {"internal/host/"}, // examines all that a deployment needs
 	"internal/host/deploy": {"internal/host/"},
 
-	"internal/guest/network": {"internal/guest/netconf", "internal/guest/outcome", "internal/guest/rootfs"},
-	"internal/guest/inspect": {"internal/guest/network", "internal/guest/rootfs"},
+	"internal/guest/outcome":     {"internal/guest/rootfs"},
+	"internal/guest/system":      {"internal/guest/rootfs"},
+	"internal/guest/network":     {"internal/guest/netconf", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
+	"internal/guest/inspect":     {"internal/guest/network", "internal/guest/rootfs"},
+	"internal/guest/account":     {"internal/guest/inspect", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
+	"internal/guest/identity":    {"internal/guest/inspect", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
+	"internal/guest/personality": {"internal/guest/outcome", "internal/guest/rootfs"},
 	"internal/guest/task": {
 		"internal/guest/partition", "internal/guest/filesystem", "internal/guest/rootfs", "internal/guest/outcome",
-		"internal/guest/inspect", "internal/guest/netconf", "internal/guest/network", "internal/guest/sandbox", "internal/guest/windows",
+		"internal/guest/system", "internal/guest/inspect", "internal/guest/netconf", "internal/guest/network",
+		"internal/guest/account", "internal/guest/identity", "internal/guest/personality", "internal/guest/sandbox",
+		"internal/guest/windows",
 	},
 	"internal/guest/agent": {"internal/guest/"},
 

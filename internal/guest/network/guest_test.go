@@ -9,13 +9,14 @@ import (
 
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
 	"snf-image/internal/spec"
 	"snf-image/tests/tree"
 )
 
 // guest is a Guest on a tree instead of a mounted image.
 type guest struct {
-	Guest
+	system.Guest
 	tree.Tree
 	warnings *[]string
 }
@@ -26,7 +27,7 @@ func newGuest(t *testing.T, files map[string]string) guest {
 	made := tree.New(t, files)
 	var warnings []string
 	return guest{
-		Guest: Guest{
+		Guest: system.Guest{
 			Root: open(t, made),
 			Warn: func(format string, args ...any) { warnings = append(warnings, fmt.Sprintf(format, args...)) },
 			Log:  slog.New(slog.NewTextHandler(io.Discard, nil)),

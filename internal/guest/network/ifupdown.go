@@ -3,6 +3,7 @@ package network
 import (
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
 )
 
 // Files of ifupdown.
@@ -12,7 +13,7 @@ const (
 )
 
 // checkIfupdown finds out what applyIfupdown would fail with.
-func checkIfupdown(g Guest, interfaces []netconf.Interface) error {
+func checkIfupdown(g system.Guest, interfaces []netconf.Interface) error {
 	if g.Root.IsDir(interfacesDir) {
 		if err := g.Root.Editable(interfacesFile); err != nil {
 			return err
@@ -26,7 +27,7 @@ func checkIfupdown(g Guest, interfaces []netconf.Interface) error {
 
 // applyIfupdown writes /etc/network/interfaces and takes the stanzas of
 // other Ethernet interfaces out of the files it includes.
-func applyIfupdown(g Guest, interfaces []netconf.Interface) error {
+func applyIfupdown(g system.Guest, interfaces []netconf.Interface) error {
 	old, err := g.Root.ReadFile(interfacesFile, maxInterfaces)
 	exists := err == nil
 	if err != nil && !rootfs.IsNotExist(err) {
@@ -64,7 +65,7 @@ func applyIfupdown(g Guest, interfaces []netconf.Interface) error {
 }
 
 // warnAboutIfupdown tells what the image lacks for its network to come up.
-func warnAboutIfupdown(g Guest, format netconf.Ifupdown, interfaces []netconf.Interface) {
+func warnAboutIfupdown(g system.Guest, format netconf.Ifupdown, interfaces []netconf.Interface) {
 	dhcp, dhcp6, configured := false, false, false
 	for _, i := range interfaces {
 		dhcp = dhcp || i.IPv4 == netconf.DHCP

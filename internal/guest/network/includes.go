@@ -7,6 +7,7 @@ import (
 
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
 )
 
 // Bounds of interfaces files: bytes of one, and how many it may include over all
@@ -18,7 +19,7 @@ const (
 
 // disableIncluded disables the Ethernet stanzas of every file that the content
 // of /etc/network/interfaces includes.
-func disableIncluded(g Guest, data []byte) error {
+func disableIncluded(g system.Guest, data []byte) error {
 	seen := map[string]bool{interfacesFile: true}
 	queue, err := included(g, data, interfacesDir)
 	if err != nil {
@@ -45,7 +46,7 @@ func disableIncluded(g Guest, data []byte) error {
 
 // disableFile disables the Ethernet stanzas of one file and returns the files
 // it includes itself.
-func disableFile(g Guest, p string) (more []string, err error) {
+func disableFile(g system.Guest, p string) (more []string, err error) {
 	var names []string
 	err = g.Root.Edit(p, func(old []byte) ([]byte, error) {
 		if len(old) > maxInterfaces {
@@ -68,7 +69,7 @@ func disableFile(g Guest, p string) (more []string, err error) {
 }
 
 // included returns the files that the source lines in data read.
-func included(g Guest, data []byte, dir string) ([]string, error) {
+func included(g system.Guest, data []byte, dir string) ([]string, error) {
 	var files []string
 	sources := netconf.Sources(data)
 	if len(sources) > maxIncludes {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
 )
 
 // What a replaced network file is called then. No "source" line a distribution
@@ -19,7 +20,7 @@ const (
 // header, is worth keeping only on a living machine, where somebody may have
 // edited it since. The copy is for an administrator only: some keep a password
 // there.
-func keep(g Guest, p string, old, data []byte, header string) error {
+func keep(g system.Guest, p string, old, data []byte, header string) error {
 	own := strings.HasPrefix(string(old), header)
 	suffix := keptOriginal
 	if own || g.Living && g.Root.Has(p+keptOriginal) {
@@ -32,7 +33,7 @@ func keep(g Guest, p string, old, data []byte, header string) error {
 }
 
 // keepLink is keep for a symbolic link, in whose place a file comes.
-func keepLink(g Guest, p string) error {
+func keepLink(g system.Guest, p string) error {
 	target, err := g.Root.Readlink(p)
 	if err != nil {
 		return err

@@ -8,11 +8,11 @@ package network
 
 import (
 	"fmt"
-	"log/slog"
 
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
 )
 
 // The network configuration systems that are told apart.
@@ -25,24 +25,14 @@ const (
 	Wicked         = "wicked"
 )
 
-// Guest is the system whose network is configured.
-type Guest struct {
-	Root *rootfs.Root
-	// Living is set for a machine that is customized as it is: what it has is its
-	// own, not its image's.
-	Living bool
-	Warn   func(format string, args ...any)
-	Log    *slog.Logger
-}
-
 // stack is a network configuration system.
 type stack struct {
 	name   string
 	detect func(root *rootfs.Root) bool
 	// check finds out, without writing, what apply would fail with.
-	check func(g Guest, interfaces []netconf.Interface) error
+	check func(g system.Guest, interfaces []netconf.Interface) error
 	// apply is nil for a stack that is not in this version.
-	apply func(g Guest, interfaces []netconf.Interface) error
+	apply func(g system.Guest, interfaces []netconf.Interface) error
 }
 
 // stacks returns the stacks in the order of preference: where several are installed
@@ -78,7 +68,7 @@ func Detect(root *rootfs.Root) string {
 }
 
 // Check finds out, without writing, what Configure would fail with.
-func Check(g Guest, interfaces []netconf.Interface) error {
+func Check(g system.Guest, interfaces []netconf.Interface) error {
 	switch s, ok := find(g.Root); {
 	case !ok:
 		return nil // Configure warns
@@ -91,7 +81,7 @@ func Check(g Guest, interfaces []netconf.Interface) error {
 
 // Configure configures the interfaces in the network configuration system of the
 // image. It warns where that is unknown.
-func Configure(g Guest, interfaces []netconf.Interface) error {
+func Configure(g system.Guest, interfaces []netconf.Interface) error {
 	switch s, ok := find(g.Root); {
 	case !ok:
 		g.Warn("the image's network configuration system is unknown or not in this version: its network was left as it is")

@@ -5,6 +5,7 @@ import (
 
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
 )
 
 // persistentNames are the places of the rules that udev's generator wrote for each
@@ -17,7 +18,7 @@ var persistentNames = []string{
 // freeNames disables the rules by which the names of the instance's interfaces
 // belong to the MAC addresses of another machine. On a living machine whose MAC
 // addresses are not told they are its own.
-func freeNames(g Guest, interfaces []netconf.Interface) error {
+func freeNames(g system.Guest, interfaces []netconf.Interface) error {
 	unknown := slices.ContainsFunc(interfaces, func(i netconf.Interface) bool { return i.MAC == "" })
 	if unknown && g.Living {
 		return nil

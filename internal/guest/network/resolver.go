@@ -8,6 +8,7 @@ import (
 
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 // writeResolver tells the resolver of name servers and search domains where
 // nothing in the image takes them from ifupdown. Without any the image's own
 // file stays.
-func writeResolver(g Guest, interfaces []netconf.Interface) error {
+func writeResolver(g system.Guest, interfaces []netconf.Interface) error {
 	if !needsResolver(g.Root, interfaces) {
 		return nil
 	}
@@ -90,7 +91,7 @@ const (
 
 // awaitDevices writes waitForUdev where it is needed and systemd runs ifupdown,
 // and takes away the one of an earlier run. Other inits settle udev first.
-func awaitDevices(g Guest, needed bool) error {
+func awaitDevices(g system.Guest, needed bool) error {
 	_, err := g.Root.Lstat(waitForUdev)
 	switch {
 	case !needed && err == nil:

@@ -2,7 +2,12 @@
 // failed: that there was nothing to do, and what the administrator can do.
 package outcome
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+
+	"snf-image/internal/guest/rootfs"
+)
 
 // Skipped is the error of work that had nothing to do.
 type Skipped struct{ Reason string }
@@ -29,3 +34,18 @@ func (e *Remedied) Error() string { return e.Err.Error() }
 
 // Unwrap returns the error.
 func (e *Remedied) Unwrap() error { return e.Err }
+
+// AdviseUnsafe adds advice to an error about what an account of the image may have put
+// there; other errors stay as they are.
+func AdviseUnsafe(err error, remedy string) error {
+	if _, unsafe := errors.AsType[*rootfs.UnsafeError](err); unsafe {
+		return Advise(err, remedy)
+	}
+	return err
+}
+
+// UnsafePlace is AdviseUnsafe for a file that goes to a place of the administrator's
+// choice.
+func UnsafePlace(err error) error {
+	return AdviseUnsafe(err, "remove what lies there from the guest, or choose a path that only root can write")
+}

@@ -2,41 +2,16 @@ package task
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
 
-	"snf-image/internal/guest/inspect"
-	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/identity"
 )
 
-// maxHostname is the longest name Linux keeps (HOST_NAME_MAX, gethostname(2)).
-const maxHostname = 64
-
-const hostsFile = "/etc/hosts"
-
-// assignHostname gives the system the name of the instance, whole, in the file
-// its distribution keeps it in.
+// assignHostname gives the system the name of the instance.
 func assignHostname(_ context.Context, r *Run) error {
-	name := r.Plan.InstanceName
-	if name == "" {
+	if r.Plan.InstanceName == "" {
 		return Skip("the instance has no name")
 	}
-	if err := checkName(name); err != nil {
-		return err
-	}
-	if len(name) > maxHostname {
-		r.Warn("the name %s is longer than the %d characters Linux keeps; the system will use a part of it", name, maxHostname)
-	}
-	distribution, old := inspect.Name(r.Root)
-	file, err := findNameFile(r.Root, distribution)
-	if err != nil {
-		return err
-	}
-	if err := r.Root.Put(file.path, file.editor(name)); err != nil {
-		return err
-	}
-	return editHosts(r.Root, distribution, old, name)
+	return identity.SetHostname(r.guest(), r.Plan.InstanceName)
 }
 
 // checkHostname finds out, without writing, what assignHostname would fail with.
@@ -44,79 +19,5 @@ func checkHostname(r *Run) error {
 	if r.Plan.InstanceName == "" {
 		return nil
 	}
-	if err := checkName(r.Plan.InstanceName); err != nil {
-		return err
-	}
-	distribution, _ := inspect.Name(r.Root)
-	file, err := findNameFile(r.Root, distribution)
-	if err != nil {
-		return err
-	}
-	return editable(r.Root, file.path, hostsFile)
-}
-
-func checkName(name string) error {
-	if strings.ContainsFunc(name, isControlOrSpace) {
-		return fmt.Errorf("the instance name %q holds white space or control characters", name)
-	}
-	return nil
-}
-
-func isControlOrSpace(c rune) bool { return c <= ' ' || c == 0x7f }
-
-// nameFile is the file a system reads its host name from: the name alone or, if
-// variable is set, an assignment.
-type nameFile struct{ path, variable string }
-
-// editor returns the function that puts the name into the file.
-func (f nameFile) editor(name string) func(old []byte) ([]byte, error) {
-	return func(old []byte) ([]byte, error) {
-		if f.variable == "" {
-			return []byte(name + "\n"), nil
-		}
-		return rootfs.SetAssignment(old, f.variable, name), nil
-	}
-}
-
-// findNameFile returns the file the distribution reads. /etc/hostname wins where it
-// exists or systemd is the init, which reads it on all of them.
-func findNameFile(root *rootfs.Root, distribution string) (nameFile, error) {
-	if root.Has("/etc/hostname") || inspect.Systemd(root) {
-		return nameFile{"/etc/hostname", ""}, nil
-	}
-	switch distribution {
-	case "coreos", "flatcar", "fcos":
-		return nameFile{"/etc/hostname", ""}, nil
-	case "slackware", "suse", "sles", "sled", "opensuse", "opensuse-leap", "opensuse-tumbleweed":
-		return nameFile{"/etc/HOSTNAME", ""}, nil
-	case "gentoo":
-		return nameFile{"/etc/conf.d/hostname", "hostname"}, nil
-	case "arch":
-		if root.Has("/etc/rc.conf") {
-			return nameFile{"/etc/rc.conf", "HOSTNAME"}, nil
-		}
-		return nameFile{"/etc/hostname", ""}, nil
-	case "rhel", "centos", "fedora", "rocky", "almalinux", "ol", "scientific":
-		return nameFile{"/etc/sysconfig/network", "HOSTNAME"}, nil
-	}
-	return nameFile{}, &Remedied{
-		Err:    errors.New("found no /etc/hostname nor another file with the host name that this version knows"),
-		Remedy: "set the image property EXCLUDE_TASK_ASSIGNHOSTNAME=yes if the image names itself",
-	}
-}
-
-// editHosts makes the name resolve where the image's own name did, and takes that
-// from the loopback address: it is another machine's now.
-func editHosts(root *rootfs.Root, distribution, old, name string) error {
-	err := root.Edit(hostsFile, func(data []byte) ([]byte, error) {
-		data = rootfs.RenameOwnHost(data, name)
-		if distribution == "arch" {
-			return rootfs.RenameLoopback(data, old, name), nil
-		}
-		return rootfs.LeaveLoopback(data, old, name), nil
-	})
-	if rootfs.IsNotExist(err) {
-		return nil
-	}
-	return err
+	return identity.CheckHostname(r.guest(), r.Plan.InstanceName)
 }

@@ -6,7 +6,6 @@ import (
 
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/outcome"
-	"snf-image/internal/guest/rootfs"
 )
 
 // Check reports whether the planned tasks can do what is asked of them, as far as
@@ -49,35 +48,9 @@ func checkSwap(r *Run) error {
 	return err
 }
 
-func checkLogin(r *Run) error {
-	users, err := wantedUsers(r)
-	if err != nil || r.Credentials == nil {
-		return err
-	}
-	if len(r.Credentials.AuthorizedKeys) > 0 {
-		if _, err := keyFiles(r, users); err != nil {
-			return err
-		}
-	}
-	if r.Credentials.Hashes == nil {
-		return nil
-	}
-	return editable(r.Root, "/etc/passwd", "/etc/shadow")
-}
-
 func checkCustomTask(r *Run) error {
 	if r.Credentials == nil || len(r.Credentials.CustomTask) == 0 {
 		return nil
 	}
 	return checkRunnable(r.Credentials.CustomTask)
-}
-
-// editable returns the error with which one of the files would be refused.
-func editable(root *rootfs.Root, files ...string) error {
-	for _, p := range files {
-		if err := root.Editable(p); err != nil {
-			return err
-		}
-	}
-	return nil
 }

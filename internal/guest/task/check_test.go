@@ -1,7 +1,6 @@
 package task
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -97,44 +96,4 @@ func checkedRun(t *testing.T, files map[string]string) imageRun {
 		CustomTask:     []byte("#!/bin/sh\n"),
 	}
 	return r
-}
-
-// TestCheckRoom has a tree of two file systems with a little room each, one of which
-// may grow.
-func TestCheckRoom(t *testing.T) {
-	t.Parallel()
-	r := newImageRun(t, map[string]string{"data/in": "DIR", "l": "-> /data"})
-	const root, data = 1, 2
-	at := func(dir string) (room, error) {
-		if strings.HasPrefix(dir, "/data") {
-			return room{data, 1000, 2}, nil
-		}
-		return room{root, 1000, 3}, nil
-	}
-	for title, c := range map[string]struct {
-		sizes   map[string]int
-		growing uint64
-		err     string
-	}{
-		"fits":            {map[string]int{"/a": 2000, "/b": 1, "/data/c": 2000}, 0, ""},
-		"rounded up":      {map[string]int{"/a": 2001, "/b": 1}, 0, "no room for /b: the files need 4000 bytes and 3000 are free"},
-		"the root grows":  {map[string]int{"/a": 9000}, root, ""},
-		"the other grows": {map[string]int{"/a": 9000}, data, "no room for /a"},
-		"the root alone":  {map[string]int{"/data/in/new/c": 2001}, root, "no room for /data/in/new/c"},
-		"through a link":  {map[string]int{"/l/c": 2001}, root, "no room for /l/c"},
-		"data grows":      {map[string]int{"/l/c": 9000}, data, ""},
-		"new directories": {map[string]int{"/x/y/z": 3001}, 0, "no room for /x/y/z"},
-		"an empty file":   {map[string]int{"/a": 3000, "/b": 0}, 0, ""},
-		"no file":         {nil, 0, ""},
-	} {
-		t.Run(title, func(t *testing.T) {
-			var injections []injection
-			for _, p := range []string{"/a", "/b", "/x/y/z", "/data/c", "/data/in/new/c", "/l/c"} {
-				if n, ok := c.sizes[p]; ok {
-					injections = append(injections, injection{file: spec.File{Path: p, Contents: make([]byte, n)}})
-				}
-			}
-			matches(t, checkRoom(r.Root, injections, c.growing, at), c.err)
-		})
-	}
 }

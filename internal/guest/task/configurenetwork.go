@@ -34,10 +34,6 @@ func checkNetwork(r *Run) error {
 	return network.Check(r.guest(), interfaces)
 }
 
-func (r *Run) guest() network.Guest {
-	return network.Guest{Root: r.Root, Living: r.careful(), Warn: r.Warn, Log: r.Log}
-}
-
 // wantedInterfaces decides how each NIC of the plan is configured.
 func wantedInterfaces(p *spec.Plan) ([]netconf.Interface, error) {
 	tags := netconf.Tags{DHCP: p.DHCPTags, Stateful: p.StatefulTags, Stateless: p.StatelessTags}

@@ -2,199 +2,22 @@ package task
 
 import (
 	"context"
-	"fmt"
-	"io/fs"
-	"path"
-	"slices"
-	"strings"
 
-	"snf-image/internal/guest/inspect"
-	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/identity"
 	"snf-image/internal/spec"
 )
 
-// deleteSSHKeys removes the host keys the image came with and writes fresh ones
-// in their places, so that no two machines have the same and the first boot need
-// not make any. It removes no key that the server's configuration names unless
-// there is a new one for it.
+// deleteSSHKeys replaces the SSH host keys that the image came with.
 func deleteSSHKeys(_ context.Context, r *Run) error {
-	server, err := inspect.SSH(r.Root)
-	if err != nil {
-		return fmt.Errorf("looking for HostKey: %w", err)
-	}
-	old, err := r.Root.Glob("/etc/ssh/ssh_host_*")
-	if err != nil {
-		return err
-	}
-	if !server.Present() && len(old) == 0 {
-		return Skip("the image has no SSH server")
-	}
-	if !server.Configured {
-		r.Warn("the image has no /etc/ssh/sshd_config: only /etc/ssh/ssh_host_* were replaced")
-	}
-	fresh, err := freshKeys(r, server)
-	if err != nil {
-		return err
-	}
-	if old, err = writeHostKeys(r.Root, fresh, old); err != nil {
-		return err
-	}
-	for _, p := range old {
-		if err := removeKey(r, p); err != nil {
-			return err
-		}
-	}
-	return nil
+	return identity.ReplaceHostKeys(r.guest(), r.hostKeys())
 }
 
 // checkHostKeys finds out, without writing, what deleteSSHKeys would fail with.
-func checkHostKeys(r *Run) error {
-	server, err := inspect.SSH(r.Root)
-	if err != nil {
-		return fmt.Errorf("looking for HostKey: %w", err)
-	}
-	_, err = freshKeys(r, server)
-	return err
-}
+func checkHostKeys(r *Run) error { return identity.CheckHostKeys(r.guest(), r.hostKeys()) }
 
-// writeHostKeys writes the new keys, each in the place of its old one, and returns
-// what is left to remove of old. Nothing is removed before: on a full file system
-// the server keeps its keys.
-func writeHostKeys(root *rootfs.Root, fresh []freshKey, old []string) ([]string, error) {
-	for _, k := range fresh {
-		if k.key == nil {
-			old = append(old, k.path, k.path+".pub")
-		}
-	}
-	for _, k := range fresh {
-		if k.key == nil {
-			continue
-		}
-		if err := writeHostKey(root, k.path, *k.key); err != nil {
-			return nil, err
-		}
-		written := realKey(root, k.path)
-		old = slices.DeleteFunc(old, func(p string) bool {
-			p = realKey(root, p)
-			return p == written || p == written+".pub"
-		})
-	}
-	return old, nil
-}
-
-// realKey returns p with the links of its directory resolved: one key may have
-// two names.
-func realKey(root *rootfs.Root, p string) string {
-	dir, err := root.RealPath(path.Dir(p))
-	if err != nil {
-		return p
-	}
-	return path.Join(dir, path.Base(p))
-}
-
-// freshKey is a host key that is replaced, or only removed.
-type freshKey struct {
-	path string
-	key  *spec.HostKey
-}
-
-// freshKeys finds the new key for each that the server's configuration names. It
-// changes nothing.
-func freshKeys(r *Run, server inspect.Server) ([]freshKey, error) {
-	if !server.Present() {
-		return nil, nil
-	}
-	var fresh []freshKey
-	usable := 0
-	for _, k := range server.HostKeys {
-		if err := checkKeyPlace(r.Root, k.Path); err != nil {
-			return nil, unsafePlace(fmt.Errorf("replacing the SSH host key %s: %w", k.Path, err))
-		}
-		if point := r.unmounted(k.Path); point != "" {
-			r.Warn("the SSH host key %s was not replaced: %s of the image's fstab is not mounted", k.Path, point)
-			usable++
-			continue
-		}
-		key, ok := hostKey(r.Credentials, k.Type)
-		switch {
-		case ok:
-			fresh = append(fresh, freshKey{k.Path, &key})
-			usable++
-		case k.Obsolete, !r.Root.Has(k.Path):
-			r.Warn("no new key was written to %s: the SSH server goes without it", k.Path)
-			fresh = append(fresh, freshKey{k.Path, nil})
-		default:
-			return nil, noFreshKey(k.Path)
-		}
-	}
-	if usable == 0 {
-		return nil, noFreshKey(server.HostKeys[0].Path)
-	}
-	return fresh, nil
-}
-
-// checkKeyPlace returns an error if no key can be written to p, or its public half
-// beside it.
-func checkKeyPlace(root *rootfs.Root, p string) error {
-	for _, p := range []string{p, p + ".pub"} {
-		place, err := root.Only().FindName(p)
-		switch {
-		case err != nil:
-			return err
-		case place.IsDir():
-			return fmt.Errorf("%s is a directory of the image", p)
-		case place.Dangling != "":
-			return fmt.Errorf("%s is a symbolic link to nothing", place.Dangling)
-		}
-	}
-	return nil
-}
-
-func noFreshKey(p string) error {
-	return &Remedied{
-		Err: fmt.Errorf("replacing the SSH host key %s: it is no RSA, ECDSA or Ed25519 key, and there is no new one of its type", p),
-		Remedy: "put a key of one of these types there, take its HostKey line out of the image's sshd_config, " +
-			"or set the property EXCLUDE_TASK_DELETESSHKEYS=yes",
-	}
-}
-
-// removeKey removes a file or a symbolic link if there is one. Anything else
-// is no key and stays.
-func removeKey(r *Run, p string) error {
-	st, err := r.Root.Lstat(p)
-	if rootfs.IsNotExist(err) {
+func (r *Run) hostKeys() []spec.HostKey {
+	if r.Credentials == nil {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	if !st.Mode().IsRegular() && st.Mode().Type() != fs.ModeSymlink {
-		r.Warn("%s is neither file nor link: left as it is", p)
-		return nil
-	}
-	return r.Root.Remove(p)
-}
-
-func writeHostKey(root *rootfs.Root, p string, key spec.HostKey) error {
-	view := root.Only()
-	if _, err := view.MkdirAll(path.Dir(p), rootfs.Attr{Mode: 0o755}); err != nil {
-		return err
-	}
-	if err := view.WriteFile(p, []byte(key.Private.Reveal()), rootfs.Attr{Mode: 0o600}); err != nil {
-		return err
-	}
-	public := strings.TrimSpace(key.Public) + "\n"
-	return view.WriteFile(p+".pub", []byte(public), rootfs.Attr{Mode: 0o644})
-}
-
-func hostKey(c *spec.Credentials, kind string) (spec.HostKey, bool) {
-	if c == nil || kind == "" {
-		return spec.HostKey{}, false
-	}
-	for _, k := range c.HostKeys {
-		if k.Type == kind {
-			return k, true
-		}
-	}
-	return spec.HostKey{}, false
+	return r.Credentials.HostKeys
 }

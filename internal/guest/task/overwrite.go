@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"snf-image/internal/command"
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 )
 
@@ -73,7 +74,7 @@ func checkRoots(root *rootfs.Root, file string) error {
 	if err == nil && place.File != nil && place.File.WrittenByOthers() {
 		err = &rootfs.UnsafeError{Path: place.Path, What: "can be written by others than root"}
 	}
-	return remedied(err, "let only root of the image write the program and the directories that lead to it, "+
+	return outcome.AdviseUnsafe(err, "let only root of the image write the program and the directories that lead to it, "+
 		"or do without ALLOW_MOUNTED_TASK_OVERWRITING")
 }
 

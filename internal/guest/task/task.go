@@ -15,6 +15,7 @@ import (
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -71,6 +72,11 @@ func (d Disk) Volume(n int) string { return path.Base(d.Partition(n)) }
 
 // Partition returns the device path of partition n.
 func (d Disk) Partition(n int) string { return fmt.Sprintf("%s%d", d.Path, n) }
+
+// guest is the mounted image for the packages that change it.
+func (r *Run) guest() system.Guest {
+	return system.Guest{Root: r.Root, Living: r.careful(), Warn: r.Warn, Log: r.Log, Unmounted: r.unmounted}
+}
 
 // Warn adds a warning to the result of the running task.
 func (r *Run) Warn(format string, args ...any) {

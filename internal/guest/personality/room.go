@@ -1,4 +1,4 @@
-package task
+package personality
 
 import (
 	"fmt"
@@ -12,18 +12,15 @@ import (
 	"snf-image/internal/spec"
 )
 
-// checkPersonality looks for owners, places and room.
-func checkPersonality(r *Run) error {
-	if r.Credentials == nil {
-		return nil
-	}
-	injections, err := resolve(r.Root, r.Credentials.Files)
+// Check finds out, without writing, what Inject would fail with: owners, places, and
+// room below dir, where the tree is mounted. On the device growing, 0 for none, there
+// will be more room than there is.
+func Check(root *rootfs.Root, files []spec.File, dir string, growing uint64) error {
+	injections, err := resolve(root, files)
 	if err != nil {
 		return err
 	}
-	return checkRoom(r.Root, injections, growing(r), func(dir string) (room, error) {
-		return roomAt(filepath.Join(r.Target, dir))
-	})
+	return checkRoom(root, injections, growing, func(p string) (room, error) { return roomAt(filepath.Join(dir, p)) })
 }
 
 // room is the free space of a mounted file system.
@@ -62,24 +59,6 @@ func checkRoom(root *rootfs.Root, injections []injection, growing uint64, at fun
 		}
 	}
 	return nil
-}
-
-// growing returns the device whose file system is going to grow, 0 for none. What
-// keeps it from growing is for Prepare to tell.
-func growing(r *Run) uint64 {
-	if !r.willRun(spec.FilesystemResizeUnmounted) {
-		return 0
-	}
-	name, err := r.foreseeGrowth()
-	if err != nil {
-		return 0
-	}
-	v, ok := r.volume(name)
-	var st unix.Stat_t
-	if !ok || unix.Stat(v.Path, &st) != nil {
-		return 0
-	}
-	return st.Rdev
 }
 
 // existing returns the innermost directory of p that the image has, resolved.

@@ -1,4 +1,4 @@
-package task
+package account
 
 import (
 	"fmt"
@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"snf-image/internal/guest/inspect"
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
 )
 
 // keyFile is a file of authorized keys, and the users whose keys the image's SSH
@@ -23,12 +25,12 @@ type keyFile struct {
 
 // keyFiles finds the file for each user, sshd_config(5) AuthorizedKeysFile, and
 // looks whether root may write there. It changes nothing.
-func keyFiles(r *Run, users []rootfs.User) ([]*keyFile, error) {
-	server, err := inspect.SSH(r.Root)
+func keyFiles(g system.Guest, users []rootfs.User) ([]*keyFile, error) {
+	server, err := inspect.SSH(g.Root)
 	if err != nil {
 		return nil, fmt.Errorf("looking for AuthorizedKeysFile: %w", err)
 	}
-	groups, err := groupsOf(r.Root)
+	groups, err := groupsOf(g.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +38,11 @@ func keyFiles(r *Run, users []rootfs.User) ([]*keyFile, error) {
 	for _, u := range users {
 		pattern, unsure := server.KeysOf(u.Name, groups(u))
 		if unsure != "" {
-			r.Warn("whether AuthorizedKeysFile in %q holds for the user %q depends on the connection: "+
+			g.Warn("whether AuthorizedKeysFile in %q holds for the user %q depends on the connection: "+
 				"the keys were put where the server looks without it", unsure, u.Name)
 		}
 		if strings.EqualFold(pattern, "none") {
-			r.Warn("the image's SSH server reads no authorized keys of the user %q (AuthorizedKeysFile none): the keys were not installed", u.Name)
+			g.Warn("the image's SSH server reads no authorized keys of the user %q (AuthorizedKeysFile none): the keys were not installed", u.Name)
 			continue
 		}
 		f, err := keyFileOf(u, pattern)
@@ -49,25 +51,25 @@ func keyFiles(r *Run, users []rootfs.User) ([]*keyFile, error) {
 		}
 		files = merge(files, f, func(f *keyFile) string { return f.path })
 	}
-	return located(r, files, server.StrictModes)
+	return located(g, files, server.StrictModes)
 }
 
 // located finds where the files lie. What is on the way is judged for the users
 // whose path it is, before files that are the same are made one.
-func located(r *Run, files []*keyFile, strict bool) ([]*keyFile, error) {
+func located(g system.Guest, files []*keyFile, strict bool) ([]*keyFile, error) {
 	var out []*keyFile
 	for _, f := range files {
-		if err := f.locate(r.Root); err != nil {
+		if err := f.locate(g.Root); err != nil {
 			return nil, fmt.Errorf("installing keys of the user %s: %w", f.names(), err)
 		}
 		out = merge(out, f, func(f *keyFile) string { return f.place.Path })
 	}
 	for _, f := range out {
-		if err := f.check(r); err != nil {
+		if err := f.check(g); err != nil {
 			return nil, fmt.Errorf("installing keys of the user %s: %w", f.names(), err)
 		}
 		if strict {
-			f.warnStrict(r)
+			f.warnStrict(g)
 		}
 	}
 	return out, nil
@@ -123,7 +125,7 @@ func (f *keyFile) locate(root *rootfs.Root) (err error) {
 	f.place, err = f.view(root).Find(f.path)
 	switch {
 	case err != nil:
-		return remedied(err, "put a directory or file of the user's in its place, or leave the user out of USERS")
+		return outcome.AdviseUnsafe(err, "put a directory or file of the user's in its place, or leave the user out of USERS")
 	case f.place.IsDir():
 		return fmt.Errorf("%s is a directory of the image", f.path)
 	case f.place.Dangling != "":
@@ -133,12 +135,12 @@ func (f *keyFile) locate(root *rootfs.Root) (err error) {
 }
 
 // check makes sure that what is there tells the users nothing they could not read.
-func (f *keyFile) check(r *Run) error {
+func (f *keyFile) check(g system.Guest) error {
 	switch old := f.place.File; {
 	case old == nil || old.Kind == fs.ModeSymlink: // a link that is left leads to nothing
 		return nil
 	case !old.Kind.IsRegular():
-		_, err := r.Root.ReadFile(f.path, 0) // says what it is
+		_, err := g.Root.ReadFile(f.path, 0) // says what it is
 		return err
 	default:
 		return f.checkReaders(*old)
@@ -164,7 +166,7 @@ func (f *keyFile) checkReaders(old rootfs.Inode) error {
 		err = fmt.Errorf("%s is a file of uid %d with %d names (hard links)", f.path, old.UID, old.Links)
 	}
 	if err != nil {
-		return &Remedied{Err: err, Remedy: "remove it, or give it to the user"}
+		return &outcome.Remedied{Err: err, Remedy: "remove it, or give it to the user"}
 	}
 	// One account's file serves the others only when it becomes root's. Where
 	// others can write, that would show it to them.
@@ -193,10 +195,10 @@ func (f *keyFile) attr() rootfs.Attr {
 // warnStrict warns of what makes the server ignore the file for a user,
 // sshd_config(5) StrictModes: that, or a directory on the way from the home,
 // belongs to others or can be written by them, or the user cannot go there.
-func (f *keyFile) warnStrict(r *Run) {
+func (f *keyFile) warnStrict(g system.Guest) {
 	way := []rootfs.Inode{{Path: f.path, Attr: f.attr()}}
-	if f.home != "" && r.Root.IsDir(f.home) {
-		home, _ := r.Root.RealPath(f.home)
+	if f.home != "" && g.Root.IsDir(f.home) {
+		home, _ := g.Root.RealPath(f.home)
 		for _, d := range f.place.Dirs {
 			if d.Path == home || strings.HasPrefix(d.Path, strings.TrimSuffix(home, "/")+"/") {
 				way = append(way, d)
@@ -221,7 +223,7 @@ func (f *keyFile) warnStrict(r *Run) {
 			default:
 				continue
 			}
-			r.Warn("the SSH server will ignore the keys of the user %q: %s %s", u.Name, i.Path, why)
+			g.Warn("the SSH server will ignore the keys of the user %q: %s %s", u.Name, i.Path, why)
 		}
 	}
 }

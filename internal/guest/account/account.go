@@ -1,0 +1,140 @@
+// Package account changes the accounts of a guest: password hashes and the keys that its
+// SSH server takes from their users.
+//
+// A place that an account without privileges can write is judged before root writes
+// there: no link is followed, and nothing is read or given away that was not the
+// account's.
+package account
+
+import (
+	"fmt"
+	"slices"
+
+	"snf-image/internal/guest/outcome"
+	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
+	"snf-image/internal/spec"
+)
+
+// Change is what accounts of a guest get.
+type Change struct {
+	Users  []string
+	Hashes map[string]spec.Secret // of each user, nil to leave the passwords
+	Keys   []string               // lines of authorized_keys
+	Day    int64                  // of the change, since the epoch
+}
+
+// Apply makes the change. Nothing is written before all users and places were looked at.
+func (c Change) Apply(g system.Guest) error {
+	users, files, err := c.plan(g)
+	if err != nil {
+		return err
+	}
+	if c.Hashes != nil {
+		if err := setHashes(g, users, c.Hashes, c.Day); err != nil {
+			return err
+		}
+	}
+	for _, f := range files {
+		if err := f.write(g.Root, c.Keys); err != nil {
+			return fmt.Errorf("installing keys of the user %s: %w", f.names(), err)
+		}
+	}
+	return nil
+}
+
+// Check finds out, without writing, what Apply would fail with.
+func (c Change) Check(g system.Guest) error {
+	if _, _, err := c.plan(g); err != nil || c.Hashes == nil {
+		return err
+	}
+	for _, p := range []string{"/etc/passwd", "/etc/shadow"} {
+		if err := g.Root.Editable(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plan looks up the users and, if there are keys, the files for them.
+func (c Change) plan(g system.Guest) (users []rootfs.User, files []*keyFile, err error) {
+	if users, err = wantedUsers(g, c.Users); err != nil || len(c.Keys) == 0 {
+		return users, nil, err
+	}
+	files, err = keyFiles(g, users)
+	return users, files, err
+}
+
+// wantedUsers looks up the users in the image; none may be missing.
+func wantedUsers(g system.Guest, names []string) ([]rootfs.User, error) {
+	data, err := g.Root.ReadFile("/etc/passwd", rootfs.MaxConfig)
+	if err != nil {
+		return nil, err
+	}
+	known := rootfs.ParsePasswd(data)
+	var users []rootfs.User
+	for _, name := range names {
+		u, ok := rootfs.FindUser(known, name)
+		if !ok {
+			return nil, &outcome.Remedied{
+				Err:    fmt.Errorf("the image has no user %q, which the property USERS names", name),
+				Remedy: "name users of the image in the property USERS",
+			}
+		}
+		users = append(users, u)
+	}
+	return users, nil
+}
+
+// groupsOf returns a function that names the groups of a user in the image.
+func groupsOf(root *rootfs.Root) (func(rootfs.User) []string, error) {
+	data, err := root.ReadFile("/etc/group", rootfs.MaxConfig)
+	if err != nil && !rootfs.IsNotExist(err) {
+		return nil, err
+	}
+	all := rootfs.ParseGroup(data)
+	return func(u rootfs.User) []string {
+		var names []string
+		for _, g := range all {
+			if g.GID == u.GID || slices.Contains(g.Members, u.Name) {
+				names = append(names, g.Name)
+			}
+		}
+		return names
+	}, nil
+}
+
+// setHashes writes the hashes where the system looks for them: in /etc/shadow,
+// to which an "x" in /etc/passwd points, or, in a system without that file, in
+// /etc/passwd itself.
+func setHashes(g system.Guest, users []rootfs.User, hashes map[string]spec.Secret, day int64) error {
+	for _, u := range users {
+		if _, ok := hashes[u.Name]; !ok {
+			return fmt.Errorf("no password hash came for the user %q", u.Name)
+		}
+	}
+	err := g.Root.Edit("/etc/shadow", func(data []byte) (_ []byte, err error) {
+		for _, u := range users {
+			if data, err = rootfs.SetShadowHash(data, u.Name, hashes[u.Name].Reveal(), day); err != nil {
+				return nil, err
+			}
+		}
+		return data, nil
+	})
+	shadowed := !rootfs.IsNotExist(err)
+	if shadowed && err != nil {
+		return err
+	}
+	return g.Root.Edit("/etc/passwd", func(data []byte) (_ []byte, err error) {
+		for _, u := range users {
+			field := "x"
+			if !shadowed {
+				field = hashes[u.Name].Reveal()
+			}
+			if data, err = rootfs.SetPasswdHash(data, u.Name, field); err != nil {
+				return nil, err
+			}
+		}
+		return data, nil
+	})
+}
