@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 	"internal/guest/inspect":     {"internal/guest/network", "internal/guest/rootfs"},
 	"internal/guest/account":     {"internal/guest/inspect", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
 	"internal/guest/identity":    {"internal/guest/inspect", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
+	"internal/guest/sandbox":     {"internal/guest/outcome"},
 	"internal/guest/personality": {"internal/guest/outcome", "internal/guest/rootfs"},
 	"internal/guest/task": {
 		"internal/guest/partition", "internal/guest/filesystem", "internal/guest/rootfs", "internal/guest/outcome",

@@ -6,6 +6,7 @@ import (
 
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/outcome"
+	"snf-image/internal/guest/sandbox"
 )
 
 // Check reports whether the planned tasks can do what is asked of them, as far as
@@ -52,5 +53,5 @@ func checkCustomTask(r *Run) error {
 	if r.Credentials == nil || len(r.Credentials.CustomTask) == 0 {
 		return nil
 	}
-	return checkRunnable(r.Credentials.CustomTask)
+	return sandbox.CheckRunnable(r.Credentials.CustomTask)
 }

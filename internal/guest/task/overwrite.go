@@ -10,6 +10,7 @@ import (
 	"snf-image/internal/command"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/sandbox"
 )
 
 // overwriteDir is where programs of the image lie that stand for tasks.
@@ -61,7 +62,7 @@ func overwriteStep(ctx context.Context, r *Run, file, step string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkRunnable(program); err != nil {
+	if err := sandbox.CheckRunnable(program); err != nil {
 		return err
 	}
 	return runProgram(ctx, r, command.Cmd{Args: []string{path.Join(r.Target, file), step}})

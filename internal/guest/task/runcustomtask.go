@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"snf-image/internal/command"
+	"snf-image/internal/guest/sandbox"
 )
 
 // runCustomTask runs the program of the property CUSTOM_TASK with the image
@@ -14,10 +15,10 @@ func runCustomTask(ctx context.Context, r *Run) error {
 		return Skip("there is no CUSTOM_TASK")
 	}
 	program := r.Credentials.CustomTask
-	if err := checkRunnable(program); err != nil {
+	if err := sandbox.CheckRunnable(program); err != nil {
 		return fmt.Errorf("running CUSTOM_TASK: %w", err)
 	}
-	f, err := memoryFile("CUSTOM_TASK", program)
+	f, err := sandbox.MemoryFile("CUSTOM_TASK", program)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,10 @@
 // A task changes the disk of the instance and nothing else: it touches the
 // image only through Run.Root, and devices only by the paths in Run.Disks. It
 // does not decorate: the runner alone reports start, end and duration.
+//
+// It is a little larger than other packages because all that knows a Run is here. What
+// changes a guest without one has a room of its own: account, identity, network,
+// personality, sandbox.
 package task
 
 import (
