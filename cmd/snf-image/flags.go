@@ -44,7 +44,7 @@ func (p *parameterFlags) add(cmd *cobra.Command) {
 	f.StringVar(&p.AnswerFile, "answer-file", "", "`URL` or path of a Windows answer file")
 	f.StringVar(&p.UserDataFile, "user-data", "", "`file` with cloud-init user-data")
 	f.StringVar(&p.reportFile, "report", "", "write a report of the deployment to `file` (JSON)")
-	f.StringVar(&p.progress, "progress", "auto", "how progress is shown: auto, plain, json or none")
+	f.StringVar(&p.progress, "progress", "auto", "`kind` of progress that is shown: auto, plain, json or none")
 	f.BoolVar(&p.DryRun, "dry-run", false, "print what would be done and touch nothing")
 }
 
