@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,36 +10,120 @@ import (
 	"strings"
 	"testing"
 
+	"snf-image/internal/host/values"
+	"snf-image/tests/require"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// documented returns every command line of this program that the code blocks of the
-// documents show, with the place where it stands. Continued lines are joined.
-func documented(t *testing.T) map[string]string {
+// block is a fenced code block of a document.
+type block struct{ file, language, text string }
+
+// fence matches a fenced code block.
+var fence = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
+
+// blocks returns the code blocks of all documents.
+func blocks(t *testing.T) []block {
 	t.Helper()
-	files, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[string]string{}
-	for _, file := range append(files, "../../README.md") {
-		text, err := os.ReadFile(file)
+	var found []block
+	for _, pattern := range []string{"../../docs/*.md", "../../*.md"} {
+		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
-		joined := regexp.MustCompile(`\\\n\s*`).ReplaceAllString(string(text), "")
-		for line := range strings.Lines(joined) {
-			if m := shownCommand.FindStringSubmatch(line); m != nil {
-				found[m[1]] = filepath.Base(file)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(text), "\n\n    ") {
+				t.Errorf("%s: a code block without a fence, which nothing checks", file)
+			}
+			for _, m := range fence.FindAllStringSubmatch(string(text), -1) {
+				found = append(found, block{filepath.Base(file), m[1], m[2]})
 			}
 		}
 	}
 	return found
 }
 
-// shownCommand matches a command line in a code block, indented or behind a prompt.
-var shownCommand = regexp.MustCompile(`^(?: {4,}|\$ |# )(snf-image .*)\n`)
+// documented returns every command line that the code blocks of the documents show, with
+// the place where it stands. Continued lines are joined, comments left out.
+func documented(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, b := range blocks(t) {
+		joined := regexp.MustCompile(`\\\n\s*`).ReplaceAllString(b.text, "")
+		for line := range strings.Lines(joined) {
+			line, prompt := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "$ ")
+			line, _, _ = strings.Cut(line, " #")
+			if b.language == "sh" || b.language == "console" && prompt {
+				found[strings.TrimSpace(line)] = b.file
+			}
+		}
+	}
+	return found
+}
+
+// TestCodeBlocks checks the syntax of each code block, as far as its language has one.
+func TestCodeBlocks(t *testing.T) {
+	t.Parallel()
+	for _, b := range blocks(t) {
+		switch b.language {
+		case "sh":
+			require.Run(t, b.text, "bash", "-n")
+		case "json":
+			if !json.Valid([]byte(b.text)) {
+				t.Errorf("%s: not JSON:\n%s", b.file, b.text)
+			}
+		case "console":
+			if !strings.HasPrefix(b.text, "$ ") {
+				t.Errorf("%s: a console without a prompt:\n%s", b.file, b.text)
+			}
+		case "text":
+			for line := range strings.Lines(b.text) {
+				flag, ok := strings.CutPrefix(strings.TrimSpace(line), "--nic ")
+				if _, err := values.ParseNIC(strings.Trim(flag, `"`)); ok && flag != values.NoNIC && err != nil {
+					t.Errorf("%s: %s: %v", b.file, line, err)
+				}
+			}
+		default:
+			t.Errorf("%s: a code block in %q, want sh, console, json or text", b.file, b.language)
+		}
+	}
+}
+
+// TestDocumentedVerbs looks up each verb of make and each script that the documents show, in
+// code blocks and in sentences.
+func TestDocumentedVerbs(t *testing.T) {
+	t.Parallel()
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob("../../docs/*.md")
+	more, _ := filepath.Glob("../../*.md")
+	shown := 0
+	for _, file := range append(files, more...) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("(?m)(?:^|`|^\\$ )(make ([a-z-]+)|(scripts/[a-z-]+\\.sh))").FindAllStringSubmatch(string(text), -1) {
+			shown++
+			if m[2] != "" && !strings.Contains(string(makefile), "\n"+m[2]+":") {
+				t.Errorf("%s shows %q, which the Makefile does not have", file, m[1])
+			}
+			if _, err := os.Stat("../../" + m[3]); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+	if shown < 10 {
+		t.Errorf("only %d verbs found in the documents", shown)
+	}
+}
 
 // TestDocumentedCommandLines looks up each command and flag that the documents show:
 // an example that does not work is worse than none.
@@ -49,7 +134,9 @@ func TestDocumentedCommandLines(t *testing.T) {
 		t.Fatalf("only %d command lines found in the documents", len(lines))
 	}
 	for line, file := range lines {
-		line, _, _ = strings.Cut(line, " #")
+		if !strings.HasPrefix(line, "snf-image ") {
+			continue
+		}
 		if err := checkCommandLine(strings.Fields(line)[1:]); err != nil {
 			t.Errorf("%s: %s: %v", file, line, err)
 		}
