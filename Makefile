@@ -32,7 +32,7 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 .NOTPARALLEL:
 
 .PHONY: help build install test test-unit test-vm test-package lint bench fuzz demo clean \
-	package package-sources test-ganeti torture kernel deps-%
+	package package-sources test-ganeti torture deps-%
 
 build: deps-build ## bin/snf-image and bin/snf-image-agent
 	$(call GOBUILD,$(STRIP)) -o bin/snf-image ./cmd/snf-image
@@ -87,9 +87,6 @@ clean: ## remove bin/, build/ and dist/
 torture: deps-test build ## the long tests: PARTS="boots kills hostile faults cluster" SEED= LIMIT= BOOTS=500 KILLS=100
 	@SEED='$(SEED)' LIMIT='$(LIMIT)' ONLY='$(ONLY)' BOOTS='$(BOOTS)' KILLS='$(KILLS)' HOSTILE='$(HOSTILE)' FAULTS='$(FAULTS)' \
 	    scripts/torture.sh $(PARTS)
-
-kernel: ## not in this version
-	@echo "make $@: not in this version" >&2; exit 2
 
 deps-%:
 	@scripts/install-deps.sh $*

@@ -69,3 +69,28 @@ func checkNamed(t *testing.T, root fs.FS, recipe string, p namedPath) {
 		}
 	}
 }
+
+// TestInternalsHasEveryPackage looks for each package of the product in the table of
+// docs/internals.md.
+func TestInternalsHasEveryPackage(t *testing.T) {
+	t.Parallel()
+	root := os.DirFS("../..")
+	text, err := fs.ReadFile(root, "docs/internals.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := readTree(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing := map[string]bool{}
+	for _, f := range files {
+		name := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(f.dir, "internal/"), "host/"), "guest/")
+		if !f.test && strings.HasPrefix(f.dir, "internal/") && !strings.Contains(string(text), "`"+name+"`") {
+			missing[f.dir] = true
+		}
+	}
+	for dir := range missing {
+		t.Errorf("docs/internals.md does not name the package %s", dir)
+	}
+}
