@@ -17,10 +17,7 @@ import (
 // later is a failure then.
 func (p *Flags) readable() (*Flags, problem.List) {
 	good := *p
-	var problems problem.List
-	fail := func(flag string, err error) {
-		problems = append(problems, problem.Problem{Severity: problem.Error, Origin: problem.Origin(flag), Message: err.Error(), Rule: errUnread})
-	}
+	var found unreadable
 	for _, f := range []struct {
 		flag string
 		path *string
@@ -32,39 +29,37 @@ func (p *Flags) readable() (*Flags, problem.List) {
 		{"--product-key-file", &good.ProductKeyFile},
 		{"--user-data", &good.UserDataFile},
 	} {
-		if err := mayRead(*f.path); err != nil {
-			fail(f.flag+" "+*f.path, err)
+		if found.add(f.flag+" "+*f.path, mayRead(*f.path)) {
 			*f.path = ""
 		}
 	}
 	good.KeysFiles = slices.DeleteFunc(slices.Clone(p.KeysFiles), func(path string) bool {
-		err := mayRead(path)
-		if err != nil {
-			fail("--authorized-keys "+path, err)
-		}
-		return err != nil
+		return found.add("--authorized-keys "+path, mayRead(path))
 	})
 	good.Files = slices.DeleteFunc(slices.Clone(p.Files), func(text string) bool {
 		f, err := values.ParseFileFlag(text)
-		if err != nil {
-			fail("--file", err)
-			return true
-		}
-		if err = mayRead(f.Source); err != nil {
-			fail("--file "+f.Source, err)
-		}
-		return err != nil
+		return found.add("--file", err) || found.add("--file "+f.Source, mayRead(f.Source))
 	})
 	good.Properties = slices.DeleteFunc(slices.Clone(p.Properties), func(text string) bool {
-		name, _, ok := strings.Cut(text, "=")
-		if bad := !ok || name == ""; bad {
-			fail("--property", fmt.Errorf("%q is not NAME=VALUE", text))
-			return true
+		var err error
+		if name, _, ok := strings.Cut(text, "="); !ok || name == "" {
+			err = fmt.Errorf("%q is not NAME=VALUE", text)
 		}
-		return false
+		return found.add("--property", err)
 	})
-	good.unread = len(problems) > 0
-	return &good, problems
+	good.unread = len(found.problems) > 0
+	return &good, found.problems
+}
+
+// unreadable collects what cannot be read.
+type unreadable struct{ problems problem.List }
+
+// add adds err, unless it is nil, and reports whether it did.
+func (u *unreadable) add(flag string, err error) bool {
+	if err != nil {
+		u.problems = append(u.problems, problem.Problem{Severity: problem.Error, Origin: problem.Origin(flag), Message: err.Error(), Rule: errUnread})
+	}
+	return err != nil
 }
 
 // errUnread is the rule that what flags name can be read.
