@@ -17,7 +17,7 @@ const minFiles = 128
 func enoughFiles() error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= minFiles {
-		return nil // an unknown limit is no obstacle
+		return nil // with an unknown limit, go on
 	}
 	return &report.Failure{
 		Kind: report.Node, What: "looking at the limit of open files", On: "this process",

@@ -1,5 +1,8 @@
 // Command snf-image puts an operating system image on a disk and makes it a
 // particular machine, inside a helper VM. See "snf-image --help".
+//
+// It is large because it has every command and every script of the OS definition; what
+// they decide lies in packages of internal/host.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Package ownership tells whether a file belongs to root alone: nobody else may
+// Package ownership checks that a file belongs to root alone: nobody else may
 // change it, put another one in its place, or lead its name elsewhere.
 //
 // Every directory on the way is looked at, from the root of the file system on, and

@@ -89,7 +89,7 @@ func TestDestinationErrors(t *testing.T) {
 	}
 }
 
-// TestDestinationPipe: what is no file must not be replaced by one;
+// TestDestinationPipe: a pipe must not be replaced by a file;
 // for root, that would be the end of /dev/null.
 func TestDestinationPipe(t *testing.T) {
 	t.Parallel()
@@ -115,7 +115,7 @@ func TestDestinationPipe(t *testing.T) {
 	}
 }
 
-// TestDestinationNobody: a pipe that nobody reads is no reason to wait.
+// TestDestinationNobody: nothing waits for a pipe that nobody reads.
 func TestDestinationNobody(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "pipe")
