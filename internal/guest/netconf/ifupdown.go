@@ -19,9 +19,6 @@ type Ifupdown struct {
 	Sources []string
 }
 
-// IfupdownHeader begins every file Ifupdown renders.
-const IfupdownHeader = "# This file was written by snf-image.\n"
-
 // Render returns the content of /etc/network/interfaces, interfaces(5).
 //
 // NICs are matched by their MAC address with "rename", which ifupdown has since
@@ -38,7 +35,7 @@ const IfupdownHeader = "# This file was written by snf-image.\n"
 // included. They are called nicN, which the kernel gives to none.
 func (f Ifupdown) Render(interfaces []Interface) []byte {
 	var b strings.Builder
-	b.WriteString(IfupdownHeader)
+	b.WriteString(Header)
 	if len(f.Sources) > 0 {
 		b.WriteString("\n" + strings.Join(f.Sources, "\n") + "\n")
 	}

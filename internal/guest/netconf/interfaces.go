@@ -148,22 +148,22 @@ func (l logicalLine) interfaces() []string {
 }
 
 func (l logicalLine) ethernet() []string {
-	return slices.DeleteFunc(l.interfaces(), func(n string) bool { return !isEthernet(n) })
+	return slices.DeleteFunc(l.interfaces(), func(n string) bool { return !IsEthernet(n) })
 }
 
 // others returns a line for the names of a list that stay, or "".
 func (l logicalLine) others() string {
-	rest := slices.DeleteFunc(l.interfaces(), isEthernet)
+	rest := slices.DeleteFunc(l.interfaces(), IsEthernet)
 	if l.opens() || len(rest) == 0 {
 		return ""
 	}
 	return l.word + " " + strings.Join(rest, " ") + "\n"
 }
 
-// isEthernet knows the names the kernel and udev give to Ethernet interfaces
+// IsEthernet knows the names the kernel and udev give to Ethernet interfaces
 // (systemd.net-naming-scheme(7)), their aliases ("eth0:1"), and patterns, which
 // may match one.
-func isEthernet(name string) bool {
+func IsEthernet(name string) bool {
 	if strings.ContainsAny(name, "/*?[=") {
 		return true
 	}

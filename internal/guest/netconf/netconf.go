@@ -41,6 +41,27 @@ type Interface struct {
 // Configured reports whether the interface gets an address.
 func (i Interface) Configured() bool { return i.IPv4 != None || i.IPv6 != None }
 
+// Addresses returns the static addresses.
+func (i Interface) Addresses() []netip.Prefix {
+	var out []netip.Prefix
+	if i.IPv4 == Static {
+		out = append(out, i.Address4)
+	}
+	if i.IPv6 == Static {
+		out = append(out, i.Address6)
+	}
+	return out
+}
+
+// OnLink4 reports whether the IPv4 gateway is outside of the subnet: it is reached on the
+// link then.
+func (i Interface) OnLink4() bool { return i.Gateway4.IsValid() && !i.Address4.Contains(i.Gateway4) }
+
+// OnLink6 is OnLink4 for IPv6, where link-local addresses are always on the link.
+func (i Interface) OnLink6() bool {
+	return i.Gateway6.IsValid() && !i.Address6.Contains(i.Gateway6) && !i.Gateway6.IsLinkLocalUnicast()
+}
+
 // Static reports whether one of its addresses is static.
 func (i Interface) Static() bool { return i.IPv4 == Static || i.IPv6 == Static }
 

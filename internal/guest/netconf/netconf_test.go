@@ -3,6 +3,7 @@ package netconf
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,21 +41,68 @@ func cases(t *testing.T, dir string, f func(t *testing.T, in []byte) ([]byte, er
 	})
 }
 
+// plan returns the interfaces of a scenario.
+func (s *scenario) plan(t *testing.T, in []byte) ([]Interface, error) {
+	t.Helper()
+	if err := json.Unmarshal(in, s); err != nil {
+		t.Fatal(err)
+	}
+	interfaces, err := Plan(s.NICs, tags, s.Default)
+	if err != nil {
+		return nil, err
+	}
+	return interfaces, Supply(interfaces, s.Common)
+}
+
 func TestIfupdown(t *testing.T) {
 	t.Parallel()
 	cases(t, "ifupdown", func(t *testing.T, in []byte) ([]byte, error) {
 		s := scenario{Version: "0.8.41"}
-		if err := json.Unmarshal(in, &s); err != nil {
-			t.Fatal(err)
-		}
-		interfaces, err := Plan(s.NICs, tags, s.Default)
-		if err == nil {
-			err = Supply(interfaces, s.Common)
-		}
+		interfaces, err := s.plan(t, in)
 		if err != nil {
 			return nil, err
 		}
 		return Ifupdown{Version: s.Version, KernelNames: s.Kernel, Sources: s.Sources}.Render(interfaces), nil
+	})
+}
+
+func TestNetplan(t *testing.T) {
+	t.Parallel()
+	golden.Cases(t, "testdata/netplan/*.txtar", func(t *testing.T, _, in string) []txtar.File {
+		interfaces, err := (&scenario{}).plan(t, []byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []txtar.File{
+			{Name: ByNetworkd, Data: Netplan(interfaces, ByNetworkd)},
+			{Name: ByNetworkManager, Data: Netplan(interfaces, ByNetworkManager)},
+		}
+	})
+}
+
+func TestNetworkd(t *testing.T) {
+	t.Parallel()
+	eachInterface(t, "networkd", Networkd)
+}
+
+func TestKeyfile(t *testing.T) {
+	t.Parallel()
+	eachInterface(t, "keyfile", Keyfile)
+}
+
+// eachInterface compares the files that render makes, one for each interface.
+func eachInterface(t *testing.T, dir string, render func(i Interface, alone bool) []byte) {
+	t.Helper()
+	golden.Cases(t, filepath.Join("testdata", dir, "*.txtar"), func(t *testing.T, _, in string) []txtar.File {
+		interfaces, err := (&scenario{}).plan(t, []byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var files []txtar.File
+		for _, i := range interfaces {
+			files = append(files, txtar.File{Name: fmt.Sprintf("nic%d", i.Index), Data: render(i, len(interfaces) == 1)})
+		}
+		return files
 	})
 }
 

@@ -23,25 +23,24 @@ func matches(root *rootfs.Root, pattern string) bool {
 	return err == nil && len(found) > 0
 }
 
+// hasIfupdown reports whether ifupdown brings the interfaces up. Where systemd is the
+// init and does not start it, something else does, if there is anything.
 func hasIfupdown(root *rootfs.Root) bool {
-	return installed(root, "ifup") && root.IsDir(interfacesDir)
+	if !installed(root, "ifup") || !root.IsDir(interfacesDir) {
+		return false
+	}
+	other := hasNetplan(root) || enabled(root, networkdUnit) || enabled(root, networkManagerUnit)
+	return !bySystemd(root) || !other || enabled(root, ifupdownUnit)
 }
 
 func hasInterfacesFile(root *rootfs.Root) bool { return root.Exists(interfacesFile) }
 
-func hasNetplan(root *rootfs.Root) bool {
-	return installed(root, "netplan") || matches(root, "/etc/netplan/*.yaml")
+// hasWicked reports whether the image has wicked. SUSE's network.service leads to the
+// stack that is used.
+func hasWicked(root *rootfs.Root) bool {
+	return installed(root, "wicked") && !enabled(root, networkManagerUnit)
 }
-
-func hasWicked(root *rootfs.Root) bool { return installed(root, "wicked") }
-
-func hasNetworkManager(root *rootfs.Root) bool { return installed(root, "NetworkManager") }
 
 func hasIfcfg(root *rootfs.Root) bool {
 	return root.IsDir("/etc/sysconfig/network-scripts") || matches(root, "/etc/sysconfig/network/ifcfg-*")
-}
-
-func hasNetworkd(root *rootfs.Root) bool {
-	return matches(root, "/etc/systemd/network/*.network") ||
-		root.Exists("/etc/systemd/system/multi-user.target.wants/systemd-networkd.service")
 }

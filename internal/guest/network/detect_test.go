@@ -8,6 +8,7 @@ import (
 
 func TestDetect(t *testing.T) {
 	t.Parallel()
+	const systemd, wants = "usr/lib/systemd/systemd", "etc/systemd/system/multi-user.target.wants/"
 	for name, c := range map[string]struct {
 		files []string
 		want  string
@@ -16,6 +17,17 @@ func TestDetect(t *testing.T) {
 		"ifupdown":                {[]string{"usr/sbin/ifup", "etc/network/interfaces"}, Ifupdown},
 		"ifupdown beside netplan": {[]string{"usr/sbin/ifup", "etc/network/interfaces", "etc/netplan/a.yaml"}, Ifupdown},
 		"interfaces file alone":   {[]string{"etc/network/interfaces"}, Ifupdown},
+		"Debian's image":          {[]string{systemd, "usr/sbin/netplan", wants + networkdUnit}, Netplan},
+		"ifupdown started":        {[]string{systemd, "usr/sbin/ifup", "etc/network/interfaces", wants + ifupdownUnit, "usr/sbin/netplan", wants + networkdUnit}, Ifupdown},
+		"ifupdown not started":    {[]string{systemd, "usr/sbin/ifup", "etc/network/interfaces", wants + networkdUnit}, Networkd},
+		"ifupdown alone":          {[]string{systemd, "usr/sbin/ifup", "etc/network/interfaces"}, Ifupdown},
+		"desktop":                 {[]string{systemd, "usr/sbin/ifup", "etc/network/interfaces", wants + ifupdownUnit, "usr/sbin/NetworkManager", wants + networkManagerUnit}, Ifupdown},
+		"NetworkManager started":  {[]string{systemd, "usr/sbin/NetworkManager", wants + networkManagerUnit, "etc/sysconfig/network-scripts/ifcfg-eth0"}, NetworkManager},
+		"NetworkManager idle":     {[]string{systemd, "usr/sbin/NetworkManager", wants + networkdUnit}, Networkd},
+		"networkd started":        {[]string{systemd, wants + networkdUnit}, Networkd},
+		"networkd of the vendor":  {[]string{systemd, "usr/lib/systemd/system/sysinit.target.wants/" + networkdUnit}, Networkd},
+		"SUSE with wicked":        {[]string{systemd, "usr/sbin/wicked", "usr/sbin/NetworkManager", wants + "wicked.service"}, Wicked},
+		"SUSE without":            {[]string{systemd, "usr/sbin/wicked", "usr/sbin/NetworkManager", wants + networkManagerUnit}, NetworkManager},
 		"ifup of Red Hat":         {[]string{"usr/sbin/ifup", "usr/sbin/NetworkManager"}, NetworkManager},
 		"netplan":                 {[]string{"etc/netplan/50-x.yaml", "etc/network/interfaces"}, Netplan},
 		"network scripts":         {[]string{"etc/sysconfig/network-scripts/ifcfg-eth0"}, Ifcfg},
@@ -83,5 +95,24 @@ func TestDetectHostile(t *testing.T) {
 	root := open(t, tree.New(t, map[string]string{"etc/network/interfaces": "FIFO", "var/lib/dpkg/status": "FIFO"}))
 	if got := Detect(root) + packageVersion(root, "ifupdown"); got != Ifupdown {
 		t.Errorf("detected %q, want %q", got, Ifupdown)
+	}
+}
+
+// TestEnabled reads links as systemctl makes them.
+func TestEnabled(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  bool
+	}{
+		"wanted":    {map[string]string{"etc/systemd/system/a.target.wants/x.service": "-> /lib/systemd/system/x.service"}, true},
+		"required":  {map[string]string{"etc/systemd/system/a.target.requires/x.service": "-> /usr/lib/systemd/system/x.service"}, true},
+		"another":   {map[string]string{"etc/systemd/system/a.target.wants/y.service": "-> /lib/systemd/system/x.service"}, false},
+		"masked":    {map[string]string{"etc/systemd/system/a.target.wants/x.service": "x", "etc/systemd/system/x.service": "-> /dev/null"}, false},
+		"installed": {map[string]string{"usr/lib/systemd/system/x.service": ""}, false},
+	} {
+		if got := enabled(open(t, tree.New(t, c.files)), "x.service"); got != c.want {
+			t.Errorf("%s: enabled = %t, want %t", name, got, c.want)
+		}
 	}
 }

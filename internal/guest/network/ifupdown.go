@@ -58,7 +58,7 @@ func applyIfupdown(g system.Guest, interfaces []netconf.Interface) error {
 		}
 		return g.Root.WriteFile(interfacesFile, data, rootfs.Attr{Mode: 0o644})
 	}
-	if err := keep(g, interfacesFile, old, data, netconf.IfupdownHeader); err != nil {
+	if err := keep(g, interfacesFile, old, data, netconf.Header); err != nil {
 		return err
 	}
 	return g.Root.Edit(interfacesFile, func([]byte) ([]byte, error) { return data, nil })

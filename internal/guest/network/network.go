@@ -37,16 +37,17 @@ type stack struct {
 
 // stacks returns the stacks in the order of preference: where several are installed
 // the one that distributions prefer wins. ifupdown comes first because whoever uses
-// another one on Debian removes it.
+// another one on Debian removes it, or does not start it.
 func stacks() []stack {
 	return []stack{
 		{Ifupdown, hasIfupdown, checkIfupdown, applyIfupdown},
-		{Netplan, hasNetplan, nil, nil},
+		{Netplan, hasNetplan, checkNetplan, applyNetplan},
 		{Wicked, hasWicked, nil, nil},
-		{NetworkManager, hasNetworkManager, nil, nil},
+		{NetworkManager, runsNetworkManager, checkNetworkManager, applyNetworkManager},
+		{Networkd, runsNetworkd, checkNetworkd, applyNetworkd},
 		{Ifcfg, hasIfcfg, nil, nil},
 		{Ifupdown, hasInterfacesFile, checkIfupdown, applyIfupdown},
-		{Networkd, hasNetworkd, nil, nil},
+		{Networkd, hasNetworkd, checkNetworkd, applyNetworkd},
 	}
 }
 

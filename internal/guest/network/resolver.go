@@ -20,10 +20,34 @@ const (
 )
 
 // writeResolver tells the resolver of name servers and search domains where
-// nothing in the image takes them from ifupdown. Without any the image's own
-// file stays.
+// nothing in the image takes them from ifupdown.
 func writeResolver(g system.Guest, interfaces []netconf.Interface) error {
-	if !needsResolver(g.Root, interfaces) {
+	if readsStanzas(g.Root) {
+		return nil
+	}
+	return tellResolver(g, interfaces)
+}
+
+// writeStatic is writeResolver for networkd, which tells systemd-resolved alone.
+func writeStatic(g system.Guest, interfaces []netconf.Interface) error {
+	if enabled(g.Root, resolvedUnit) {
+		return nil
+	}
+	return tellResolver(g, interfaces)
+}
+
+// checkStatic finds out, without writing, what writeStatic would fail with.
+func checkStatic(g system.Guest, interfaces []netconf.Interface) error {
+	if hasServers(interfaces) && !enabled(g.Root, resolvedUnit) {
+		return g.Root.Replaceable(resolvConf)
+	}
+	return nil
+}
+
+// tellResolver writes /etc/resolv.conf. Without servers and domains the image's own
+// stays.
+func tellResolver(g system.Guest, interfaces []netconf.Interface) error {
+	if !hasServers(interfaces) {
 		return nil
 	}
 	dns, search := netconf.Resolver(interfaces)
@@ -51,10 +75,15 @@ func writeResolver(g system.Guest, interfaces []netconf.Interface) error {
 	return g.Root.Edit(resolvConf, func([]byte) ([]byte, error) { return data, nil })
 }
 
-// needsResolver reports whether /etc/resolv.conf is to be written.
+// needsResolver reports whether /etc/resolv.conf is to be written beside ifupdown's files.
 func needsResolver(root *rootfs.Root, interfaces []netconf.Interface) bool {
+	return hasServers(interfaces) && !readsStanzas(root)
+}
+
+// hasServers reports whether an interface has name servers or search domains.
+func hasServers(interfaces []netconf.Interface) bool {
 	dns, search := netconf.Resolver(interfaces)
-	return len(dns)+len(search) > 0 && !readsStanzas(root)
+	return len(dns)+len(search) > 0
 }
 
 // resolverFile returns the content of a resolv.conf(5).

@@ -1,0 +1,100 @@
+package network
+
+import (
+	"bytes"
+
+	"snf-image/internal/guest/netconf"
+	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
+)
+
+const (
+	netplanDir  = "/etc/netplan"
+	netplanFile = netplanDir + "/50-snf-image.yaml"
+	maxNetplan  = 1 << 20
+)
+
+// hasNetplan knows netplan by its program, too: the images of Debian have an empty
+// /etc/netplan.
+func hasNetplan(root *rootfs.Root) bool {
+	return installed(root, "netplan") || matches(root, netplanDir+"/*.yaml")
+}
+
+// netplanRenderer returns what configures the interfaces for netplan: NetworkManager
+// where it is started and networkd is not, as on desktops.
+func netplanRenderer(root *rootfs.Root) string {
+	if enabled(root, networkManagerUnit) && !enabled(root, networkdUnit) {
+		return netconf.ByNetworkManager
+	}
+	return netconf.ByNetworkd
+}
+
+// checkNetplan finds out what applyNetplan would fail with.
+func checkNetplan(g system.Guest, interfaces []netconf.Interface) error {
+	if err := replaceable(g, netplanFile); err != nil {
+		return err
+	}
+	if netplanRenderer(g.Root) == netconf.ByNetworkManager {
+		return nil
+	}
+	return checkStatic(g, interfaces)
+}
+
+// applyNetplan writes the one file that tells of Ethernet interfaces. Those of the image
+// get names that netplan does not read.
+func applyNetplan(g system.Guest, interfaces []netconf.Interface) error {
+	if err := freeNames(g, interfaces); err != nil {
+		return err
+	}
+	renderer := netplanRenderer(g.Root)
+	if err := write(g, netplanFile, netconf.Netplan(interfaces, renderer), 0o600); err != nil {
+		return err
+	}
+	if err := hideNetplan(g); err != nil {
+		return err
+	}
+	if renderer == netconf.ByNetworkManager {
+		return hideProfiles(g)
+	}
+	return writeStatic(g, interfaces)
+}
+
+// hideNetplan sets aside the files of /etc/netplan that define Ethernet interfaces, and
+// masks those of the system by empty files.
+func hideNetplan(g system.Guest) error {
+	own, err := g.Root.Glob(netplanDir + "/*.yaml")
+	if err != nil {
+		return err
+	}
+	for _, p := range own {
+		if p == netplanFile || !definesEthernets(g.Root, p) {
+			continue
+		}
+		if err := setAside(g, p, ""); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []string{"/usr/lib/netplan", "/lib/netplan"} {
+		found, err := g.Root.Glob(dir + "/*.yaml")
+		if err != nil {
+			return err
+		}
+		for _, p := range found {
+			mask := netplanDir + p[len(dir):]
+			if g.Root.Has(mask) || !definesEthernets(g.Root, p) {
+				continue
+			}
+			if err := write(g, mask, []byte(netconf.Header), 0o600); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// definesEthernets reports whether a file of netplan has the key. One that cannot be read
+// netplan cannot read either.
+func definesEthernets(root *rootfs.Root, p string) bool {
+	data, err := root.ReadFile(p, maxNetplan)
+	return err == nil && bytes.Contains(data, []byte("ethernets"))
+}

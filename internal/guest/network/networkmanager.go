@@ -1,0 +1,128 @@
+package network
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"snf-image/internal/guest/netconf"
+	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
+)
+
+const (
+	profiles = "/etc/NetworkManager/system-connections/"
+	// profileFiles begins the names of our profiles.
+	profileFiles = profiles + "snf-image-"
+	// noAutoFile keeps NetworkManager from making profiles of its own.
+	noAutoFile  = "/etc/NetworkManager/conf.d/90-snf-image.conf"
+	noAuto      = netconf.Header + "[main]\nno-auto-default=*\n"
+	ifcfgFiles  = "/etc/sysconfig/network-scripts/ifcfg-*"
+	maxProfile  = 1 << 20
+	backupEnd   = "~" // ends the name of a file that neither NetworkManager nor initscripts read
+	profilesEnd = ".nmconnection"
+)
+
+// runsNetworkManager reports whether NetworkManager is installed, and systemd-networkd is
+// not started in its place.
+func runsNetworkManager(root *rootfs.Root) bool {
+	return installed(root, "NetworkManager") && (enabled(root, networkManagerUnit) || !enabled(root, networkdUnit))
+}
+
+// checkNetworkManager finds out what applyNetworkManager would fail with.
+func checkNetworkManager(g system.Guest, interfaces []netconf.Interface) error {
+	for _, i := range interfaces {
+		if err := replaceable(g, profileOf(i)); err != nil {
+			return err
+		}
+	}
+	return replaceable(g, noAutoFile)
+}
+
+func profileOf(i netconf.Interface) string {
+	return fmt.Sprintf("%snic%d%s", profileFiles, i.Index, profilesEnd)
+}
+
+// applyNetworkManager writes a profile for each NIC, which only root may read or it is
+// ignored. Other profiles of Ethernet interfaces, and what the plug-in of ifupdown takes
+// away from NetworkManager, are set aside.
+func applyNetworkManager(g system.Guest, interfaces []netconf.Interface) error {
+	if err := freeNames(g, interfaces); err != nil {
+		return err
+	}
+	written := map[string]bool{}
+	for _, i := range interfaces {
+		if !i.Configured() {
+			continue
+		}
+		if err := write(g, profileOf(i), netconf.Keyfile(i, len(interfaces) == 1), 0o600); err != nil {
+			return err
+		}
+		written[profileOf(i)] = true
+	}
+	if err := removeOwn(g, profileFiles+"*"+profilesEnd, written, backupEnd); err != nil {
+		return err
+	}
+	if err := write(g, noAutoFile, []byte(noAuto), 0o644); err != nil {
+		return err
+	}
+	if err := hideProfiles(g); err != nil {
+		return err
+	}
+	return disableStanzas(g)
+}
+
+// hideProfiles sets aside the profiles of Ethernet interfaces, of both forms.
+func hideProfiles(g system.Guest) error {
+	found, err := g.Root.Glob(profiles + "*")
+	if err != nil {
+		return err
+	}
+	scripts, err := g.Root.Glob(ifcfgFiles)
+	if err != nil {
+		return err
+	}
+	for _, p := range append(found, scripts...) {
+		if strings.HasPrefix(p, profileFiles) || strings.HasSuffix(p, backupEnd) || !g.Root.IsRegular(p) || !isEthernetProfile(g.Root, p) {
+			continue
+		}
+		if err := setAside(g, p, backupEnd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isEthernetProfile reports whether a keyfile, or an ifcfg file, is for an Ethernet
+// interface by itself.
+func isEthernetProfile(root *rootfs.Root, p string) bool {
+	data, err := root.ReadFile(p, maxProfile)
+	if err != nil {
+		return false // NetworkManager cannot read it either
+	}
+	values := rootfs.ParseAssignments(data)
+	name, isScript := strings.CutPrefix(path.Base(p), "ifcfg-")
+	if !isScript {
+		return values["type"] == "ethernet" || values["type"] == "802-3-ethernet"
+	}
+	if device := values["DEVICE"]; device != "" {
+		name = device
+	}
+	kind := strings.ToLower(values["TYPE"])
+	return kind == "ethernet" || kind == "" && netconf.IsEthernet(name)
+}
+
+// disableStanzas takes Ethernet interfaces out of /etc/network/interfaces: in Debian
+// NetworkManager leaves alone what is there.
+func disableStanzas(g system.Guest) error {
+	more, err := disableFile(g, interfacesFile)
+	if err != nil {
+		return err
+	}
+	for _, p := range more {
+		if _, err := disableFile(g, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}

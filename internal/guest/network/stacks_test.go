@@ -1,0 +1,176 @@
+package network
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"snf-image/internal/guest/netconf"
+	"snf-image/internal/spec"
+)
+
+const (
+	started  = "etc/systemd/system/multi-user.target.wants/"
+	ethernet = "[connection]\ntype=ethernet\n"
+	networkd = "etc/systemd/network/"
+	keyfiles = "etc/NetworkManager/system-connections/"
+	scripts  = "etc/sysconfig/network-scripts/"
+)
+
+// TestApply looks at what becomes of every file of an image in each stack that is
+// configured: of those with content "=", that they are what the renderer makes.
+func TestApply(t *testing.T) {
+	t.Parallel()
+	nics := []spec.NIC{
+		{MAC: "aa:00:00:00:00:01", IP: "10.0.0.2", Subnet: "10.0.0.0/24", DNS: []string{"10.0.0.53"}},
+		{MAC: "aa:00:00:00:00:02"},
+	}
+	const resolver, ours = "# This file was written by snf-image.\nnameserver 10.0.0.53\n", "# This file was written by snf-image.\n"
+	for title, c := range map[string]struct {
+		files  map[string]string // units and programs among them
+		living bool
+		want   map[string]string // of what is new, changed or gone ("")
+	}{
+		"networkd": {map[string]string{
+			started + networkdUnit: "-> x", networkd + "10-dhcp.network": "[Match]\nName=en*\n", "etc/resolv.conf": "old\n",
+		}, false, map[string]string{
+			networkd + "00-snf-image-nic0.network": "=nic0", networkd + "00-snf-image-nic1.network": "=nic1", networkd + "00-snf-image-others.network": "=others",
+			"etc/resolv.conf": resolver, "etc/resolv.conf.snf-image-orig": "old\n",
+		}},
+		"networkd with resolved, again": {map[string]string{
+			started + networkdUnit: "-> x", started + resolvedUnit: "-> x", "etc/resolv.conf": "-> ../run/systemd/resolve/stub-resolv.conf",
+			networkd + "00-snf-image-nic0.network": ours, networkd + "00-snf-image-nic7.network": ours,
+		}, false, map[string]string{
+			networkd + "00-snf-image-nic0.network": "=nic0", networkd + "00-snf-image-nic1.network": "=nic1", networkd + "00-snf-image-others.network": "=others",
+			networkd + "00-snf-image-nic7.network": "",
+		}},
+		"networkd, living": {map[string]string{
+			started + networkdUnit: "-> x", started + resolvedUnit: "-> x",
+			networkd + "00-snf-image-nic0.network": ours + "#0\n", networkd + "00-snf-image-nic7.network": ours + "#7\n",
+		}, true, map[string]string{
+			networkd + "00-snf-image-nic0.network": "=nic0", networkd + "00-snf-image-nic1.network": "=nic1", networkd + "00-snf-image-others.network": "=others",
+			networkd + "00-snf-image-nic0.network.snf-image-old": ours + "#0\n",
+			networkd + "00-snf-image-nic7.network":               "", networkd + "00-snf-image-nic7.network.snf-image-old": ours + "#7\n",
+		}},
+		"netplan of Debian's image": {map[string]string{
+			"usr/sbin/netplan": "", "etc/netplan": "DIR", started + networkdUnit: "-> x", started + resolvedUnit: "-> x",
+		}, false, map[string]string{"etc/netplan/50-snf-image.yaml": "=networkd"}},
+		"netplan with files": {map[string]string{
+			"usr/sbin/netplan": "", "etc/netplan/50-cloud-init.yaml": "network: {ethernets: {}}\n", "etc/netplan/60-bridge.yaml": "network: {bridges: {}}\n",
+			"usr/lib/netplan/90-default.yaml": "network: {ethernets: {}}\n", "usr/lib/netplan/00-nm.yaml": "network: {}\n", started + networkdUnit: "-> x",
+		}, false, map[string]string{
+			"etc/netplan/50-snf-image.yaml": "=networkd", "etc/netplan/90-default.yaml": ours,
+			"etc/netplan/50-cloud-init.yaml": "", "etc/netplan/50-cloud-init.yaml.snf-image-orig": "network: {ethernets: {}}\n",
+			"etc/resolv.conf": resolver,
+		}},
+		"netplan on a desktop": {map[string]string{
+			"usr/sbin/netplan": "", "usr/sbin/NetworkManager": "", started + networkManagerUnit: "-> x", keyfiles + "Wired": ethernet,
+		}, false, map[string]string{
+			"etc/netplan/50-snf-image.yaml": "=NetworkManager", keyfiles + "Wired": "", keyfiles + "Wired.snf-image-orig~": ethernet,
+		}},
+		"NetworkManager": {map[string]string{
+			"usr/sbin/NetworkManager": "", started + networkManagerUnit: "-> x",
+			keyfiles + "Wired 1.nmconnection": ethernet, keyfiles + "office.nmconnection": "[connection]\ntype=vpn\n", keyfiles + "old~": ethernet,
+			scripts + "ifcfg-eth0": "DEVICE=eth0\n", scripts + "ifcfg-lo": "DEVICE=lo\n", scripts + "ifcfg-Office": "TYPE=Ethernet\n", scripts + "ifcfg-br0": "TYPE=Bridge\n",
+			"etc/network/interfaces": "auto eth0\niface eth0 inet dhcp\n",
+		}, false, map[string]string{
+			keyfiles + "snf-image-nic0.nmconnection": "=nic0", "etc/NetworkManager/conf.d/90-snf-image.conf": noAuto,
+			keyfiles + "Wired 1.nmconnection": "", keyfiles + "Wired 1.nmconnection.snf-image-orig~": ethernet,
+			scripts + "ifcfg-eth0": "", scripts + "ifcfg-eth0.snf-image-orig~": "DEVICE=eth0\n",
+			scripts + "ifcfg-Office": "", scripts + "ifcfg-Office.snf-image-orig~": "TYPE=Ethernet\n",
+			"etc/network/interfaces": "# disabled by snf-image: auto eth0\n# disabled by snf-image: iface eth0 inet dhcp\n",
+		}},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			g := newGuest(t, c.files)
+			g.Living = c.living
+			interfaces := planned(t, nics, "")
+			before := g.Snapshot(t)
+			check(t, Check(g.Guest, interfaces))
+			check(t, Configure(g.Guest, interfaces))
+			if len(*g.warnings) > 0 {
+				t.Errorf("warnings %q", *g.warnings)
+			}
+			if diff := cmp.Diff(c.want, changes(before, g.Snapshot(t), rendered(interfaces))); diff != "" {
+				t.Errorf("changes (-want +got):\n%s", diff)
+			}
+			again := g.Snapshot(t)
+			check(t, Configure(g.Guest, interfaces))
+			if diff := cmp.Diff(again, g.Snapshot(t)); diff != "" {
+				t.Errorf("a second time (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// rendered returns what the renderers make, by short names.
+func rendered(interfaces []netconf.Interface) map[string][]string {
+	return map[string][]string{
+		"=nic0":           {string(netconf.Networkd(interfaces[0], false)), string(netconf.Keyfile(interfaces[0], false))},
+		"=nic1":           {string(netconf.Networkd(interfaces[1], false))},
+		"=others":         {string(netconf.NetworkdOthers())},
+		"=networkd":       {string(netconf.Netplan(interfaces, netconf.ByNetworkd))},
+		"=NetworkManager": {string(netconf.Netplan(interfaces, netconf.ByNetworkManager))},
+	}
+}
+
+// changes returns the files that differ, with "" for one that is gone and the short name
+// of what a renderer made.
+func changes(before, after map[string]string, names map[string][]string) map[string]string {
+	got := map[string]string{}
+	for p := range before {
+		if after[p] == "" {
+			got[p[1:]] = ""
+		}
+	}
+	for p, text := range after {
+		mode, text, isFile := strings.Cut(text, " ")
+		if before[p] == after[p] || !isFile {
+			continue
+		}
+		for name, texts := range names {
+			if slices.Contains(texts, text) {
+				text = name
+			}
+		}
+		if private := strings.Contains(p, "netplan/") || strings.Contains(p, "snf-image-nic0.nm"); private && before[p] == "" && strings.HasPrefix(text, "=") && mode != "-rw-------" {
+			text += " with mode " + mode
+		}
+		got[p[1:]] = text
+	}
+	return got
+}
+
+// TestApplyRefuses names what is in the way before anything is written.
+func TestApplyRefuses(t *testing.T) {
+	t.Parallel()
+	nics := []spec.NIC{{MAC: "aa:00:00:00:00:01", IP: "10.0.0.2", Subnet: "10.0.0.0/24", DNS: []string{"10.0.0.53"}}}
+	for p, files := range map[string]map[string]string{
+		"/etc/systemd/network/00-snf-image-nic0.network":                     {started + networkdUnit: ""},
+		"/etc/netplan/50-snf-image.yaml":                                     {"usr/sbin/netplan": ""},
+		"/etc/NetworkManager/system-connections/snf-image-nic0.nmconnection": {"usr/sbin/NetworkManager": ""},
+		"/etc/NetworkManager/conf.d/90-snf-image.conf":                       {"usr/sbin/NetworkManager": ""},
+		"/etc/resolv.conf": {started + networkdUnit: ""},
+	} {
+		files[p[1:]] = "DIR"
+		g := newGuest(t, files)
+		for _, err := range []error{Check(g.Guest, planned(t, nics, "")), Configure(g.Guest, planned(t, nics, ""))} {
+			if err == nil || !strings.Contains(err.Error(), p) {
+				t.Errorf("%s is a directory: %v", p, err)
+			}
+		}
+	}
+}
+
+// TestNetworkdIsNotStarted warns where nothing reads what was written.
+func TestNetworkdIsNotStarted(t *testing.T) {
+	t.Parallel()
+	g := newGuest(t, map[string]string{networkd + "a.network": ""})
+	check(t, Configure(g.Guest, nil))
+	if len(*g.warnings) != 1 || !strings.Contains((*g.warnings)[0], "does not start systemd-networkd") {
+		t.Errorf("warnings %q", *g.warnings)
+	}
+}
