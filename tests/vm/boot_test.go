@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -164,7 +165,7 @@ func TestDebian13GrowsFar(t *testing.T) {
 	harness.Gate(t, "qemu-system-x86_64", "mmdebstrap")
 	t.Parallel()
 	j := &job{t: t, dir: harness.Dir(t)}
-	image := debian13(t)
+	image := debian13(t, "--features", "orphan_file,metadata_csum_seed")
 	j.image, j.disk = image, filepath.Join(j.dir, "web1.raw")
 	renaming := custom(`chroot "$SNF_IMAGE_TARGET" sed -i 's/ net\.ifnames=0//' /boot/grub/grub.cfg`)
 	site.Run(t, append([]string{
@@ -187,10 +188,10 @@ func TestDebian13GrowsFar(t *testing.T) {
 	j.done()
 }
 
-// debian13 returns the path of a Debian 13 image of 1 GiB.
-func debian13(t *testing.T) string {
+// debian13 returns the path of a Debian 13 image of 1 GiB, made with these options.
+func debian13(t *testing.T, options ...string) string {
 	t.Helper()
-	cmd := exec.Command("../images/debian.sh", "--suite", "trixie", "--features", "orphan_file,metadata_csum_seed", "1G")
+	cmd := exec.Command("../images/debian.sh", slices.Concat([]string{"--suite", "trixie"}, options, []string{"1G"})...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -76,12 +76,12 @@ func networkdNetwork(i Interface) []string {
 		advertised = "yes"
 	}
 	dhcp := "no"
-	switch {
-	case i.IPv4 == DHCP && i.IPv6 == DHCP:
+	switch v4, v6 := i.IPv4 == DHCP, i.IPv6 == DHCP || i.IPv6 == SLAACDHCP; {
+	case v4 && v6:
 		dhcp = "yes"
-	case i.IPv4 == DHCP:
+	case v4:
 		dhcp = "ipv4"
-	case i.IPv6 == DHCP:
+	case v6:
 		dhcp = "ipv6"
 	}
 	lines := []string{"DHCP=" + dhcp, "IPv6AcceptRA=" + advertised, "IPv6PrivacyExtensions=no"}
