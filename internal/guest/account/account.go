@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 
+	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/system"
@@ -57,7 +58,7 @@ func (c Change) Check(g system.Guest) error {
 }
 
 // plan looks up the users and, if there are keys, the files for them.
-func (c Change) plan(g system.Guest) (users []rootfs.User, files []*keyFile, err error) {
+func (c Change) plan(g system.Guest) (users []etc.User, files []*keyFile, err error) {
 	if users, err = wantedUsers(g, c.Users); err != nil || len(c.Keys) == 0 {
 		return users, nil, err
 	}
@@ -66,15 +67,15 @@ func (c Change) plan(g system.Guest) (users []rootfs.User, files []*keyFile, err
 }
 
 // wantedUsers looks up the users in the image; none may be missing.
-func wantedUsers(g system.Guest, names []string) ([]rootfs.User, error) {
+func wantedUsers(g system.Guest, names []string) ([]etc.User, error) {
 	data, err := g.Root.ReadFile("/etc/passwd", rootfs.MaxConfig)
 	if err != nil {
 		return nil, err
 	}
-	known := rootfs.ParsePasswd(data)
-	var users []rootfs.User
+	known := etc.ParsePasswd(data)
+	var users []etc.User
 	for _, name := range names {
-		u, ok := rootfs.FindUser(known, name)
+		u, ok := etc.FindUser(known, name)
 		if !ok {
 			return nil, &outcome.Remedied{
 				Err:    fmt.Errorf("the image has no user %q, which the property USERS names", name),
@@ -87,13 +88,13 @@ func wantedUsers(g system.Guest, names []string) ([]rootfs.User, error) {
 }
 
 // groupsOf returns a function that names the groups of a user in the image.
-func groupsOf(root *rootfs.Root) (func(rootfs.User) []string, error) {
+func groupsOf(root *rootfs.Root) (func(etc.User) []string, error) {
 	data, err := root.ReadFile("/etc/group", rootfs.MaxConfig)
 	if err != nil && !rootfs.IsNotExist(err) {
 		return nil, err
 	}
-	all := rootfs.ParseGroup(data)
-	return func(u rootfs.User) []string {
+	all := etc.ParseGroup(data)
+	return func(u etc.User) []string {
 		var names []string
 		for _, g := range all {
 			if g.GID == u.GID || slices.Contains(g.Members, u.Name) {
@@ -107,7 +108,7 @@ func groupsOf(root *rootfs.Root) (func(rootfs.User) []string, error) {
 // setHashes writes the hashes where the system looks for them: in /etc/shadow,
 // to which an "x" in /etc/passwd points, or, in a system without that file, in
 // /etc/passwd itself.
-func setHashes(g system.Guest, users []rootfs.User, hashes map[string]spec.Secret, day int64) error {
+func setHashes(g system.Guest, users []etc.User, hashes map[string]spec.Secret, day int64) error {
 	for _, u := range users {
 		if _, ok := hashes[u.Name]; !ok {
 			return fmt.Errorf("no password hash came for the user %q", u.Name)
@@ -115,7 +116,7 @@ func setHashes(g system.Guest, users []rootfs.User, hashes map[string]spec.Secre
 	}
 	err := g.Root.Edit("/etc/shadow", func(data []byte) (_ []byte, err error) {
 		for _, u := range users {
-			if data, err = rootfs.SetShadowHash(data, u.Name, hashes[u.Name].Reveal(), day); err != nil {
+			if data, err = etc.SetShadowHash(data, u.Name, hashes[u.Name].Reveal(), day); err != nil {
 				return nil, err
 			}
 		}
@@ -131,7 +132,7 @@ func setHashes(g system.Guest, users []rootfs.User, hashes map[string]spec.Secre
 			if !shadowed {
 				field = hashes[u.Name].Reveal()
 			}
-			if data, err = rootfs.SetPasswdHash(data, u.Name, field); err != nil {
+			if data, err = etc.SetPasswdHash(data, u.Name, field); err != nil {
 				return nil, err
 			}
 		}

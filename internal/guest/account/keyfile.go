@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
@@ -18,14 +19,14 @@ import (
 type keyFile struct {
 	path  string
 	home  string // of the users, when the file lies in it
-	users []rootfs.User
+	users []etc.User
 	place rootfs.Place
 	keep  bool // the file exists, and stays whose it is
 }
 
 // keyFiles finds the file for each user, sshd_config(5) AuthorizedKeysFile, and
 // looks whether root may write there. It changes nothing.
-func keyFiles(g system.Guest, users []rootfs.User) ([]*keyFile, error) {
+func keyFiles(g system.Guest, users []etc.User) ([]*keyFile, error) {
 	server, err := inspect.SSH(g.Root)
 	if err != nil {
 		return nil, fmt.Errorf("looking for AuthorizedKeysFile: %w", err)
@@ -87,7 +88,7 @@ func merge(files []*keyFile, f *keyFile, key func(*keyFile) string) []*keyFile {
 }
 
 // keyFileOf returns the file that a pattern of AuthorizedKeysFile means for u.
-func keyFileOf(u rootfs.User, pattern string) (*keyFile, error) {
+func keyFileOf(u etc.User, pattern string) (*keyFile, error) {
 	home := path.Clean(u.Home)
 	if !path.IsAbs(home) {
 		return nil, fmt.Errorf("its home directory %q is not an absolute path", u.Home)
@@ -96,7 +97,7 @@ func keyFileOf(u rootfs.User, pattern string) (*keyFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &keyFile{users: []rootfs.User{u}}
+	f := &keyFile{users: []etc.User{u}}
 	relative := !path.IsAbs(file)
 	if relative {
 		file = home + "/" + file
@@ -235,7 +236,7 @@ const (
 )
 
 // can reports whether a user has what it needs. An owner may change the mode.
-func can(u rootfs.User, a rootfs.Attr, needs uint32) bool {
+func can(u etc.User, a rootfs.Attr, needs uint32) bool {
 	switch {
 	case u.UID == 0 || u.UID == a.UID:
 		return true
@@ -287,5 +288,5 @@ func (f *keyFile) write(root *rootfs.Root, keys []string) error {
 	if _, err := view.MkdirAll(path.Dir(f.path), dir); err != nil {
 		return err
 	}
-	return view.Update(f.path, f.place, f.attr(), func(old []byte) []byte { return rootfs.AppendMissing(old, keys) })
+	return view.Update(f.path, f.place, f.attr(), func(old []byte) []byte { return etc.AppendMissing(old, keys) })
 }

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"strings"
 
-	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/etc"
 )
 
 // expandTokens replaces the tokens sshd_config(5) allows in AuthorizedKeysFile.
-func expandTokens(pattern string, u rootfs.User, home string) (string, error) {
+func expandTokens(pattern string, u etc.User, home string) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(pattern); i++ {
 		if pattern[i] != '%' {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
@@ -70,7 +71,7 @@ func (f nameFile) editor(name string) func(old []byte) ([]byte, error) {
 		if f.variable == "" {
 			return []byte(name + "\n"), nil
 		}
-		return rootfs.SetAssignment(old, f.variable, name), nil
+		return etc.SetAssignment(old, f.variable, name), nil
 	}
 }
 
@@ -105,11 +106,11 @@ func findNameFile(root *rootfs.Root, distribution string) (nameFile, error) {
 // from the loopback address: it is another machine's now.
 func editHosts(root *rootfs.Root, distribution, old, name string) error {
 	err := root.Edit(hostsFile, func(data []byte) ([]byte, error) {
-		data = rootfs.RenameOwnHost(data, name)
+		data = etc.RenameOwnHost(data, name)
 		if distribution == "arch" {
-			return rootfs.RenameLoopback(data, old, name), nil
+			return etc.RenameLoopback(data, old, name), nil
 		}
-		return rootfs.LeaveLoopback(data, old, name), nil
+		return etc.LeaveLoopback(data, old, name), nil
 	})
 	if rootfs.IsNotExist(err) {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 
+	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/network"
 	"snf-image/internal/guest/rootfs"
 )
@@ -78,7 +79,7 @@ func release(root *rootfs.Root) (id, version, pretty string) {
 		if err != nil {
 			continue
 		}
-		v := rootfs.ParseAssignments(data)
+		v := etc.ParseAssignments(data)
 		id = v["ID"]
 		if id == "" {
 			id = "linux" // the default of os-release(5)
@@ -127,7 +128,7 @@ func hostname(root *rootfs.Root) string {
 		if err != nil {
 			continue
 		}
-		for _, line := range rootfs.SplitLines(data) {
+		for _, line := range etc.SplitLines(data) {
 			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 				return line
 			}
@@ -137,7 +138,7 @@ func hostname(root *rootfs.Root) string {
 	if err != nil {
 		return ""
 	}
-	return rootfs.ParseAssignments(data)["HOSTNAME"]
+	return etc.ParseAssignments(data)["HOSTNAME"]
 }
 
 // users returns root and those who have a shell and either a password or keys.
@@ -149,7 +150,7 @@ func users(root *rootfs.Root) ([]string, error) {
 	shadow, _ := root.ReadFile("/etc/shadow", rootfs.MaxConfig)
 	var names []string
 	looked := 0
-	for _, u := range rootfs.ParsePasswd(data) {
+	for _, u := range etc.ParsePasswd(data) {
 		if u.Name != "root" && !hasShell(u) {
 			continue
 		}
@@ -167,7 +168,7 @@ func users(root *rootfs.Root) ([]string, error) {
 // search through the shadow file, and the list travels in one message.
 const maxUsers = 200
 
-func hasShell(u rootfs.User) bool {
+func hasShell(u etc.User) bool {
 	if u.Shell == "" {
 		return true // means /bin/sh
 	}
@@ -178,10 +179,10 @@ func hasShell(u rootfs.User) bool {
 	return true
 }
 
-func hasPassword(u rootfs.User, shadow []byte) bool {
+func hasPassword(u etc.User, shadow []byte) bool {
 	hash := u.Password
 	if hash == "x" {
-		stored, ok := rootfs.ShadowHash(shadow, u.Name)
+		stored, ok := etc.ShadowHash(shadow, u.Name)
 		if !ok {
 			return false
 		}
@@ -190,6 +191,6 @@ func hasPassword(u rootfs.User, shadow []byte) bool {
 	return !strings.HasPrefix(hash, "!") && !strings.HasPrefix(hash, "*")
 }
 
-func hasKeys(root *rootfs.Root, u rootfs.User) bool {
+func hasKeys(root *rootfs.Root, u etc.User) bool {
 	return strings.HasPrefix(u.Home, "/") && root.IsRegular(u.Home+"/.ssh/authorized_keys")
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/rootfs"
 )
 
@@ -119,7 +120,7 @@ func (r *sshReader) read(p string, depth int, outer []match) error {
 		return err
 	}
 	conditions := outer
-	for _, d := range rootfs.ParseSSHD(data) {
+	for _, d := range etc.ParseSSHD(data) {
 		if len(d.Args) == 0 {
 			continue
 		}

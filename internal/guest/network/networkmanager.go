@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 
+	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/system"
@@ -100,7 +101,7 @@ func isEthernetProfile(root *rootfs.Root, p string) bool {
 	if err != nil {
 		return false // NetworkManager cannot read it either
 	}
-	values := rootfs.ParseAssignments(data)
+	values := etc.ParseAssignments(data)
 	name, isScript := strings.CutPrefix(path.Base(p), "ifcfg-")
 	if !isScript {
 		return values["type"] == "ethernet" || values["type"] == "802-3-ethernet"

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path"
 
+	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/spec"
@@ -93,8 +94,8 @@ func inject(root *rootfs.Root, i injection) error {
 
 // owners are the users and groups of the image, read when first needed.
 type owners struct {
-	users  []rootfs.User
-	groups []rootfs.Group
+	users  []etc.User
+	groups []etc.Group
 }
 
 // attr returns mode, owner and group of f. Without names both are 0, for which
@@ -107,9 +108,9 @@ func (o *owners) attr(root *rootfs.Root, f spec.File) (rootfs.Attr, error) {
 			if err != nil {
 				return a, err
 			}
-			o.users = rootfs.ParsePasswd(data)
+			o.users = etc.ParsePasswd(data)
 		}
-		u, ok := rootfs.FindUser(o.users, f.Owner)
+		u, ok := etc.FindUser(o.users, f.Owner)
 		if !ok {
 			return a, fmt.Errorf("the image has no user %q", f.Owner)
 		}
@@ -121,9 +122,9 @@ func (o *owners) attr(root *rootfs.Root, f spec.File) (rootfs.Attr, error) {
 			if err != nil {
 				return a, err
 			}
-			o.groups = rootfs.ParseGroup(data)
+			o.groups = etc.ParseGroup(data)
 		}
-		g, ok := rootfs.FindGroup(o.groups, f.Group)
+		g, ok := etc.FindGroup(o.groups, f.Group)
 		if !ok {
 			return a, fmt.Errorf("the image has no group %q", f.Group)
 		}

@@ -1,5 +1,5 @@
 // Package rootfs gives access to the files of a mounted image that somebody
-// else made, and holds the pure editors of the file formats found there.
+// else made.
 //
 // Invariant: whatever the image contains, nothing outside its tree is read,
 // written or even opened, and no call blocks. Every path, also the target of

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/spec"
 )
@@ -32,7 +33,7 @@ func relabel(r *Run) error {
 	if err != nil {
 		return err
 	}
-	mode := strings.ToLower(rootfs.ParseAssignments(data)["SELINUX"])
+	mode := strings.ToLower(etc.ParseAssignments(data)["SELINUX"])
 	if mode != "enforcing" && mode != "permissive" {
 		return nil
 	}

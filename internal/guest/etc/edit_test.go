@@ -1,4 +1,4 @@
-package rootfs
+package etc
 
 import (
 	"bytes"
@@ -141,21 +141,24 @@ func TestParseSSHD(t *testing.T) {
 	}
 }
 
+// maxConfig is the size of the largest file that is read, rootfs.MaxConfig.
+const maxConfig = 4 << 20
+
 // TestLinesAreCheap has a file of line ends only, as large as any that is read:
 // the helper has little memory.
 func TestLinesAreCheap(t *testing.T) {
-	data := bytes.Repeat([]byte("\n"), MaxConfig)
+	data := bytes.Repeat([]byte("\n"), maxConfig)
 	for name, c := range map[string]struct {
 		f     func()
 		bytes uint64 // allocated in all
 	}{
-		"split":     {func() { SplitLines(data) }, 18 * MaxConfig}, // the text, and 16 bytes a line
-		"passwd":    {func() { ParsePasswd(data) }, 2 * MaxConfig},
-		"group":     {func() { ParseGroup(data) }, 2 * MaxConfig},
-		"shadow":    {func() { ShadowHash(data, "root") }, 2 * MaxConfig},
-		"sshd":      {func() { ParseSSHD(data) }, 2 * MaxConfig},
-		"variables": {func() { ParseAssignments(data) }, 2 * MaxConfig},
-		"append":    {func() { AppendMissing(data, []string{"key"}) }, 20 * MaxConfig},
+		"split":     {func() { SplitLines(data) }, 18 * maxConfig}, // the text, and 16 bytes a line
+		"passwd":    {func() { ParsePasswd(data) }, 2 * maxConfig},
+		"group":     {func() { ParseGroup(data) }, 2 * maxConfig},
+		"shadow":    {func() { ShadowHash(data, "root") }, 2 * maxConfig},
+		"sshd":      {func() { ParseSSHD(data) }, 2 * maxConfig},
+		"variables": {func() { ParseAssignments(data) }, 2 * maxConfig},
+		"append":    {func() { AppendMissing(data, []string{"key"}) }, 20 * maxConfig},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
