@@ -215,9 +215,15 @@ func FuzzPlan(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for line := range strings.Lines(string(Ifupdown{Version: "0.8.41"}.Render(interfaces))) {
-			if strings.Trim(line, "\n\tabcdefghijklmnopqrstuvwxyzTS0123456789 :./=#-") != "" {
-				t.Fatalf("line %q", line)
+		alone := interfaces[0]
+		for name, text := range map[string][]byte{
+			"ifupdown": Ifupdown{Version: "0.8.41"}.Render(interfaces), "networkd": Networkd(alone, true), "keyfile": Keyfile(alone, true),
+			"netplan": Netplan(interfaces, ByNetworkd), "netplan for NetworkManager": Netplan(interfaces, ByNetworkManager),
+		} {
+			for line := range strings.Lines(string(text)) {
+				if strings.Trim(line, "\n\tabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 :./=#-[]*\"") != "" {
+					t.Fatalf("%s: line %q", name, line)
+				}
 			}
 		}
 	})
