@@ -229,7 +229,7 @@ func (f *keyFile) warnStrict(g system.Guest) {
 	}
 }
 
-// What a user needs of a file or directory, as bits of its mode.
+// The bits of a mode: what a user needs of a file or directory.
 const (
 	read   = 4
 	search = 1

@@ -153,14 +153,14 @@ func checkKeyPlace(root *rootfs.Root, p string) error {
 
 func noFreshKey(p string) error {
 	return &outcome.Remedied{
-		Err: fmt.Errorf("replacing the SSH host key %s: it is no RSA, ECDSA or Ed25519 key, and there is no new one of its type", p),
+		Err: fmt.Errorf("replacing the SSH host key %s: it is not an RSA, ECDSA or Ed25519 key, and a new one of its type was not made", p),
 		Remedy: "put a key of one of these types there, take its HostKey line out of the image's sshd_config, " +
 			"or set the property EXCLUDE_TASK_DELETESSHKEYS=yes",
 	}
 }
 
 // removeKey removes a file or a symbolic link if there is one. Anything else
-// is no key and stays.
+// is not a key and stays.
 func removeKey(g system.Guest, p string) error {
 	st, err := g.Root.Lstat(p)
 	if rootfs.IsNotExist(err) {

@@ -95,7 +95,7 @@ type logicalLine struct {
 }
 
 // logicalLines splits a file; the raw parts together are the file. A backslash
-// continues a line only if the line is no comment.
+// continues a line only if the line is not a comment.
 func logicalLines(data []byte) []logicalLine {
 	var out []logicalLine
 	var raw, text string

@@ -115,7 +115,7 @@ func plan(index int, nic spec.NIC, tags Tags) (Interface, error) {
 	if nic.MAC != "" {
 		mac, err := net.ParseMAC(nic.MAC)
 		if err != nil || len(mac) != 6 {
-			return iface, fmt.Errorf("%q is no Ethernet address", nic.MAC)
+			return iface, fmt.Errorf("%q is not an Ethernet address", nic.MAC)
 		}
 		iface.MAC = mac.String()
 	}
@@ -161,7 +161,7 @@ func address(text string) (netip.Addr, error) {
 	return ip.Unmap(), nil
 }
 
-// plan4 decides IPv4: by DHCP if the network says so or has no subnet.
+// plan4 decides IPv4: by DHCP if the network says so or does not have a subnet.
 func (i *Interface) plan4(ip netip.Addr, nic spec.NIC, tags Tags) error {
 	if nic.DHCP || nic.Subnet == "" || anyOf(nic.Tags, tags.DHCP) {
 		i.IPv4 = DHCP
@@ -222,7 +222,7 @@ func (i *Interface) setDefault(config string) error {
 	methods := map[string]Method{"": None, "dhcpv6": DHCP, "slaac": SLAAC, "slaac_dhcp": SLAACDHCP}
 	method, ok := methods[v6]
 	if !ok || both && v6 == "" || v4 != "" && v4 != "dhcp" || both && v4 == "" {
-		return fmt.Errorf("configuring the default NIC: %q is none of dhcp, dhcpv6, slaac, slaac_dhcp or dhcp+ one of these", config)
+		return fmt.Errorf("configuring the default NIC: %q is not dhcp, dhcpv6, slaac, slaac_dhcp, nor dhcp+ with one of the last three", config)
 	}
 	if v4 == "dhcp" {
 		i.IPv4 = DHCP
@@ -239,7 +239,7 @@ func anyOf(have, list []string) bool {
 func withPrefix(ip netip.Addr, subnet string) (netip.Prefix, error) {
 	net, err := netip.ParsePrefix(subnet)
 	if err != nil || net.Addr().Is4() != ip.Is4() {
-		return netip.Prefix{}, fmt.Errorf("%q is no subnet for the address %s", subnet, ip)
+		return netip.Prefix{}, fmt.Errorf("%q is not a subnet for the address %s", subnet, ip)
 	}
 	return netip.PrefixFrom(ip, net.Bits()), nil
 }
@@ -251,7 +251,7 @@ func gateway(s string, ip netip.Addr) (netip.Addr, error) {
 	}
 	gw, err := netip.ParseAddr(s)
 	if err != nil || gw.Is4() != ip.Is4() || gw.Zone() != "" {
-		return netip.Addr{}, fmt.Errorf("%q is no gateway for the address %s", s, ip)
+		return netip.Addr{}, fmt.Errorf("%q is not a gateway for the address %s", s, ip)
 	}
 	return gw, nil
 }

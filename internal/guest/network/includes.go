@@ -99,7 +99,7 @@ func entries(root *rootfs.Root, dirs []string) []string {
 	for _, dir := range dirs {
 		names, err := root.ReadDir(dir)
 		if err != nil {
-			continue // as ifupdown does with what is no directory
+			continue // as ifupdown does with anything but a directory
 		}
 		for _, name := range names {
 			if netconf.ReadByDirectory(name) {

@@ -8,7 +8,7 @@ import (
 	"snf-image/internal/guest/system"
 )
 
-// What a replaced network file is called then. No "source" line a distribution
+// The ends of the names of copies. No "source" line that a distribution
 // ships reads such a name.
 const (
 	keptOriginal = ".snf-image-orig" // the image's own

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// UnsafeError says that the way to a file leads through something that an
+// UnsafeError tells that the way to a file leads through something that an
 // account of the image without privileges may have put there.
 type UnsafeError struct {
 	Path string // of what is in the way, real

@@ -147,7 +147,7 @@ func checkRegular(f *os.File) error {
 	return nil
 }
 
-// kindOf says in words what kind of file a mode means.
+// kindOf names the kind of file that a mode means.
 func kindOf(m fs.FileMode) string {
 	switch m.Type() {
 	case 0:
@@ -229,7 +229,7 @@ func (p place) parent() (parent, error) {
 	return parent{dir: f, path: dir.path, base: base}, err
 }
 
-// wrap says what was being done and to which path of the image.
+// wrap adds to an error what was being done and to which path of the image.
 func wrap(op, p string, err error) error {
 	if err == nil {
 		return nil
