@@ -1,4 +1,4 @@
-package task
+package identity
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestAssignHostname(t *testing.T) {
+func TestSetHostname(t *testing.T) {
 	t.Parallel()
 	const name = "web1.example.org"
 	hosts := "127.0.0.1\tlocalhost\n127.0.1.1\told\n"
@@ -42,36 +42,34 @@ func TestAssignHostname(t *testing.T) {
 			if _, isLink := c.files["etc"]; !isLink {
 				c.files["etc/hosts"] = hosts
 			}
-			r := newImageRun(t, c.files)
-			r.Plan.InstanceName = name
-			err := r.do(t, assignHostname)
+			g := newGuest(t, c.files)
+			err := SetHostname(g.Guest, name)
 			wants(t, err, c.err)
 			if err != nil {
 				return
 			}
-			if got := r.content(t, c.file); got != c.want {
+			if got := g.Content(t, c.file); got != c.want {
 				t.Errorf("%s = %q, want %q", c.file, got, c.want)
 			}
-			if got := r.content(t, "etc/hosts"); !strings.Contains(got, "127.0.1.1\t"+name+" web1\n") {
+			if got := g.Content(t, "etc/hosts"); !strings.Contains(got, "127.0.1.1\t"+name+" web1\n") {
 				t.Errorf("hosts = %q", got)
 			}
 		})
 	}
 }
 
-func TestAssignHostnameArchHosts(t *testing.T) {
+func TestSetHostnameArchHosts(t *testing.T) {
 	t.Parallel()
-	r := newImageRun(t, map[string]string{"etc/os-release": "ID=arch\n", "etc/hostname": "old\n", "etc/hosts": "127.0.0.1 localhost old\n"})
-	r.Plan.InstanceName = "web1"
+	g := newGuest(t, map[string]string{"etc/os-release": "ID=arch\n", "etc/hostname": "old\n", "etc/hosts": "127.0.0.1 localhost old\n"})
 	// The old name is read before it is overwritten.
-	check(t, r.do(t, assignHostname))
-	if got, want := r.content(t, "etc/hosts"), "127.0.0.1 localhost web1\n"; got != want {
+	check(t, SetHostname(g.Guest, "web1"))
+	if got, want := g.Content(t, "etc/hosts"), "127.0.0.1 localhost web1\n"; got != want {
 		t.Errorf("hosts = %q, want %q", got, want)
 	}
 }
 
-// TestAssignHostnameLoopback has the image's own name at the loopback addresses.
-func TestAssignHostnameLoopback(t *testing.T) {
+// TestSetHostnameLoopback has the image's own name at the loopback addresses.
+func TestSetHostnameLoopback(t *testing.T) {
 	t.Parallel()
 	for hosts, want := range map[string]string{
 		"127.0.0.1\tlocalhost old.example.org old # x\n":     "127.0.0.1\tlocalhost # x\n",
@@ -79,40 +77,36 @@ func TestAssignHostnameLoopback(t *testing.T) {
 		"127.0.0.1 localhost older web1 old\n10.0.0.1 old\n": "127.0.0.1 localhost older web1\n10.0.0.1 old\n",
 		"127.0.0.1  localhost\tlocalhost.localdomain\n":      "127.0.0.1  localhost\tlocalhost.localdomain\n",
 	} {
-		r := newImageRun(t, map[string]string{"etc/os-release": "ID=debian\n", "etc/hostname": "old\n", "etc/hosts": hosts})
-		r.Plan.InstanceName = "web1"
-		check(t, r.do(t, assignHostname))
-		if got := r.content(t, "etc/hosts"); got != want {
+		g := newGuest(t, map[string]string{"etc/os-release": "ID=debian\n", "etc/hostname": "old\n", "etc/hosts": hosts})
+		check(t, SetHostname(g.Guest, "web1"))
+		if got := g.Content(t, "etc/hosts"); got != want {
 			t.Errorf("hosts = %q, want %q", got, want)
 		}
 	}
 	for _, old := range []string{"localhost", "localhost.localdomain", "web1"} {
 		hosts := "127.0.0.1 localhost localhost.localdomain web1\n"
-		r := newImageRun(t, map[string]string{"etc/hostname": old + "\n", "etc/hosts": hosts})
-		r.Plan.InstanceName = "web1"
-		check(t, r.do(t, assignHostname))
-		if got := r.content(t, "etc/hosts"); got != hosts {
+		g := newGuest(t, map[string]string{"etc/hostname": old + "\n", "etc/hosts": hosts})
+		check(t, SetHostname(g.Guest, "web1"))
+		if got := g.Content(t, "etc/hosts"); got != hosts {
 			t.Errorf("%s: hosts = %q, want them as they were", old, got)
 		}
 	}
 }
 
-func TestAssignHostnameNames(t *testing.T) {
+func TestSetHostnameNames(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]string{"": "no name", "a b": "white space", "a\nb": "white space", "a\x1b[1m": "white space"} {
-		r := newImageRun(t, map[string]string{"etc/hostname": "old\n"})
-		r.Plan.InstanceName = name
-		wants(t, r.do(t, assignHostname), want)
+	for name, want := range map[string]string{"a b": "white space", "a\nb": "white space", "a\x1b[1m": "white space"} {
+		g := newGuest(t, map[string]string{"etc/hostname": "old\n"})
+		wants(t, SetHostname(g.Guest, name), want)
 	}
-	r := newImageRun(t, map[string]string{"etc/hostname": "old\n"})
-	r.Plan.InstanceName = strings.Repeat("x", 65)
-	check(t, r.do(t, assignHostname))
-	if len(r.warnings) != 1 {
-		t.Errorf("warnings %q, want one", r.warnings)
+	g := newGuest(t, map[string]string{"etc/hostname": "old\n"})
+	check(t, SetHostname(g.Guest, strings.Repeat("x", 65)))
+	if len(*g.warnings) != 1 {
+		t.Errorf("warnings %q, want one", *g.warnings)
 	}
 }
 
-func TestChangeMachineID(t *testing.T) {
+func TestSetMachineID(t *testing.T) {
 	t.Parallel()
 	id := strings.Repeat("ab", 16) + "\n"
 	for title, c := range map[string]struct {
@@ -142,19 +136,18 @@ func TestChangeMachineID(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			r := newImageRun(t, c.files)
-			wants(t, r.do(t, changeMachineID), c.err)
-			if diff := cmp.Diff(c.changed, r.Root.Changed()); diff != "" || len(r.warnings) != c.warns {
-				t.Errorf("warnings %q, changed (-want +got):\n%s", r.warnings, diff)
+			g := newGuest(t, c.files)
+			wants(t, SetMachineID(g.Guest, strings.TrimSpace(id)), c.err)
+			if diff := cmp.Diff(c.changed, g.Root.Changed()); diff != "" || len(*g.warnings) != c.warns {
+				t.Errorf("warnings %q, changed (-want +got):\n%s", *g.warnings, diff)
 			}
 			for _, p := range c.changed {
-				if got := r.content(t, p); got != id {
+				if got := g.Content(t, p); got != id {
 					t.Errorf("%s = %q", p, got)
 				}
 			}
 		})
 	}
-	r := newImageRun(t, nil)
-	r.Plan.MachineID = "short"
-	wants(t, r.do(t, changeMachineID), "32 lower-case")
+	g := newGuest(t, nil)
+	wants(t, SetMachineID(g.Guest, "short"), "32 lower-case")
 }
