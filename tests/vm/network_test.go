@@ -79,9 +79,9 @@ func checkStack(t *testing.T, j *job, file string) {
 	m := machine.Boot(t, machine.Config{Disk: j.disk, Firmware: machine.SeaBIOS, MAC: machineMAC})
 	m.Login(t, password)
 	for command, want := range map[string]string{
-		"ip -4 -o addr show scope global":           "inet 10.0.2.15/24 ",
-		"ip route show default":                     "default via 10.0.2.2 ",
-		"resolvectl dns; resolvectl domain":         "10.0.2.3",
+		"ip -c=never -4 -o addr show scope global":  "inet 10.0.2.15/24 ",
+		"ip -c=never route show default":            "default via 10.0.2.2 ",
+		"resolvectl dns":                            "10.0.2.3",
 		"resolvectl domain":                         "corp.example.org",
 		"ls /" + file:                               file,
 		"systemctl --failed --plain --no-legend; :": "",
