@@ -10,8 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"snf-image/internal/host/confine"
 	"snf-image/internal/host/ganeti"
-	"snf-image/internal/host/nbd"
 	"snf-image/internal/host/worker"
 )
 
@@ -26,10 +26,10 @@ func main() {
 	err := guardMemory()
 	switch name := filepath.Base(os.Args[0]); {
 	case err != nil:
+	case os.Args[0] == confine.Name:
+		err = confine.Launch(os.Args)
 	case os.Args[0] == worker.Name:
 		err = worker.Main(ctx, os.Stdin, os.Stdout)
-	case os.Args[0] == nbd.Name:
-		err = nbd.Launch(os.Args)
 	case ganeti.IsScript(name):
 		env := ganeti.NewEnvironment(os.Environ())
 		os.Clearenv() // it holds secrets, which no child may inherit

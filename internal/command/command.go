@@ -7,7 +7,6 @@
 package command
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -83,6 +82,9 @@ func Find(name string) (string, error) {
 	return "", fmt.Errorf("%s: %w", name, exec.ErrNotFound)
 }
 
+// Environment is what every tool gets.
+func Environment() []string { return []string{"LC_ALL=C", "PATH=" + path} }
+
 // Run runs c and returns what it wrote to stdout. When ctx ends, the tool is
 // killed and the context's cause returned.
 func Run(ctx context.Context, c Cmd) ([]byte, error) {
@@ -93,7 +95,7 @@ func Run(ctx context.Context, c Cmd) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var stdout, stderr tail
+	stdout, stderr := Tail{Max: MaxOutput}, Tail{Max: MaxOutput}
 	cmd.Stdout, cmd.Stderr = c.Stdout, &stderr
 	if c.Stdout == nil {
 		cmd.Stdout = &stdout
@@ -109,7 +111,7 @@ func Run(ctx context.Context, c Cmd) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", c.Args[0], context.Cause(ctx))
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		err = &ExitError{Args: c.Args, Code: exit.ExitCode(), Stderr: stderr.text(2048), Err: exit}
+		err = &ExitError{Args: c.Args, Code: exit.ExitCode(), Stderr: stderr.Text(2048), Err: exit}
 	}
 	return stdout.b.Bytes(), err
 }
@@ -132,7 +134,7 @@ func (c Cmd) prepare(ctx context.Context) (*exec.Cmd, error) {
 	if c.Program != nil {
 		cmd.Args[0] = c.Args[0]
 	}
-	cmd.Env = append([]string{"LC_ALL=C", "PATH=" + path}, c.Env...)
+	cmd.Env = append(Environment(), c.Env...)
 	cmd.Stdin, cmd.Dir, cmd.ExtraFiles = c.Stdin, c.Dir, files
 	cmd.SysProcAttr = c.Sys
 	cmd.WaitDelay = time.Second
@@ -144,21 +146,4 @@ func (c Cmd) prepare(ctx context.Context) (*exec.Cmd, error) {
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	}
 	return cmd, nil
-}
-
-// tail keeps the last MaxOutput bytes written to it.
-type tail struct{ b bytes.Buffer }
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.b.Write(p)
-	if over := t.b.Len() - MaxOutput; over > 0 {
-		t.b.Next(over)
-	}
-	return len(p), nil
-}
-
-// text returns the last max bytes, trimmed.
-func (t *tail) text(max int) string {
-	b := bytes.TrimSpace(t.b.Bytes())
-	return string(b[len(b)-min(len(b), max):])
 }

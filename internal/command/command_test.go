@@ -94,14 +94,14 @@ func TestRunProgram(t *testing.T) {
 
 func TestTail(t *testing.T) {
 	t.Parallel()
-	var b tail
+	b := Tail{Max: MaxOutput}
 	for range 3 {
 		if n, err := b.Write(bytes.Repeat([]byte("x"), MaxOutput)); n != MaxOutput || err != nil {
 			t.Fatal(n, err)
 		}
 	}
 	_, _ = b.Write([]byte("end\n"))
-	if b.b.Len() != MaxOutput || b.text(4) != "xend" {
-		t.Errorf("kept %d bytes, text %q", b.b.Len(), b.text(4))
+	if b.b.Len() != MaxOutput || b.Text(4) != "xend" {
+		t.Errorf("kept %d bytes, text %q", b.b.Len(), b.Text(4))
 	}
 }

@@ -96,7 +96,7 @@ func TestCheck(t *testing.T) {
 		{"exec in a test", "internal/host/target/a_test.go", src("target", "os/exec"), nil},
 		{
 			"exec elsewhere", "internal/host/deploy/a.go", src("deploy", "os/exec"),
-			[]string{"internal/host/deploy/a.go: uses os/exec, which belongs in internal/command, internal/host/worker, internal/host/vm"},
+			[]string{"internal/host/deploy/a.go: uses os/exec, which belongs in internal/command, internal/host/confine, internal/host/vm"},
 		},
 		{"exit in a command", "cmd/snf-image/a.go", src("main", "os") + "func f() { os.Exit(1) }", nil},
 		{

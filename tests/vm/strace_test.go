@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	execCall  = regexp.MustCompile(`execve(?:at)?\((?:-?\w+, )?"([^"]*)".*(\) += 0|<unfinished \.\.\.>)$`)
+	execCall  = regexp.MustCompile(`execve(?:at)?\((?:-?\w+, )?"([^"]*)".*(\) += 0|<unfinished \.\.\.>|<pid changed to \d+ \.\.\.>)$`)
 	mountCall = regexp.MustCompile(`\b(mount|move_mount|fsmount|fsopen|fsconfig|open_tree)\(`)
 	// Asking which files loop devices of others have is no use of one: such a file
 	// is refused as a disk.
@@ -68,6 +68,9 @@ func TestTracePatterns(t *testing.T) {
 	t.Parallel()
 	if m := execCall.FindStringSubmatch(`12 execve("/usr/bin/qemu", ["/usr/bin/qemu", "a=b"], 0xc0 /* 3 vars */) = 0`); m == nil || m[1] != "/usr/bin/qemu" {
 		t.Errorf("execve: %q", m)
+	}
+	if m := execCall.FindStringSubmatch(`12 execve("/usr/bin/qemu", ["/usr/bin/qemu", "a=b"], 0xc0 /* 3 vars */ <pid changed to 11 ...>`); m == nil || m[1] != "/usr/bin/qemu" {
+		t.Errorf("execve by a thread that is not the first: %q", m)
 	}
 	if execCall.MatchString(`12 execve("/usr/bin/x", ["x"], 0xc0) = -1 ENOENT (No such file or directory)`) {
 		t.Error("an execve that fails counts")

@@ -1,7 +1,7 @@
 // Package admission lets helpers start one after the other on a node that has not
 // the memory for all of them at once.
 //
-// Whoever is admitted holds a place: a locked file that says how much memory the
+// Each run that is admitted holds a place: a locked file with the amount of memory the
 // helper will take. What a helper was promised and does not use yet counts as used,
 // so that two that start at the same moment do not count the same memory. A holder
 // that is killed loses its lock, and with it its place.
@@ -78,7 +78,7 @@ func unfit(cause error, remedy string) error {
 	return &report.Failure{Kind: report.Node, What: "waiting for other deployments", On: "this node", Cause: cause, Remedy: remedy}
 }
 
-// Leave gives the place up. A nil Place is none.
+// Leave gives the place up. On nil it does nothing.
 func (p *Place) Leave() {
 	if p == nil || p.file == nil {
 		return
@@ -104,7 +104,7 @@ func (m Memory) fits(l Limits) error {
 		"lower HELPER_MEMORY (256 is enough for small disks)")
 }
 
-// try takes a place, or says why there is none now.
+// try takes a place, or returns why that is not possible now.
 func (n Node) try(ctx context.Context, l Limits) (*Place, string, error) {
 	memory, err := n.Memory()
 	if err == nil {
@@ -135,7 +135,7 @@ func (n Node) try(ctx context.Context, l Limits) (*Place, string, error) {
 	return place, "", err
 }
 
-// lacking compares what is available with what is promised, and says what lacks.
+// lacking compares what is available with what is promised, and returns what is lacking.
 func lacking(l Limits, available int, others []holder) (reason string) {
 	for _, o := range others {
 		available -= max(0, o.promised-o.used)
@@ -175,7 +175,7 @@ func (n Node) lock(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
-// flock locks f; nobody holds these locks for long.
+// flock locks f. These locks are never held for long.
 func flock(f *os.File, how int) error {
 	for {
 		if err := unix.Flock(int(f.Fd()), how); !errors.Is(err, unix.EINTR) {
@@ -184,7 +184,7 @@ func flock(f *os.File, how int) error {
 	}
 }
 
-// take makes a file for a helper of ours. Its lock outlives nobody.
+// take makes a file for a helper of ours. Its lock ends with the process.
 func (n Node) take(mib int) (*Place, error) {
 	f, err := os.CreateTemp(n.Dir, prefix+strconv.Itoa(os.Getpid())+"-")
 	if err != nil {
@@ -233,7 +233,7 @@ func (n Node) holder(f *os.File) (h holder) {
 	if _, err := fmt.Fscan(f, &h.pid, &h.promised); err != nil {
 		return h
 	}
-	// Each thread has children of its own. A kernel that does not tell them makes
+	// Each thread has children of its own. A kernel that does not list them makes
 	// us wait for memory that is in use already, which is only slower.
 	threads, _ := filepath.Glob(filepath.Join(n.Proc, strconv.Itoa(h.pid), "task/[0-9]*/children"))
 	var children []byte

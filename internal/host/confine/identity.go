@@ -17,17 +17,19 @@ import (
 // The uids of single runs lie above systemd's container range (to 1 879 048 191), above
 // the ranges that SSSD and FreeIPA give to accounts by default (to 2 000 200 000), and
 // below what systemd keeps for foreign images (from 2 147 352 576). stride has room for
-// two uids for every process id Linux has (PID_MAX_LIMIT, 4 Mi).
+// three uids for every process id Linux has (PID_MAX_LIMIT, 4 Mi).
 const (
 	firstUID  = 2_100_000_000
-	stride    = 2 * 4 << 20
-	maxRanges = 4
+	stride    = perRun * 4 << 20
+	maxRanges = 3
+	perRun    = 3
 )
 
 // Identities are those of the children of one run.
 type Identities struct {
-	Worker, Helper *syscall.Credential // nil: the caller's identity
-	// Warning tells why a child is not as separated as it could be; empty if it is.
+	// Worker, Helper and Server (of disks by URI) are nil for the caller's identity.
+	Worker, Helper, Server *syscall.Credential
+	// Warning is why a child is not as separated as it could be; empty if it is.
 	Warning string
 }
 
@@ -38,12 +40,12 @@ func Identify(helperUser string) (Identities, error) {
 	if os.Geteuid() != 0 {
 		return Identities{Warning: "not root: image worker and helper run as the calling user and are not separated from its files"}, nil
 	}
-	first, err := freeIDs(2*os.Getpid(), known)
+	first, err := freeIDs(perRun*os.Getpid(), known)
 	if err != nil {
 		return Identities{}, err
 	}
 	own := func(n uint32) *syscall.Credential { return &syscall.Credential{Uid: first + n, Gid: first + n} }
-	ids := Identities{Worker: own(0), Helper: own(1)}
+	ids := Identities{Worker: own(0), Helper: own(1), Server: own(2)}
 	if helperUser != "" && helperUser != "nobody" {
 		c, err := lookUp(helperUser)
 		if err != nil {
@@ -55,12 +57,12 @@ func Identify(helperUser string) (Identities, error) {
 	return ids, nil
 }
 
-// freeIDs returns the first of two ids, at offset in one of the ranges, that belong to
-// nobody.
+// freeIDs returns the first of three ids, at offset in one of the ranges, that are
+// unassigned.
 func freeIDs(offset int, known func(ids ...uint32) bool) (uint32, error) {
 	for i := range maxRanges {
 		first := uint32(firstUID + i*stride + offset)
-		if !known(first, first+1) {
+		if !known(first, first+1, first+2) {
 			return first, nil
 		}
 	}
@@ -74,8 +76,8 @@ func freeIDs(offset int, known func(ids ...uint32) bool) (uint32, error) {
 const lookupLimit = 5 * time.Second
 
 // known reports whether one of ids is that of an account or a group of this node, as all
-// its name services know them. Where none answers, ids count as free: the ranges are
-// nobody's by default.
+// its name services know them. If no service answers, ids count as free: no range
+// is assigned by default.
 func known(ids ...uint32) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupLimit)
 	defer cancel()

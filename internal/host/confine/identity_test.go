@@ -24,7 +24,7 @@ func TestFreeIDs(t *testing.T) {
 		{"somebody the second", map[uint32]bool{firstUID + 15: true}, firstUID + stride + 14},
 		{"two", map[uint32]bool{firstUID + 14: true, firstUID + stride + 15: true}, firstUID + 2*stride + 14},
 	} {
-		got, err := freeIDs(14, func(ids ...uint32) bool { return tc.has[ids[0]] || tc.has[ids[1]] })
+		got, err := freeIDs(14, func(ids ...uint32) bool { return tc.has[ids[0]] || tc.has[ids[1]] || tc.has[ids[2]] })
 		if err != nil || got != tc.want {
 			t.Errorf("%s has them: freeIDs = %d, %v, want %d", tc.name, got, err, tc.want)
 		}
@@ -34,8 +34,8 @@ func TestFreeIDs(t *testing.T) {
 	}
 	// Of any process id, and in any of the ranges, they are nobody's by default.
 	const sssd, foreign = 2_000_200_000, 2_147_352_576
-	last := firstUID + (maxRanges-1)*stride + 2*pidLimit + 1
-	if firstUID <= sssd || last >= foreign || last > math.MaxInt32 || stride < 2*pidLimit {
+	last := firstUID + (maxRanges-1)*stride + perRun*pidLimit + perRun - 1
+	if firstUID <= sssd || last >= foreign || last > math.MaxInt32 || stride < perRun*pidLimit {
 		t.Errorf("ids from %d to %d, want them above %d and below %d", firstUID, last, sssd, foreign)
 	}
 }
@@ -71,7 +71,7 @@ func TestIdentifyIsOfThisRun(t *testing.T) {
 		}
 		return
 	}
-	if w, h := ids.Worker.Uid, ids.Helper.Uid; w < firstUID || w%2 != uint32(firstUID+2*os.Getpid())%2 || h != w+1 || ids.Worker.Gid != w {
+	if w, h := ids.Worker.Uid, ids.Helper.Uid; w < firstUID || (w-firstUID)%stride != uint32(perRun*os.Getpid()) || h != w+1 || ids.Server.Uid != w+2 || ids.Worker.Gid != w {
 		t.Errorf("Identify() = %+v and %+v", ids.Worker, ids.Helper)
 	}
 }

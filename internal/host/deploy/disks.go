@@ -16,7 +16,7 @@ import (
 type disks []*target.Disk
 
 // openDisks opens the disks of s as the plan has them: the first, and one that becomes
-// swap, for writing. What was opened before an error is returned with it.
+// swap, for writing. Disks that were opened before an error are returned with it.
 func openDisks(ctx context.Context, set session.Settings, s *spec.Spec, p spec.Plan, o target.Options) (disks, error) {
 	var all disks
 	for i, d := range s.Disks {

@@ -23,11 +23,15 @@ type Dump struct {
 	Log    *slog.Logger
 }
 
-// Export writes the disk to the stream. Others may read the disk meanwhile, and
-// nobody may write to it. tell is called with the length of the dump before the
+// Export writes the disk to the stream. Others may read the disk meanwhile, but
+// not write to it. tell is called with the length of the dump before the
 // first byte of it.
 func Export(ctx context.Context, d Dump, tell func(bytes int64)) error {
-	disk, err := openDisk(ctx, d.Disk, target.Options{ReadOnly: true, LockDir: session.ThisNode().Dir})
+	ids, err := d.identify()
+	if err != nil {
+		return err
+	}
+	disk, err := openDisk(ctx, d.Disk, target.Options{Server: ids.Server, ReadOnly: true, LockDir: session.ThisNode().Dir})
 	if err != nil {
 		return err
 	}
@@ -37,7 +41,7 @@ func Export(ctx context.Context, d Dump, tell func(bytes int64)) error {
 		return err
 	}
 	tell(disk.Size)
-	res, err := d.work(ctx, worker.Job{Action: worker.Export, DiskSize: disk.Size, Image: from, Export: export, Disk: d.Stream})
+	res, err := d.work(ctx, ids, worker.Job{Action: worker.Export, DiskSize: disk.Size, Image: from, Export: export, Disk: d.Stream})
 	if err != nil {
 		return disk.Explain(err)
 	}
@@ -48,7 +52,11 @@ func Export(ctx context.Context, d Dump, tell func(bytes int64)) error {
 // Import writes the dump from the stream to the disk. The disk does not boot
 // before all of it is there; what an import that failed leaves never does.
 func Import(ctx context.Context, d Dump) error {
-	disk, err := openDisk(ctx, d.Disk, target.Options{Existing: true, Image: d.Stream, Raw: true, LockDir: session.ThisNode().Dir})
+	ids, err := d.identify()
+	if err != nil {
+		return err
+	}
+	disk, err := openDisk(ctx, d.Disk, target.Options{Server: ids.Server, Existing: true, Image: d.Stream, Raw: true, LockDir: session.ThisNode().Dir})
 	if err != nil {
 		return err
 	}
@@ -62,7 +70,7 @@ func Import(ctx context.Context, d Dump) error {
 		return err
 	}
 	defer e.close()
-	res, err := d.work(ctx, worker.Job{
+	res, err := d.work(ctx, ids, worker.Job{
 		Action: worker.Import, DiskSize: disk.Size, Wipe: d.Wipe,
 		Image: d.Stream, Disk: to, Export: export, Head: e.head, Tail: e.tail,
 	})
@@ -82,21 +90,26 @@ func Import(ctx context.Context, d Dump) error {
 	return nil
 }
 
-// work lets a worker do the job.
-func (d Dump) work(ctx context.Context, job worker.Job) (worker.Result, error) {
+// identify chooses the identities of the children.
+func (d Dump) identify() (confine.Identities, error) {
 	ids, err := confine.Identify("")
-	if err != nil {
-		return worker.Result{}, err
-	}
 	if ids.Warning != "" {
 		d.Log.Warn(ids.Warning)
 	}
+	return ids, err
+}
+
+// work lets a worker do the job.
+func (d Dump) work(ctx context.Context, ids confine.Identities, job worker.Job) (worker.Result, error) {
 	if c := ids.Worker; c != nil {
 		job.UID, job.GID = c.Uid, c.Gid
 	}
 	w, err := worker.Start(ctx, job)
 	if err != nil {
 		return worker.Result{}, err
+	}
+	if len(w.Missing()) > 0 {
+		d.Log.Warn(refused("image worker", w.Missing()))
 	}
 	return w.Wait()
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/channel"
+	"snf-image/internal/host/confine"
 	"snf-image/internal/host/worker"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -27,6 +28,9 @@ import (
 // QEMU whose helper is the fake one.
 func TestMain(m *testing.M) {
 	switch {
+	case os.Args[0] == confine.Name:
+		fmt.Fprintln(os.Stderr, confine.Launch(os.Args))
+		os.Exit(1)
 	case os.Args[0] == worker.Name:
 		if err := worker.Main(context.Background(), os.Stdin, os.Stdout); err != nil {
 			os.Exit(1)

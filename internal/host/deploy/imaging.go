@@ -90,11 +90,12 @@ func (i *imaging) boot(ctx context.Context, written *future[copied]) (helperRun,
 	return i.helping.boot(ctx, p, append(i.disks.vm(p), ends...))
 }
 
-// copied is what became of the image.
+// copied is the outcome of a copy.
 type copied struct {
 	result worker.Result
-	layers []string // that confined the worker
-	took   time.Duration
+	// layers confined the worker, and the node refused what is missing.
+	layers, missing []string
+	took            time.Duration
 }
 
 // copy brings the image to the disk, but for its ends. It runs beside boot, so
@@ -126,11 +127,14 @@ func (i *imaging) copy(ctx context.Context) (copied, error) {
 	}
 	messages.end(result.ImageBytes)
 	i.mark("the image is copied")
-	return copied{result, w.Layers(), time.Since(start)}, nil
+	return copied{result, w.Layers(), w.Missing(), time.Since(start)}, nil
 }
 
 func (i *imaging) recordCopy(c copied) {
 	i.record.copied(c)
+	if len(c.missing) > 0 {
+		i.warn(refused("image worker", c.missing))
+	}
 	if c.result.Wiped == target.WipedCostly && !i.disks[0].Created {
 		i.warn("behind the image the disk keeps what it held before, since it makes ranges zero only by writing; WIPE=zero does that")
 	}

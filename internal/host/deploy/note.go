@@ -46,7 +46,7 @@ func (rec *record) noteEnd(e report.Event) {
 	rec.Tasks[i] = report.TaskResult{Name: e.Task, Outcome: e.Outcome, Seconds: time.Since(rec.begun).Seconds()}
 }
 
-// taskAt returns the place of a task among those that began, -1 for none.
+// taskAt returns the place of a task among those that began, or -1.
 func (rec *record) taskAt(name string) int {
 	return slices.IndexFunc(rec.Tasks, func(t report.TaskResult) bool { return t.Name == name })
 }

@@ -141,7 +141,7 @@ func hostNames(s *spec.Spec) []string {
 }
 
 // taskFailure turns a result with an error into the failure the administrator
-// sees. What ends before the first task is the image's fault, if there is one.
+// sees. Before the first task the image is to blame, if there is one.
 func (r *run) taskFailure(result *report.Result) error {
 	bounded := report.BoundResult(*result)
 	f := &report.Failure{

@@ -107,8 +107,8 @@ func (d *download) arrived(ctx context.Context, written *future[copied]) error {
 	return d.helping.resume(ctx)
 }
 
-// feed sends what comes. Our copy of the worker's end must be closed, or nobody would
-// notice that the worker died.
+// feed sends the image as it comes. Our copy of the worker's end must be closed, or the
+// death of the worker would go unnoticed.
 func (d *download) feed() {
 	_ = d.out.Close()
 	d.fed = make(chan error, 1)

@@ -75,11 +75,24 @@ func (r *run) prepare() error {
 
 // openDisks opens the disks of the Spec.
 func (r *run) openDisks(ctx context.Context, o target.Options) (err error) {
+	o.Server = r.ids.Server
 	if r.disks, err = openDisks(ctx, r.Settings, r.Spec, r.plan, o); err != nil {
 		return err
 	}
 	r.record.openedDisk(r.disks[0])
+	for _, d := range r.disks {
+		layers, missing := d.Confinement()
+		r.record.confined("disk server", layers)
+		if len(missing) > 0 {
+			r.warn(refused("server of "+d.Path, missing))
+		}
+	}
 	return nil
+}
+
+// refused returns the warning about a child process that is less confined than it should be.
+func refused(what string, layers []string) string {
+	return "this node refuses the " + what + " a layer of confinement: " + strings.Join(layers, ", ")
 }
 
 // undo takes back the length of disk files, after a run that wrote nothing to them.

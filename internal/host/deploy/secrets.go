@@ -36,7 +36,7 @@ func (r *run) credentials(in *report.Inspection, made []spec.HostKey) (*spec.Cre
 	return &c, r.record.installedKeys(keys, r.Spec)
 }
 
-// hashes returns the crypt(3) hash for each user, nil when none is to be set.
+// hashes returns the crypt(3) hash for each user, nil when no password is to be set.
 func (r *run) hashes(family string) (map[string]spec.Secret, error) {
 	if r.Spec.Password == nil && r.Spec.PasswordHash == nil {
 		return nil, nil

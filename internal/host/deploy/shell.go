@@ -25,7 +25,7 @@ func Shell(ctx context.Context, set session.Settings, sp *spec.Spec, terminal io
 	}
 	defer s.Close()
 	plan := session.NewPlan(sp, set.Config)
-	disks, err := openDisks(ctx, set, sp, plan, target.Options{Existing: true})
+	disks, err := openDisks(ctx, set, sp, plan, target.Options{Existing: true, Server: ids.Server})
 	defer disks.close()
 	if err != nil {
 		return err

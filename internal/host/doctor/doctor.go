@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +17,7 @@ import (
 	"snf-image/internal/host/confine"
 	"snf-image/internal/host/helper"
 	"snf-image/internal/host/nbd"
+	"snf-image/internal/host/ownership"
 	"snf-image/internal/host/session"
 	"snf-image/internal/host/vm"
 	"snf-image/internal/report"
@@ -43,7 +47,10 @@ type Finding struct {
 func Examine(ctx context.Context, set session.Settings) ([]Finding, error) {
 	c := set.Config
 	ids, standing := privilege(c.HelperUser)
-	findings := []Finding{standing, program(c.QEMU), remoteDisks(), memory(set.Node, c.HelperMemory), space(c.HelperDir)}
+	findings := []Finding{
+		standing, program(c.QEMU), remoteDisks(), memory(set.Node, c.HelperMemory), space(c.HelperDir),
+		directories(map[string]string{"HELPER_DIR": c.HelperDir, "IMAGE_DIR": c.ImageDir}),
+	}
 	if standing.Grade != Unfit { // else the helper would run as we do
 		findings = append(findings, helperBoots(ctx, set.Quiet(ids.Helper))...)
 	}
@@ -132,6 +139,25 @@ func space(dir string) Finding {
 	return Finding{Subject: "space", Grade: Good, Text: fmt.Sprintf("%d MiB free in %s", free>>20, dir)}
 }
 
+// directories looks for directories of the configuration that others than root may
+// change: root refuses a helper image there, and images there are whatever others make
+// them. HELPER_DIR lies below IMAGE_DIR by default.
+func directories(named map[string]string) Finding {
+	var refused []string
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		if err := ownership.Check(named[name]); errors.Is(err, ownership.ErrOthers) {
+			refused = append(refused, name+": "+err.Error())
+		}
+	}
+	if os.Geteuid() != 0 {
+		return Finding{Subject: "directories", Grade: Good, Text: "not root: who may change them is not examined"}
+	}
+	if len(refused) > 0 {
+		return Finding{Subject: "directories", Grade: Lacking, Text: strings.Join(refused, "; ") + "; " + ownership.Remedy}
+	}
+	return Finding{Subject: "directories", Grade: Good, Text: strings.Join(slices.Sorted(maps.Keys(named)), " and ") + " are changed by root alone"}
+}
+
 // helperBoots verifies the helper image and boots it until it says hello, which
 // is the only proof that KVM runs an ordinary kernel.
 func helperBoots(ctx context.Context, o session.Options) []Finding {
@@ -156,10 +182,21 @@ func helperBoots(ctx context.Context, o session.Options) []Finding {
 		return append(findings, unfit("helper", err))
 	}
 	defer h.Stop()
-	return append(findings, accelerated(h.Accelerator, h.Choice))
+	return append(findings, accelerated(h.Accelerator, h.Choice), confined(h.Layers(), h.Missing()))
 }
 
-// accelerated tells what the helper ran on and, where that was not KVM, what to do.
+// confined lists the layers around the helper's QEMU, or those the node refused it.
+func confined(layers, missing []string) Finding {
+	if len(missing) > 0 {
+		return Finding{
+			Subject: "confinement", Grade: Lacking,
+			Text: "this node refuses " + strings.Join(missing, ", ") + "; a container needs CAP_SYS_ADMIN for namespaces",
+		}
+	}
+	return Finding{Subject: "confinement", Grade: Good, Text: strings.Join(layers, ", ")}
+}
+
+// accelerated names the accelerator the helper ran on and, where that was not KVM, what to do.
 func accelerated(a vm.Accelerator, choice vm.Choice) Finding {
 	f := Finding{Subject: "helper", Grade: Good, Text: fmt.Sprintf("boots with %s: %s", a, choice.Why)}
 	if choice.Remedy != "" {

@@ -3,6 +3,8 @@ package doctor
 import (
 	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"snf-image/internal/host/config"
@@ -45,5 +47,40 @@ func TestAccelerated(t *testing.T) {
 		if got := accelerated(tc.on, tc.choice); got != tc.want {
 			t.Errorf("accelerated() = %+v, want %+v", got, tc.want)
 		}
+	}
+}
+
+func TestConfined(t *testing.T) {
+	t.Parallel()
+	if got, want := confined([]string{"a", "b"}, nil), (Finding{Subject: "confinement", Grade: Good, Text: "a, b"}); got != want {
+		t.Errorf("confined() = %+v, want %+v", got, want)
+	}
+	if got := confined([]string{"a"}, []string{"b"}); got.Grade != Lacking || !strings.Contains(got.Text, "refuses b;") {
+		t.Errorf("confined() without b = %+v", got)
+	}
+}
+
+// TestDirectories: where a group may write to IMAGE_DIR, every run of root's fails.
+func TestDirectories(t *testing.T) {
+	t.Parallel()
+	images := t.TempDir()
+	helper := filepath.Join(images, "helper")
+	if err := os.Mkdir(helper, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]string{"IMAGE_DIR": images, "HELPER_DIR": helper}
+	if got := directories(named); got.Grade != Good {
+		t.Errorf("directories() = %+v", got)
+	}
+	if err := os.Chmod(images, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	got := directories(named)
+	if os.Geteuid() == 0 && (got.Grade != Lacking || strings.Count(got.Text, images+" has mode 0777") != 2 || !strings.Contains(got.Text, "chmod go-w")) {
+		t.Errorf("directories() that others may change = %+v", got)
+	}
+	named["IMAGE_DIR"], named["HELPER_DIR"] = images+"/none", images+"/none"
+	if got := directories(named); os.Geteuid() == 0 && got.Grade != Lacking {
+		t.Errorf("directories() below one that others may change = %+v", got)
 	}
 }

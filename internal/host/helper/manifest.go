@@ -102,7 +102,7 @@ func parseManifest(b []byte) (*Manifest, error) {
 		}
 	}
 	if !digestForm.MatchString(m.Contents) {
-		return nil, fmt.Errorf("digest of the contents %q is none", m.Contents)
+		return nil, fmt.Errorf("invalid digest of the contents: %q", m.Contents)
 	}
 	if _, err := time.Parse(time.DateOnly, m.Newest); err != nil {
 		return nil, fmt.Errorf("invalid date %q of the newest package", m.Newest)
@@ -119,9 +119,9 @@ var (
 func (f File) check() error {
 	switch {
 	case !nameForm.MatchString(f.Name):
-		return fmt.Errorf("file name %q is none of a helper image", f.Name)
+		return fmt.Errorf("invalid file name %q", f.Name)
 	case !digestForm.MatchString(f.Digest):
-		return fmt.Errorf("digest %q of %s is none", f.Digest, f.Name)
+		return fmt.Errorf("invalid digest %q for %s", f.Digest, f.Name)
 	case f.Size <= 0 || f.Size > maxFile:
 		return fmt.Errorf("size %d of %s is out of range", f.Size, f.Name)
 	}

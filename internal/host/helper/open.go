@@ -11,7 +11,7 @@ import (
 	"snf-image/internal/host/ownership"
 )
 
-// Remedy names the command that mends every damage to a helper image:
+// Remedy names the command that repairs a helper image, whatever is damaged:
 // unpacking the helper package if it lies at pkg, which may be empty, else
 // building.
 func Remedy(pkg string) string {
@@ -61,7 +61,7 @@ func (i *Image) Unload() error {
 }
 
 // Open loads and verifies the helper image in dir. It refuses what is missing,
-// damaged, or made for another version, and says how to mend it.
+// damaged, or made for another version, with the remedy.
 func Open(dir string, opts OpenOptions) (*Image, error) {
 	image, err := open(dir, opts)
 	if errors.Is(err, os.ErrNotExist) {

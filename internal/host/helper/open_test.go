@@ -124,7 +124,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"path out of the directory", func(t *testing.T, dir string, m *Manifest) {
 			m.Vmlinux.Name = "../vmlinux-0123456789abcdef"
 			rewrite(t, dir, m)
-		}, "is none of a helper image"},
+		}, "invalid file name"},
 		{"no JSON", func(t *testing.T, dir string, _ *Manifest) {
 			write(t, filepath.Join(dir, manifestName), []byte("{"))
 		}, "parsing the manifest"},

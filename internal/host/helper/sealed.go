@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seals freeze a memory file for good, also against whoever made it.
+// seals freeze a memory file for good, also for its maker.
 const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL
 
 var (
@@ -21,7 +21,7 @@ var (
 )
 
 // sealedCopy returns a sealed memory file with the content of the file name, if
-// that is what want says. What is hashed is the memory, after it was sealed.
+// it is what want describes. The memory is hashed after it was sealed.
 func sealedCopy(name string, want File) (*os.File, error) {
 	fd, err := unix.MemfdCreate(want.Name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {

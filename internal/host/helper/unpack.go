@@ -38,7 +38,7 @@ type UnpackOptions struct {
 	Log   *slog.Logger
 }
 
-// ErrDeclined says that Agree was not given.
+// ErrDeclined means that Agree was not given.
 var ErrDeclined = errors.New("the answer was no")
 
 // Unpack puts the helper image that a snf-image-helper package carries into

@@ -195,7 +195,7 @@ func TestUnpackRefuses(t *testing.T) {
 		{"manifest names a path", func(m *Manifest, members []member) []member {
 			members[0].content = strings.Replace(members[0].content, m.Vmlinux.Name, "../escaped", 1)
 			return members
-		}, "is none of a helper image"},
+		}, "invalid file name"},
 		{"manifest is no JSON", func(_ *Manifest, members []member) []member {
 			members[0].content = "x"
 			return members

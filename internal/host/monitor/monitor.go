@@ -8,19 +8,16 @@ package monitor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"snf-image/internal/command"
+	"snf-image/internal/host/confine"
 	"snf-image/internal/report"
 )
 
@@ -53,39 +50,46 @@ var _ report.Sink = (*Monitor)(nil)
 // with LC_ALL and PATH as its environment and none of our descriptors; what it
 // prints goes to log. The caller must Close it.
 func Start(argv []string, log *slog.Logger) (*Monitor, error) {
-	if _, err := command.Find(argv[0]); err != nil {
+	path, err := command.Find(argv[0])
+	if err != nil {
 		return nil, err
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("making a pipe to the progress monitor: %w", err)
 	}
-	// Descriptors that whoever started us left open.
-	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	ctx, kill := context.WithCancel(context.Background())
 	m := &Monitor{
 		input: w, queue: make(chan []byte, maxQueue), written: make(chan struct{}), ended: make(chan struct{}),
 		kill: kill, log: log, grace: farewell,
 	}
 	m.JSONSink = report.NewJSONSink(enqueuer{m}, "", time.Now)
-	go m.run(ctx, argv, r)
+	go m.run(ctx, path, argv, r)
 	go m.feed()
 	return m, nil
 }
 
-// run runs the program to its end.
-func (m *Monitor) run(ctx context.Context, argv []string, input *os.File) {
+// run runs the program to its end. It is the administrator's: it keeps the identity, may
+// become somebody else, and sees the end of its input if this process dies.
+func (m *Monitor) run(ctx context.Context, path string, argv []string, input *os.File) {
 	defer close(m.ended)
 	said := &lines{log: m.log}
-	_, err := command.Run(ctx, command.Cmd{
-		Args: argv, Stdin: input, Stdout: said, Stderr: said, Dir: "/", Sys: &syscall.SysProcAttr{Setpgid: true},
-	})
-	_ = input.Close() // so that writing to nobody fails
+	p, err := confine.Child{
+		Path: path, Args: argv, Env: command.Environment(), Stdin: input, Stdout: said, Stderr: said,
+		Stays: true, Stage: confine.Stage{Privileges: true}, Grace: time.Second,
+	}.Start(ctx)
+	started := err == nil
+	if started {
+		err = p.Wait()
+		_ = syscall.Kill(-p.Process.Pid, syscall.SIGKILL) // whatever it left behind in its group
+	}
+	_ = input.Close() // so that writing to a program that has ended fails
 	said.end()
-	if _, ran := errors.AsType[*command.ExitError](err); err != nil && !ran && ctx.Err() == nil {
+	switch {
+	case !started:
 		m.log.Warn("the progress monitor did not run, its messages are lost: " + report.Clean(err.Error()))
-	} else if ran { // its status means nothing, but may explain a lot
-		m.log.Debug("the progress monitor ended: " + report.Clean(err.Error()))
+	case err != nil: // its status means nothing, but may explain a lot
+		m.log.Debug("the progress monitor ended: " + report.Clean(argv[0]+": "+err.Error()))
 	}
 }
 

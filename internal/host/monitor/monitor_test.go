@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"snf-image/internal/host/confine"
 	"snf-image/internal/report"
 )
 
@@ -24,6 +25,10 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) == 4 && os.Args[1] == "be-the-monitor" {
 		os.Exit(read(os.Args[2], os.Args[3]))
+	}
+	if os.Args[0] == confine.Name {
+		fmt.Fprintln(os.Stderr, confine.Launch(os.Args))
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }

@@ -82,7 +82,7 @@ func (c *Client) WriteAt(p []byte, off int64) (int, error) {
 }
 
 // Zero makes a range zero. With fast it does so only where that is cheaper than
-// writing; EOPNOTSUPP says that it is not, or that the server can not.
+// writing; EOPNOTSUPP means that it is not, or that the server cannot.
 // Deallocating is the server's choice, reading as zero is not.
 func (c *Client) Zero(off, n int64, fast bool) error {
 	flags := uint16(0)
@@ -127,7 +127,7 @@ func (c *Client) Status(off, n int64) ([]Extent, error) {
 
 // Close says good-bye and closes the connection. Requests under way fail.
 func (c *Client) Close() error {
-	_ = c.conn.SetWriteDeadline(time.Now().Add(time.Second)) // whoever is sending, too
+	_ = c.conn.SetWriteDeadline(time.Now().Add(time.Second)) // this also ends a write in progress
 	_ = c.send(header(cmdDisc, 0, 0, &call{}), nil)          // it may be gone
 	return c.conn.Close()
 }

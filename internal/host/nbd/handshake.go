@@ -32,7 +32,7 @@ func Handshake(conn io.ReadWriter) (Export, error) {
 	if err := greet(conn); err != nil {
 		return Export{}, fmt.Errorf("greeting the NBD server: %w", gone(err))
 	}
-	h := &haggler{conn: conn}
+	h := &negotiator{conn: conn}
 	e, err := h.export()
 	if err != nil {
 		return Export{}, fmt.Errorf("negotiating with the NBD server: %w", gone(err))
@@ -55,11 +55,11 @@ func greet(conn io.ReadWriter) error {
 	return binary.Write(conn, binary.BigEndian, uint32(hello.Flags&(fixedNewstyle|noZeroes)))
 }
 
-// haggler negotiates options.
-type haggler struct{ conn io.ReadWriter }
+// negotiator negotiates options.
+type negotiator struct{ conn io.ReadWriter }
 
 // export goes through the options in the order they depend on each other.
-func (h *haggler) export() (Export, error) {
+func (h *negotiator) export() (Export, error) {
 	var e Export
 	err := h.ask(optStructured, nil, nil)
 	if e.Structured = err == nil; e.Structured {
@@ -116,7 +116,7 @@ func (e *Export) info(kind uint32, data []byte) error {
 }
 
 // ask sends an option and hands what comes before the acknowledgement to take.
-func (h *haggler) ask(option uint32, data []byte, take func(kind uint32, data []byte) error) error {
+func (h *negotiator) ask(option uint32, data []byte, take func(kind uint32, data []byte) error) error {
 	b := binary.BigEndian.AppendUint64(nil, magicOption)
 	b = binary.BigEndian.AppendUint32(b, option)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(data)))
@@ -143,7 +143,7 @@ func (h *haggler) ask(option uint32, data []byte, take func(kind uint32, data []
 }
 
 // reply reads one reply to the option.
-func (h *haggler) reply(option uint32) (kind uint32, data []byte, err error) {
+func (h *negotiator) reply(option uint32) (kind uint32, data []byte, err error) {
 	var head struct {
 		Magic              uint64
 		Option, Kind, Size uint32

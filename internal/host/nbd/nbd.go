@@ -91,10 +91,10 @@ const (
 	maxSize    = 1<<63 - 1 - 1<<40 // of an export
 )
 
-// ErrProtocol says that the peer does not keep to the protocol.
+// ErrProtocol is a breach of the protocol by the peer.
 var ErrProtocol = errors.New("the NBD server broke the protocol")
 
-// ErrGone says that the connection ended.
+// ErrGone is the end of the connection.
 var ErrGone = errors.New("the NBD server closed the connection")
 
 // Export is a disk as the handshake describes it. With it the transmission
@@ -102,14 +102,14 @@ var ErrGone = errors.New("the NBD server closed the connection")
 type Export struct {
 	Size  int64  `json:"size"`
 	Flags uint16 `json:"flags"`
-	// Structured says that replies come in chunks, Allocation that Context is
+	// Structured means that replies come in chunks, Allocation that Context is
 	// the id under which the server tells what is allocated.
 	Structured bool   `json:"structured"`
 	Allocation bool   `json:"allocation"`
 	Context    uint32 `json:"context"`
 }
 
-// ReadOnly says that the disk can not be written.
+// ReadOnly reports whether the disk cannot be written.
 func (e Export) ReadOnly() bool { return e.Flags&flagReadOnly != 0 }
 
 func (e Export) has(flag uint16) bool { return e.Flags&flag != 0 }

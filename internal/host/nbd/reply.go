@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// receive reads replies up to the first that is none. A broken connection is of
+// receive reads replies up to the first message that is not one. A broken connection is of
 // no further use, so it is closed.
 func (c *Client) receive() {
 	in := bufio.NewReader(c.conn)
@@ -34,7 +34,7 @@ func (c *Client) reply(in io.Reader) error {
 	case magicStructured:
 		return c.chunk(in)
 	default:
-		return fmt.Errorf("%w: %#x is no reply", ErrProtocol, m)
+		return fmt.Errorf("%w: %#x is not a reply", ErrProtocol, m)
 	}
 }
 

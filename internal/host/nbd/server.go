@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/command"
+	"snf-image/internal/host/confine"
 	"snf-image/internal/report"
 )
 
@@ -42,36 +43,49 @@ type Server struct {
 	stop   context.CancelFunc
 	used   atomic.Bool // a handshake was done
 	done   chan struct{}
+	// layers around the program, and those the node refused.
+	layers, missing []string
+
+	stderr command.Tail
 	err    error // how it ended; valid after done
 }
 
 // Serve starts a server for uri, which must have been checked; name stands for
-// it in messages. The disk is opened meanwhile: Dial waits for it. The server
+// it in messages. A server whose storage asks for no key of root's has the identity as;
+// nil is the caller's. The disk is opened meanwhile: Dial waits for it. The server
 // outlives ctx, since others may still be connected: Close ends it.
-func Serve(ctx context.Context, uri, name string, readOnly bool) (*Server, error) {
+func Serve(ctx context.Context, uri, name string, readOnly bool, as *syscall.Credential) (*Server, error) {
 	path, err := command.Find(Tool)
 	if err != nil {
 		return nil, &report.Failure{
 			Kind: report.Node, What: "opening the disk", On: name, Cause: err, Remedy: "install qemu-utils, which has " + Tool,
 		}
 	}
-	program, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return nil, nodeFailure(name, err)
-	}
 	listener, socket, err := listen()
 	if err != nil {
-		_ = program.Close()
 		return nil, nodeFailure(name, err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s := &Server{name: name, socket: socket, stop: stop, done: make(chan struct{})}
-	go s.run(ctx, command.Cmd{
-		Args: append([]string{Name, path}, arguments(uri, readOnly)...), Program: program, Files: []*os.File{listener},
-		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
-	})
+	s := &Server{name: name, socket: socket, stop: stop, done: make(chan struct{}), stderr: command.Tail{Max: maxStderr}}
+	c := confinement(uri, path, as)
+	c.Args, c.Files, c.Stderr = append([]string{path}, arguments(uri, readOnly)...), []*os.File{listener}, &s.stderr
+	started := make(chan error, 1)
+	go s.run(ctx, c, started)
+	if err := <-started; err != nil {
+		_ = socket.Close()
+		return nil, nodeFailure(name, err)
+	}
 	return s, nil
 }
+
+// maxStderr bounds what is kept of what qemu-nbd prints, in bytes.
+const maxStderr = 2048
+
+// Layers names what confines the program.
+func (s *Server) Layers() []string { return s.layers }
+
+// Missing names the layers that this node refused.
+func (s *Server) Missing() []string { return s.missing }
 
 // arguments returns those of qemu-nbd. The format is given, so nothing is
 // probed. It ends by itself after the last connection.
@@ -86,15 +100,21 @@ func arguments(uri string, readOnly bool) []string {
 	return append(args, "--", uri)
 }
 
-// run sees the child through on one thread: the signal at the parent's death
-// comes when the thread dies that forked.
-func (s *Server) run(ctx context.Context, c command.Cmd) {
+// run starts the child and sees it through on one thread: the signal at the parent's
+// death comes when the thread dies that forked.
+func (s *Server) run(ctx context.Context, c confine.Child, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(s.done)
-	_, err := command.Run(ctx, c)
-	_ = c.Program.Close()
-	_ = c.Files[0].Close() // who waits to be accepted learns now that nobody will
+	p, err := c.Start(ctx)
+	if err == nil {
+		s.layers, s.missing = p.Layers, p.Missing
+	}
+	started <- err
+	if err == nil {
+		err = p.Wait()
+	}
+	_ = c.Files[0].Close() // a client that waits to be accepted now fails
 	if s.err = err; err == nil {
 		s.err = ErrGone
 	}
@@ -215,13 +235,13 @@ func (s *Server) Explain(err error) error {
 
 // ended is the failure of a server that has ended.
 func (s *Server) ended() error {
-	exit, ok := errors.AsType[*command.ExitError](s.err)
-	if !ok || exit.Stderr == "" {
+	said := s.stderr.Text(maxStderr)
+	if said == "" {
 		return failure(s.name, s.err)
 	}
-	text := exit.Stderr[strings.LastIndex(exit.Stderr, "\n")+1:]
+	text := said[strings.LastIndex(said, "\n")+1:]
 	f := failure(s.name, errors.New(report.Clean(afterName(text))))
-	if strings.Contains(text, "Unknown protocol") || strings.Contains(exit.Stderr, "module block-") {
+	if strings.Contains(text, "Unknown protocol") || strings.Contains(said, "module block-") {
 		f.Kind, f.Remedy = report.Node, "install qemu-block-extra, unless this QEMU has given the driver up"
 	}
 	return f
@@ -264,7 +284,7 @@ func failure(name string, cause error) *report.Failure {
 	return &report.Failure{Kind: report.Disk, What: "opening the disk", On: name, Cause: cause, Remedy: "check that it exists and that this node can reach it"}
 }
 
-// nodeFailure says that this node lacks what it takes to open the disk.
+// nodeFailure is the failure of a node that lacks what it takes to open the disk.
 func nodeFailure(name string, cause error) *report.Failure {
 	return &report.Failure{Kind: report.Node, What: "opening the disk", On: name, Cause: cause, Remedy: "look at the limits of open files, and at /run and /proc"}
 }

@@ -14,13 +14,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/confine"
 	"snf-image/internal/report"
 	"snf-image/tests/storage"
 )
 
 func TestMain(m *testing.M) {
-	if os.Args[0] == Name {
-		fmt.Fprintln(os.Stderr, Launch(os.Args))
+	if os.Args[0] == confine.Name {
+		fmt.Fprintln(os.Stderr, confine.Launch(os.Args))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
@@ -46,7 +47,7 @@ func remote(t *testing.T, path string) string {
 
 func serve(t *testing.T, uri string, readOnly bool) *Server {
 	t.Helper()
-	s, err := Serve(t.Context(), uri, "the disk", readOnly)
+	s, err := Serve(t.Context(), uri, "the disk", readOnly, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

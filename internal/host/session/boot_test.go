@@ -10,10 +10,19 @@ import (
 	"testing"
 
 	"snf-image/internal/channel"
+	"snf-image/internal/host/confine"
 	"snf-image/internal/host/helper"
 	"snf-image/internal/host/vm"
 	"snf-image/internal/report"
 )
+
+func TestMain(m *testing.M) {
+	if os.Args[0] == confine.Name {
+		fmt.Fprintln(os.Stderr, confine.Launch(os.Args))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
 
 // fakeBoot returns a boot whose QEMU says hello on TCG and ends at once on KVM, and
 // the file in which that QEMU notes each start.

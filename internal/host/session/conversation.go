@@ -15,7 +15,7 @@ import (
 	"snf-image/internal/spec"
 )
 
-// conversation is the host's end of the channel. What it reads is hostile until
+// conversation is the host's end of the channel. Its messages are hostile until
 // proven otherwise: wrong order, wrong nonce or wrong digest end it.
 type conversation struct {
 	conn   net.Conn
@@ -49,8 +49,8 @@ func (c *conversation) read(ctx context.Context) (channel.Message, error) {
 	return m, &protocolError{fmt.Errorf("reading from the helper: %w", err)}
 }
 
-// until lets what reads or writes return when ctx ends, until the function it
-// returns is called. What an earlier ctx left behind no longer counts.
+// until makes reads and writes return when ctx ends, until the function it returns is
+// called. A deadline that an earlier ctx left behind is removed.
 func (c *conversation) until(ctx context.Context) (stop func() bool) {
 	_ = c.conn.SetDeadline(time.Time{})
 	return context.AfterFunc(ctx, func() { _ = c.conn.SetDeadline(time.Unix(1, 0)) })
@@ -169,7 +169,7 @@ func (c *conversation) end(ctx context.Context) error {
 var errNonce = &protocolError{errors.New("the helper's result has another run's nonce")}
 
 // earned checks that r is success: this run's nonce and every planned task
-// accounted for exactly once, in order, none failed.
+// accounted for exactly once, in order, and did not fail.
 func earned(r *report.Result, plan *spec.Plan) error {
 	if r.Nonce != plan.Nonce {
 		return errNonce

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"snf-image/internal/channel"
@@ -50,6 +51,9 @@ func (s *Session) Start(ctx context.Context, w Work) (*Helper, error) {
 	if err != nil {
 		return nil, err
 	}
+	if missing := r.machine.Missing(); len(missing) > 0 {
+		s.Warn("this node refuses the helper a layer of confinement: " + strings.Join(missing, ", "))
+	}
 	h := &Helper{Accelerator: r.accelerator, Choice: r.choice, running: *r, session: s, work: w}
 	if err := h.talk.send(ctx, channel.Plan, &w.Plan); err != nil {
 		return nil, h.Explain(err)
@@ -59,6 +63,9 @@ func (s *Session) Start(ctx context.Context, w Work) (*Helper, error) {
 
 // Layers names what confines the helper, for the report.
 func (h *Helper) Layers() []string { return h.machine.Layers() }
+
+// Missing names the layers that this node refused.
+func (h *Helper) Missing() []string { return h.machine.Missing() }
 
 // CPU returns what the helper has used so far.
 func (h *Helper) CPU() time.Duration { return h.machine.CPU() }

@@ -17,8 +17,8 @@ const (
 	TailSerial = "tail"
 )
 
-// NewPlan returns the plan of a helper for s. What is random or depends on the clock
-// is made here, so that the helper needs no entropy. A disk is read-only for helper
+// NewPlan returns the plan of a helper for s. Random values and the time
+// are taken here, so that the helper needs no entropy. A disk is read-only for helper
 // and host if the plan has it so.
 func NewPlan(s *spec.Spec, c *config.Config) spec.Plan {
 	p := s.Plan(spec.PlanOptions{

@@ -5,7 +5,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"syscall"
+
+	"snf-image/internal/host/vm"
 )
 
 // Shell is the host's side of a shell in the helper. The zero Shell is absent.
@@ -19,18 +20,8 @@ type Shell struct {
 
 // NewShell returns a Shell whose other end is Conn.
 func NewShell() (Shell, error) {
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return Shell{}, fmt.Errorf("making a socket pair: %w", err)
-	}
-	ours := os.NewFile(uintptr(fds[0]), "shell")
-	defer func() { _ = ours.Close() }()
-	s := Shell{file: os.NewFile(uintptr(fds[1]), "shell")}
-	if s.Conn, err = net.FileConn(ours); err != nil {
-		_ = s.file.Close()
-		return Shell{}, fmt.Errorf("making a socket pair: %w", err)
-	}
-	return s, nil
+	conn, file, err := vm.SocketPair("shell")
+	return Shell{Conn: conn, file: file}, err
 }
 
 // ListeningShell returns a Shell at a socket only root can reach (HELPER_DEBUG).

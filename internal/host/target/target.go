@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -51,6 +52,9 @@ type Options struct {
 	// LockDir is where runs on this node know of each other's disks by URI; empty
 	// for a user who shares none with others.
 	LockDir string
+	// Server is the identity of the program that serves a disk by URI, where the
+	// storage asks for nothing of root's; nil is the caller's.
+	Server *syscall.Credential
 }
 
 // Disk is an opened disk, locked against other runs and other QEMUs until

@@ -66,7 +66,7 @@ func OpenURI(ctx context.Context, uri string, o Options) (*Disk, error) {
 
 // attach starts the server and connects to it.
 func (d *Disk) attach(ctx context.Context, uri string, o Options) error {
-	server, err := nbd.Serve(ctx, uri, d.Path, o.ReadOnly || o.DryRun)
+	server, err := nbd.Serve(ctx, uri, d.Path, o.ReadOnly || o.DryRun, o.Server)
 	if err != nil {
 		return err
 	}
@@ -181,6 +181,15 @@ func (d *Disk) Connect() func() (*os.File, error) {
 		return nil
 	}
 	return d.remote.server.Connect
+}
+
+// Confinement names the layers around the program that serves a disk by URI, and those
+// that this node refused.
+func (d *Disk) Confinement() (layers, missing []string) {
+	if d.remote == nil || d.remote.server == nil {
+		return nil, nil
+	}
+	return d.remote.server.Layers(), d.remote.server.Missing()
 }
 
 // Watch calls lost, with the reason, when a disk by URI is lost before ctx ends.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"snf-image/internal/host/confine"
 	"snf-image/internal/host/nbd"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -22,8 +23,8 @@ import (
 
 // TestMain lets the test binary be what becomes qemu-nbd.
 func TestMain(m *testing.M) {
-	if os.Args[0] == nbd.Name {
-		fmt.Fprintln(os.Stderr, nbd.Launch(os.Args))
+	if os.Args[0] == confine.Name {
+		fmt.Fprintln(os.Stderr, confine.Launch(os.Args))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())

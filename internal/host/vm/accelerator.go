@@ -60,7 +60,7 @@ func (c Choice) Failed(why string) Choice {
 	}
 }
 
-// groupMayUseKVM says whether a QEMU that is not root may open /dev/kvm: because
+// groupMayUseKVM reports whether a QEMU that is not root may open /dev/kvm: because
 // everybody may, or through KVMGroup. A missing device is left to open(2).
 func groupMayUseKVM() bool {
 	var st unix.Stat_t

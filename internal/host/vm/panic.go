@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// panicLimit is how long a helper may stay after its kernel said that it panics. The
+// panicLimit is how long a helper may stay after its kernel panicked. The
 // kernel resets the machine, which ends QEMU, right after it has printed its state.
 const panicLimit = 3 * time.Second
 
@@ -23,8 +23,8 @@ var (
 
 const kernelPanic = "Kernel panic - not syncing: "
 
-// crash is what the console tells of the end of the helper's kernel. Who may write to
-// the console can forge it, and ends nothing but the own run by that.
+// crash is the end of the helper's kernel as the console shows it. A program that may write
+// to the console can forge it, which ends nothing but its own run.
 type crash struct {
 	mu       sync.Mutex
 	fault    string        // the first, which a panic follows

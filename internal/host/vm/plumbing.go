@@ -27,7 +27,7 @@ func newPlumbing(cfg Config) (*plumbing, error) {
 		return len(p.files) + 2
 	}
 	pair := func(conn *net.Conn, fd *int) error {
-		mine, theirs, err := socketPair()
+		mine, theirs, err := SocketPair("helper")
 		if err != nil {
 			return err
 		}
@@ -104,14 +104,14 @@ func (p *plumbing) closeHost() {
 	}
 }
 
-// socketPair returns two connected stream sockets, ours as a net.Conn so that
+// SocketPair returns two connected stream sockets, ours as a net.Conn so that
 // deadlines work.
-func socketPair() (net.Conn, *os.File, error) {
+func SocketPair(name string) (net.Conn, *os.File, error) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("making a socket pair: %w", err)
 	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "helper"), os.NewFile(uintptr(fds[1]), "helper")
+	ours, theirs := os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name)
 	defer func() { _ = ours.Close() }()
 	conn, err := net.FileConn(ours)
 	if err != nil {

@@ -32,7 +32,7 @@ type DiskError struct {
 }
 
 func watchMonitor(conn net.Conn) *monitor {
-	m := &monitor{conn: conn, done: make(chan struct{}), reason: "QEMU ended without a word"}
+	m := &monitor{conn: conn, done: make(chan struct{}), reason: "QEMU exited without giving a reason"}
 	go m.listen()
 	return m
 }

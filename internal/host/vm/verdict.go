@@ -143,7 +143,7 @@ func (v Verdicts) Forget() error {
 // by its file, which asks no program for its version: an upgrade replaces the file.
 func (v Verdicts) place() (subject, path string, err error) {
 	if v.Dir == "" {
-		return "", "", errors.New("there is no place for it")
+		return "", "", errors.New("it has no directory")
 	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

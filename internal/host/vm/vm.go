@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/confine"
 	"snf-image/internal/report"
 )
 
@@ -69,16 +70,15 @@ type Machine struct {
 	// Channel is the host's end of the port "snf-image".
 	Channel net.Conn
 
-	cmd     *exec.Cmd
+	cmd     *confine.Process
 	console *console
 	stderr  *console
 	qmp     *monitor
-	limited bool // in its resources
 	done    chan struct{}
 	exit    Exit
 }
 
-// Exit says how the helper ended.
+// Exit is how the helper ended.
 type Exit struct {
 	// Clean means that the guest powered itself off and QEMU exited with 0.
 	Clean bool
@@ -110,7 +110,6 @@ func Start(cfg Config) (*Machine, error) {
 		qmp:     watchMonitor(p.monitor),
 		done:    make(chan struct{}),
 	}
-	m.command(cfg, p, namespaces)
 	drained := make(chan struct{})
 	started := make(chan error, 1)
 	go m.run(cfg, p, started, drained)
@@ -121,7 +120,6 @@ func Start(cfg Config) (*Machine, error) {
 			Cause: err, Remedy: "install qemu-system-x86 or set KVM in the configuration file",
 		}
 	}
-	m.limited = limitResources(m.cmd.Process.Pid, cfg)
 	go func() {
 		m.console.drain(p.console)
 		close(drained)
@@ -130,31 +128,16 @@ func Start(cfg Config) (*Machine, error) {
 	return m, nil
 }
 
-// command prepares QEMU, in these namespaces of its own when it gets a user of its
-// own.
-func (m *Machine) command(cfg Config, p *plumbing, namespaces uintptr) {
-	m.cmd = exec.Command(cfg.QEMU, arguments(cfg, p)...)
-	m.cmd.Env = []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/nonexistent"}
-	m.cmd.Dir = "/"
-	m.cmd.ExtraFiles = p.files
-	m.cmd.Stdout, m.cmd.Stderr = m.stderr, m.stderr
-	m.cmd.WaitDelay = time.Second
-	m.cmd.SysProcAttr = confinement(cfg.User, namespaces)
-}
-
 // run starts QEMU and waits for it on one thread: QEMU dies with the thread
 // that forked it, and Go ends the thread of any goroutine that returns locked.
 func (m *Machine) run(cfg Config, p *plumbing, started chan<- error, drained <-chan struct{}) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	closeOnExec()
-	err := m.cmd.Start()
-	if (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC)) && m.cmd.SysProcAttr.Cloneflags != 0 {
-		// Root in a container may not make namespaces, or there are as many as the
-		// node allows (namespaces(7)): one layer of several is missing then.
-		m.command(cfg, p, 0)
-		err = m.cmd.Start()
-	}
+	child := confinement(cfg)
+	child.Args, child.Files = append([]string{cfg.QEMU}, arguments(cfg, p)...), p.files
+	child.Stdout, child.Stderr = m.stderr, m.stderr
+	var err error
+	m.cmd, err = child.Start(context.Background())
 	started <- err
 	if err == nil {
 		m.wait(drained)
@@ -188,8 +171,8 @@ func (m *Machine) wait(drained <-chan struct{}) {
 	close(m.done)
 }
 
-// endChannel lets who talks to the helper learn that it has ended, should a descriptor
-// have leaked, once what it said before is read: the end of QEMU may overtake us.
+// endChannel ends the channel even if a descriptor of QEMU's end has leaked. What the
+// helper said before can still be read: the end of QEMU may come before our read.
 func (m *Machine) endChannel() {
 	if c, ok := m.Channel.(*net.UnixConn); ok {
 		_, _ = c.CloseRead(), c.CloseWrite()

@@ -20,8 +20,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/confine"
 	"snf-image/internal/report"
 )
+
+func TestMain(m *testing.M) {
+	if os.Args[0] == confine.Name {
+		fmt.Fprintln(os.Stderr, confine.Launch(os.Args))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
 
 // fakeQEMU writes a shell script that stands for QEMU. The script finds the
 // numbers of its descriptors in $console, $monitor and $channel.
@@ -123,7 +132,7 @@ func TestExit(t *testing.T) {
 			Exit{Reason: "QEMU ended with exit status 3", Stderr: "oops"},
 		},
 		{"killed", "kill -9 $$", Exit{Reason: "QEMU ended with signal: killed"}},
-		{"not a word", "exit 0", Exit{Reason: "QEMU ended without a word"}},
+		{"not a word", "exit 0", Exit{Reason: "QEMU exited without giving a reason"}},
 		{
 			"a disk fails", `echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"disk0","operation":"read","reason":"Input/output error"}}' >&$monitor
 echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"disk1","operation":"write","reason":"No space left on device"}}' >&$monitor
@@ -134,7 +143,7 @@ echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"disk0","operation":"write",
 		{"something else fails", `echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"disk-1","reason":"x"}}' >&$monitor
 echo '{"event":"BLOCK_IO_ERROR","data":{"node-name":"floppy","reason":"x"}}' >&$monitor
 ` + shutdown("guest-shutdown"), Exit{Clean: true, Reason: "guest-shutdown"}},
-		{"garbage on the monitor", "echo '{{{' >&$monitor", Exit{Reason: "QEMU ended without a word"}},
+		{"garbage on the monitor", "echo '{{{' >&$monitor", Exit{Reason: "QEMU exited without giving a reason"}},
 		{"control characters on stderr", shutdown("guest-shutdown") + `
 printf 'a\033[2Jb\n' >&2`, Exit{Clean: true, Reason: "guest-shutdown", Stderr: `a\x1b[2Jb`}},
 	}
@@ -234,6 +243,9 @@ func TestForbiddenNamespaces(t *testing.T) {
 	if layers := m.Layers(); !slices.Contains(layers, "uid") || slices.Contains(layers, "network namespace") != want {
 		t.Errorf("layers %v, want namespaces: %v", layers, want)
 	}
+	if slices.Contains(m.Missing(), "network namespace") == want {
+		t.Errorf("missing %v, want namespaces: %v", m.Missing(), !want)
+	}
 }
 
 func TestStartWithoutQEMU(t *testing.T) {
@@ -332,7 +344,9 @@ func TestQEMUInheritsOnlyWhatIsMeantForIt(t *testing.T) {
 	}
 }
 
-func TestLayersNameLimitsThatHold(t *testing.T) {
+// TestLimitsHold reads them where the kernel keeps them, also as root in a container that
+// must not limit the processes of others.
+func TestLimitsHold(t *testing.T) {
 	t.Parallel()
 	cfg := config(t, fakeQEMU(t, "read -r line <&$channel; "+shutdown("guest-shutdown")))
 	if os.Getuid() == 0 {
@@ -350,9 +364,13 @@ func TestLayersNameLimitsThatHold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hold := regexp.MustCompile(`(?m)^Max core file size +0 +0 `).Match(limits)
-	if got := slices.Contains(m.Layers(), "rlimits"); got != hold {
-		t.Errorf("Layers() names rlimits: %v, want %v; the limits are\n%s", got, hold, limits)
+	if !slices.Contains(m.Layers(), "rlimits") || !slices.Contains(m.Layers(), "no-new-privs") {
+		t.Errorf("layers %q, want rlimits and no-new-privs", m.Layers())
+	}
+	for name, limit := range map[string]int{"core file size": 0, "open files": 256, "address space": 512<<20 + overhead} {
+		if !regexp.MustCompile(fmt.Sprintf(`(?m)^Max %s +%d +%d `, name, limit, limit)).Match(limits) {
+			t.Errorf("no limit of %d for %s:\n%s", limit, name, limits)
+		}
 	}
 }
 

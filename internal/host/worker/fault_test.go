@@ -211,7 +211,7 @@ func TestConfined(t *testing.T) {
 	}
 	wants := []string{"NoNewPrivs:\t1"}
 	if os.Geteuid() == 0 {
-		wants = append(wants, "Uid:\t65534\t65534\t65534\t65534", "CapEff:\t0000000000000000", "Groups:\t \n")
+		wants = append(wants, "Uid:\t65534\t65534\t65534\t65534", "CapEff:\t0000000000000000", "Groups:\t \n", "NSpid:\t"+itoa(w.pid)+"\t1\n")
 	}
 	for _, want := range wants {
 		if !strings.Contains(status, want) {

@@ -33,7 +33,7 @@ const (
 // opens no file. The error it returns has been reported already, if stdout
 // still works.
 func Main(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
-	if err := confine(); err != nil {
+	if err := giveUp(); err != nil {
 		return err
 	}
 	out := &speaker{enc: json.NewEncoder(stdout)}
@@ -52,8 +52,8 @@ func Main(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	return out.say(message{Result: &result})
 }
 
-// confine gives up what is left to give up after Start.
-func confine() error {
+// giveUp gives up what is left to give up after Start.
+func giveUp() error {
 	debug.SetMemoryLimit(memoryLimit)
 	for res, max := range map[int]uint64{unix.RLIMIT_CORE: 0, unix.RLIMIT_NOFILE: maxFiles, unix.RLIMIT_MEMLOCK: 0} {
 		if err := unix.Setrlimit(res, &unix.Rlimit{Cur: max, Max: max}); err != nil {

@@ -16,15 +16,15 @@ import (
 
 	"github.com/zeebo/blake3"
 
-	"snf-image/internal/host/nbd"
+	"snf-image/internal/host/confine"
 	"snf-image/internal/host/target"
 	"snf-image/internal/spec"
 )
 
 // TestMain lets the test binary be the worker, and what becomes qemu-nbd.
 func TestMain(m *testing.M) {
-	if os.Args[0] == nbd.Name {
-		fmt.Fprintln(os.Stderr, nbd.Launch(os.Args))
+	if os.Args[0] == confine.Name {
+		fmt.Fprintln(os.Stderr, confine.Launch(os.Args))
 		os.Exit(1)
 	}
 	if os.Args[0] == Name {

@@ -16,15 +16,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
-	"os/exec"
 	"runtime"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/command"
+	"snf-image/internal/host/confine"
 	"snf-image/internal/host/nbd"
 	"snf-image/internal/host/target"
 	"snf-image/internal/report"
@@ -67,7 +67,8 @@ type Job struct {
 
 // Worker is a running image worker.
 type Worker struct {
-	layers []string
+	layers, missing []string
+
 	pid    int
 	done   chan struct{}
 	result Result
@@ -76,6 +77,9 @@ type Worker struct {
 
 // Layers names what confines the worker, for the report.
 func (w *Worker) Layers() []string { return w.layers }
+
+// Missing names the layers that this node refused.
+func (w *Worker) Missing() []string { return w.missing }
 
 // Wait waits until the worker has ended and returns what it did. A failure of
 // the image or the disk is a *report.Failure; the ends of the disk are zero
@@ -116,7 +120,7 @@ func (w *Worker) run(ctx context.Context, j Job, text []byte, started chan<- err
 		started <- err
 		return
 	}
-	w.pid = child.cmd.Process.Pid
+	w.pid = child.Process.Process.Pid
 	started <- nil
 	w.result, w.err = child.converse(ctx, j, text)
 	w.err = explain(ctx, j.Action, w.err)
@@ -124,64 +128,40 @@ func (w *Worker) run(ctx context.Context, j Job, text []byte, started chan<- err
 
 // child is the process and our ends of its pipes.
 type child struct {
-	cmd    *exec.Cmd
+	*confine.Process
 	job    io.WriteCloser
-	lines  io.Reader
-	stderr *tail
+	lines  io.ReadCloser
+	stderr *command.Tail
 }
+
+// namespaces are those the worker gets. What it might fork dies with it.
+const namespaces = unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
 
 // spawn starts the child as confined as this host process can make it.
 func (w *Worker) spawn(ctx context.Context, j Job) (*child, error) {
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return nil, fmt.Errorf("giving up privileges for the worker: %w", err)
-	}
-	// Descriptors that whoever started us left open must not reach the child.
-	// Linux before 5.11 does not know how: one layer of several is missing then.
-	err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
-	if err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EINVAL) {
-		return nil, fmt.Errorf("closing descriptors for the worker: %w", err)
-	}
-	w.layers = []string{"no-new-privs", "process group", "empty environment", "rlimits"}
-	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if os.Geteuid() != 0 {
-		return launch(ctx, j, attr)
-	}
-	if j.UID != 0 {
-		attr.Credential = &syscall.Credential{Uid: j.UID, Gid: j.GID}
-		w.layers = append(w.layers, "uid")
-	}
-	attr.Cloneflags = syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC
-	c, err := launch(ctx, j, attr)
-	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSPC) {
-		w.layers = append(w.layers, "network namespace", "ipc namespace")
-		return c, err
-	}
-	// Root in a container may not make namespaces, or there are as many as the node
-	// allows.
-	attr.Cloneflags = 0
-	return launch(ctx, j, attr)
-}
-
-func launch(ctx context.Context, j Job, attr *syscall.SysProcAttr) (*child, error) {
-	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	cmd.Args, cmd.Env, cmd.Dir = []string{Name}, []string{}, "/"
-	cmd.ExtraFiles = []*os.File{j.Image, j.Disk, j.Head, j.Tail} // descriptors 3 to 6
-	cmd.SysProcAttr, cmd.WaitDelay = attr, grace
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	c := &child{cmd: cmd, stderr: &tail{}}
-	cmd.Stderr = c.stderr
-	in, err := cmd.StdinPipe()
+	theirJob, job, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("making a pipe to the worker: %w", err)
 	}
-	out, err := cmd.StdoutPipe()
+	defer func() { _ = theirJob.Close() }()
+	lines, theirLines, err := os.Pipe()
 	if err != nil {
-		return nil, fmt.Errorf("making a pipe from the worker: %w", err)
+		return nil, errors.Join(fmt.Errorf("making a pipe from the worker: %w", err), job.Close())
 	}
-	c.job, c.lines = in, out
-	if err := cmd.Start(); err != nil {
-		return nil, startFailure(err)
+	defer func() { _ = theirLines.Close() }()
+	c := &child{job: job, lines: lines, stderr: &command.Tail{Max: maxTail}}
+	description := confine.Child{
+		Args: []string{Name}, Files: []*os.File{j.Image, j.Disk, j.Head, j.Tail}, // descriptors 3 to 6
+		Stdin: theirJob, Stdout: theirLines, Stderr: c.stderr,
+		Namespaces: namespaces, Interrupt: syscall.SIGTERM, Grace: grace,
 	}
+	if j.UID != 0 && os.Geteuid() == 0 {
+		description.User = &syscall.Credential{Uid: j.UID, Gid: j.GID}
+	}
+	if c.Process, err = description.Start(ctx); err != nil {
+		return nil, errors.Join(startFailure(err), job.Close(), lines.Close())
+	}
+	w.layers, w.missing = append(c.Layers, "rlimits"), c.Missing // it ends if it cannot set them
 	return c, nil
 }
 
@@ -191,9 +171,10 @@ func (c *child) converse(ctx context.Context, j Job, text []byte) (Result, error
 	sendErr = errors.Join(sendErr, c.job.Close())
 	result, err := listen(c.lines, j)
 	if err != nil {
-		_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) // it may have ended
+		_ = syscall.Kill(-c.Process.Process.Pid, syscall.SIGKILL) // it may have ended
 	}
-	waitErr := c.cmd.Wait()
+	waitErr := c.Wait()
+	_ = c.lines.Close()
 	switch {
 	case ctx.Err() != nil:
 		return Result{}, context.Cause(ctx)
@@ -207,7 +188,7 @@ func (c *child) converse(ctx context.Context, j Job, text []byte) (Result, error
 
 // died describes a worker that ended without an answer.
 func (c *child) died(a Action, err error) error {
-	if text := c.stderr.String(); text != "" {
+	if text := c.stderr.Text(maxTail); text != "" {
 		err = fmt.Errorf("%w; its last words: %q", err, text)
 	}
 	return &report.Failure{Kind: report.Internal, What: a.what(), On: Name, Cause: err}
@@ -229,15 +210,5 @@ func explain(ctx context.Context, a Action, err error) error {
 	return fmt.Errorf("%s: %w", a.what(), err)
 }
 
-// tail keeps the end of what is written to it.
-type tail struct{ b []byte }
-
+// maxTail bounds what is kept of what the worker prints on stderr, in bytes.
 const maxTail = 1024
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.b = append(t.b, p...)
-	t.b = t.b[max(0, len(t.b)-maxTail):]
-	return len(p), nil
-}
-
-func (t *tail) String() string { return string(t.b) }

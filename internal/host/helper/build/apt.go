@@ -19,7 +19,7 @@ import (
 type apt struct {
 	dir    string // private, removed by the caller
 	suite  string
-	mirror mirror   // none: the one this node uses
+	mirror mirror   // zero: the one this node uses
 	env    []string // proxy settings
 	log    *slog.Logger
 

@@ -66,7 +66,7 @@ func addLibraries(t tree, p *pool) error {
 			}
 			data, ok := p.library(lib)
 			if !ok {
-				return fmt.Errorf("library %s, needed by %s, is in none of the packages", lib, name)
+				return fmt.Errorf("library %s, needed by %s, is in no package", lib, name)
 			}
 			t.file(place, 0o755, data)
 			queue = append(queue, place)
@@ -77,7 +77,7 @@ func addLibraries(t tree, p *pool) error {
 }
 
 // neededBy returns the file names of the libraries (DT_NEEDED) and the dynamic
-// linker (PT_INTERP) n asks for; none if it is no ELF file or a kernel module.
+// linker (PT_INTERP) n asks for; empty for a kernel module and for what is not an ELF file.
 func neededBy(n node) ([]string, error) {
 	if !n.isFile() || !bytes.HasPrefix(n.data, []byte(elf.ELFMAG)) {
 		return nil, nil

@@ -61,12 +61,12 @@ func TestAddLibraries(t *testing.T) {
 		{
 			"library missing",
 			pool{files: map[string][]byte{"ld-linux-x86-64.so.2": linker}},
-			"library libc.so.6, needed by usr/bin/sh, is in none of the packages",
+			"library libc.so.6, needed by usr/bin/sh, is in no package",
 		},
 		{
 			"linker missing",
 			pool{files: map[string][]byte{"libc.so.6": libc}},
-			"library ld-linux-x86-64.so.2, needed by usr/bin/sh, is in none of the packages",
+			"library ld-linux-x86-64.so.2, needed by usr/bin/sh, is in no package",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -27,8 +27,8 @@ type kernelFiles struct {
 
 type module struct {
 	path string // in the initramfs, without a leading slash
-	data []byte // compressed while packed says so
-	// packed says that data is xz, as Debian packages modules since trixie.
+	data []byte // compressed while packed is set
+	// packed means that data is xz, as Debian packages modules since trixie.
 	packed bool
 }
 

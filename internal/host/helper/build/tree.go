@@ -17,7 +17,7 @@ type node struct {
 	major, minor uint64 // of a device
 }
 
-// isFile says whether n is a regular file.
+// isFile reports whether n is a regular file.
 func (n node) isFile() bool { return n.mode&cpio.S_IFMT == cpio.S_IFREG }
 
 // tree is the initramfs by path, without a leading slash. Directories need not

@@ -1,0 +1,166 @@
+package confine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// self is this program.
+const self = "/proc/self/exe"
+
+// Child describes a child process.
+type Child struct {
+	// Path is the program. Empty is this program itself, which gives up by itself what
+	// the stage would have it give up; Stage must be zero then.
+	Path string
+	Args []string // argv, with the name of the process
+	Env  []string // all of it
+	// Files are descriptors 3 and so on. There are no others.
+	Files  []*os.File
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+
+	// User is the identity; nil is the caller's.
+	User *syscall.Credential
+	// Namespaces are those it gets of its own (clone(2) flags), where the caller may
+	// make some. In a PID namespace everything it forks dies with it.
+	Namespaces uintptr
+	// Stays lets it outlive the parent.
+	Stays bool
+	// Stage is what a process can only do to itself.
+	Stage Stage
+
+	// Interrupt goes to the process group when the context ends; 0 is SIGKILL. After
+	// Grace the process is killed, and its output is no longer waited for.
+	Interrupt syscall.Signal
+	Grace     time.Duration
+}
+
+// namespaces have names, for people. Where one is refused, all later ones are still
+// tried.
+var namespaces = []struct {
+	flag uintptr
+	name string
+}{
+	{unix.CLONE_NEWPID, "pid namespace"},
+	{unix.CLONE_NEWNET, "network namespace"},
+	{unix.CLONE_NEWIPC, "ipc namespace"},
+	{unix.CLONE_NEWUTS, "uts namespace"},
+}
+
+// Process is a child that runs.
+type Process struct {
+	*exec.Cmd
+	// Layers are those that confine it, Missing those that were refused.
+	Layers, Missing []string
+}
+
+// Start starts the child. Unless it Stays, it dies with the thread that calls Start,
+// which must be locked, and which must not be used for anything else afterwards where the child is this
+// program itself: no_new_privs belongs to the thread.
+func (c Child) Start(ctx context.Context) (*Process, error) {
+	if c.Path == "" {
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return nil, fmt.Errorf("giving up privileges: %w", err)
+		}
+		if err := closeOnExec(3); err != nil {
+			return nil, err
+		}
+	}
+	for _, flags := range c.attempts() {
+		p, err := c.start(ctx, flags)
+		// Root in a container may not make namespaces, or there are as many as the
+		// node allows (namespaces(7)).
+		if flags != 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EINVAL)) {
+			continue
+		}
+		return p, err
+	}
+	panic("unreachable: without namespaces every error is final")
+}
+
+// attempts are the sets of namespaces to try: all, all but one, none.
+func (c Child) attempts() []uintptr {
+	if os.Geteuid() != 0 || c.Namespaces == 0 {
+		return []uintptr{0}
+	}
+	all := []uintptr{c.Namespaces}
+	for _, n := range namespaces {
+		if rest := c.Namespaces &^ n.flag; rest != c.Namespaces && rest != 0 {
+			all = append(all, rest)
+		}
+	}
+	return append(all, 0)
+}
+
+// start starts the child in these namespaces.
+func (c Child) start(ctx context.Context, flags uintptr) (*Process, error) {
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Args, cmd.Env, cmd.Dir = c.Args, append([]string{}, c.Env...), "/"
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = c.Stdin, c.Stdout, c.Stderr, slices.Clone(c.Files)
+	cmd.WaitDelay = c.Grace
+	// A signal to the group of the caller must not reach the child, nor the other way
+	// round.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.User, Cloneflags: flags}
+	if !c.Stays {
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, c.signal()) }
+	p := &Process{Cmd: cmd, Layers: c.layers(flags), Missing: c.missing(flags)}
+	if c.Path == "" {
+		return p, cmd.Start()
+	}
+	return p, c.startStage(p)
+}
+
+func (c Child) signal() syscall.Signal {
+	if c.Interrupt == 0 {
+		return syscall.SIGKILL
+	}
+	return c.Interrupt
+}
+
+// layers are those the parent makes.
+func (c Child) layers(flags uintptr) []string {
+	layers := []string{"process group", "own descriptors"}
+	if !c.Stays {
+		layers = append(layers, "dies with its parent")
+	}
+	if c.Path == "" {
+		layers = append(layers, "no-new-privs")
+	}
+	if len(c.Env) == 0 {
+		layers = append(layers, "empty environment")
+	}
+	if c.User != nil {
+		layers = append(layers, "uid")
+	}
+	return append(layers, named(flags)...)
+}
+
+// missing are the namespaces root did not get. An ordinary user gets none.
+func (c Child) missing(flags uintptr) []string {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return named(c.Namespaces &^ flags)
+}
+
+func named(flags uintptr) (names []string) {
+	for _, n := range namespaces {
+		if flags&n.flag != 0 {
+			names = append(names, n.name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,58 @@
+package nbd
+
+import (
+	"os"
+	"os/user"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/host/confine"
+)
+
+// confinement describes the qemu-nbd at path but for its arguments. It is on the node's
+// network, and gets the socket it listens on by activation.
+func confinement(uri, path string, as *syscall.Credential) confine.Child {
+	c := confine.Child{
+		Path: path, Grace: time.Second,
+		Env:        []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + home()},
+		Namespaces: unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
+		Stage: confine.Stage{
+			Limits: []confine.Limit{{Resource: unix.RLIMIT_CORE, Max: 0}}, ReadOnly: true, Activate: true,
+		},
+	}
+	if !needsKeys(uri) {
+		c.User = as
+	}
+	if os.Geteuid() == 0 && c.User == nil {
+		c.Stage.Capabilities = capabilities
+	}
+	return c
+}
+
+// capabilities are what root keeps to reach storage: the files of the keys and the sockets
+// of others, and the ports that servers of NFS and Gluster take for a proof of root.
+var capabilities = []int{unix.CAP_DAC_OVERRIDE, unix.CAP_DAC_READ_SEARCH, unix.CAP_NET_BIND_SERVICE}
+
+// needsKeys reports whether the storage asks for a key, a socket or a port of root's. TCP
+// alone does not.
+func needsKeys(uri string) bool {
+	scheme, _, _ := strings.Cut(uri, ":")
+	switch scheme {
+	case "nbd":
+		return strings.HasPrefix(uri, "nbd:unix:")
+	case "nbd+tcp", "sheepdog", "sheepdog+tcp":
+		return false
+	}
+	return true
+}
+
+// home is where libssh and librados look for the account's keys.
+func home() string {
+	if u, err := user.Current(); err == nil {
+		return u.HomeDir
+	}
+	return "/"
+}

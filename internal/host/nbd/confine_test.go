@@ -1,0 +1,61 @@
+package nbd
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	as := &syscall.Credential{Uid: 1_899_999_999, Gid: 1_899_999_999}
+	for uri, drops := range map[string]bool{
+		"nbd://storage/disk": true, "nbd:storage:10809": true, "nbd+tcp://storage/disk": true, "sheepdog://storage/disk": true,
+		"nbd:unix:/run/socket": false, "nbd+unix:///disk?socket=/run/socket": false, "rbd:pool/disk": false,
+		"ssh://storage/disk": false, "nfs://storage/disk": false, "iscsi://storage/target/0": false, "gluster://storage/volume/disk": false,
+	} {
+		c := confinement(uri, "/usr/bin/qemu-nbd", as)
+		if got := c.User == as; got != drops {
+			t.Errorf("%s: another identity: %v, want %v", uri, got, drops)
+		}
+		if few := c.Stage.Capabilities != nil; few != (!drops && os.Geteuid() == 0) {
+			t.Errorf("%s: few capabilities: %v", uri, few)
+		}
+	}
+}
+
+// TestServerIsConfined asks the kernel about the qemu-nbd that serves.
+func TestServerIsConfined(t *testing.T) {
+	t.Parallel()
+	path := disk(t)
+	s := serve(t, remote(t, path), false)
+	dial(t, s)
+	out, err := exec.Command("pgrep", "-P", strconv.Itoa(os.Getpid()), "-f", "listen-fds|"+regexp.QuoteMeta("--shared="+strconv.Itoa(clients))).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, pid := range strings.Fields(string(out)) {
+		status, err := os.ReadFile("/proc/" + pid + "/status")
+		if err != nil {
+			continue // of another test, and gone
+		}
+		found++
+		want := []string{`(?m)^NoNewPrivs:\t1$`}
+		if os.Geteuid() == 0 {
+			want = append(want, `(?m)^CapEff:\t0000000000000406$`, `(?m)^CapBnd:\t0000000000000406$`, `(?m)^NSpid:\t\d+\t1$`)
+		}
+		for _, pattern := range want {
+			if !regexp.MustCompile(pattern).Match(status) {
+				t.Errorf("qemu-nbd has no %s:\n%s", pattern, status)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no qemu-nbd of ours runs")
+	}
+}
