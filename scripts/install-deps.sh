@@ -11,7 +11,7 @@
 set -euo pipefail
 
 helper_image=(apt dpkg xz-utils zstd debian-archive-keyring)
-machine=(qemu-system-x86 qemu-utils fdisk gdisk e2fsprogs util-linux)
+machine=(qemu-system-x86 qemu-utils fdisk gdisk e2fsprogs xfsprogs btrfs-progs util-linux)
 debian_image=(mmdebstrap uuid-runtime mount)
 ganeti=(ganeti openssh-server openssh-client iproute2 iputils-arping fping socat
         util-linux procps qemu-utils qemu-system-x86)

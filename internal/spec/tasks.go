@@ -22,6 +22,7 @@ const (
 	FixPartitionTable         = "FixPartitionTable"
 	FilesystemResizeUnmounted = "FilesystemResizeUnmounted"
 	MountImage                = "MountImage"
+	FilesystemResizeMounted   = "FilesystemResizeMounted"
 	AddSwap                   = "AddSwap"
 	AssignHostname            = "AssignHostname"
 	ChangeMachineID           = "ChangeMachineId"
@@ -37,7 +38,6 @@ const (
 const (
 	InitializeDatasource            = "InitializeDatasource"
 	InstallUnattend                 = "InstallUnattend"
-	FilesystemResizeMounted         = "FilesystemResizeMounted"
 	DisableRemoteDesktopConnections = "DisableRemoteDesktopConnections"
 	SELinuxAutorelabel              = "SELinuxAutorelabel"
 	FilesystemResizeAfterUmount     = "FilesystemResizeAfterUmount"
@@ -51,7 +51,7 @@ func AllTasks() []Task {
 		{MountImage, 30, false, "the root file system and everything in its fstab is mounted", ""},
 		{InitializeDatasource, 35, true, "NoCloud seed for cloud-init", "cloud-init mode"},
 		{InstallUnattend, 35, true, "Windows answer file and first-boot scripts", "Windows"},
-		{FilesystemResizeMounted, 40, true, "XFS, btrfs and NTFS grow to their partition", "XFS, btrfs and NTFS"},
+		{FilesystemResizeMounted, 40, true, "XFS and btrfs file systems grow to their partition", ""},
 		{AddSwap, 50, true, "the swap area is made and entered in fstab by UUID", ""},
 		{AssignHostname, 50, true, "the instance name becomes the host name", ""},
 		{ChangeMachineID, 50, true, "a fresh /etc/machine-id and D-Bus copy", ""},

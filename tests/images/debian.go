@@ -22,6 +22,9 @@ func Debian() Tree {
 	return append(debianFiles(), bystanders()...)
 }
 
+// PlainDebian is Debian without the files of odd kinds and names.
+func PlainDebian() Tree { return debianFiles() }
+
 func debianFiles() Tree {
 	return Tree{
 		{Path: "usr/lib/os-release", Data: "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\nID=debian\n"},

@@ -20,7 +20,7 @@ const MiB = 1 << 20
 
 // Image describes a disk image.
 type Image struct {
-	Label string // "gpt" or "dos"
+	Label string // "gpt" or "dos", "" for one file system on the whole disk
 	MiB   int64
 	Parts []Part // in the order of the disk; extended before its logical ones
 }
@@ -35,11 +35,11 @@ type Part struct {
 	Boot   bool   // the active flag, dos only
 	UUID   string // GPT only
 
-	FS     string // "ext2", "ext3", "ext4", "vfat", "swap"; "" fills it with a pattern, "-" leaves it
+	FS     string // "ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "swap"; "" fills it with a pattern, "-" leaves it
 	Label  string
 	FSUUID string
-	Tree   Tree // ext only
-	// Mkfs are further arguments of mke2fs.
+	Tree   Tree // ext, xfs and btrfs only; xfs without hard links, attributes and names with blanks
+	// Mkfs are further arguments of the program that makes the file system, but vfat and swap.
 	Mkfs []string
 }
 
@@ -54,8 +54,10 @@ func (i Image) Write(t testing.TB, path string) string {
 	if err := f.Truncate(i.MiB * MiB); err != nil {
 		t.Fatal(err)
 	}
-	i.writeBootCode(t, f)
-	run(t, strings.NewReader(i.script()), "sfdisk", "--quiet", "--wipe", "never", path)
+	if i.Label != "" {
+		i.writeBootCode(t, f)
+		run(t, strings.NewReader(i.script()), "sfdisk", "--quiet", "--wipe", "never", path)
+	}
 	for _, p := range i.Parts {
 		p.write(t, f, path)
 	}
@@ -125,6 +127,8 @@ func (p Part) write(t testing.TB, f *os.File, image string) {
 			image, fmt.Sprint(p.MiB*1024))
 	case "swap":
 		p.writeSwap(t, f, offset)
+	case "xfs", "btrfs":
+		p.writeApart(t, image)
 	default:
 		p.writeExt(t, offset, image)
 	}

@@ -35,6 +35,13 @@ func Primary(fs string, tree Tree) Image {
 	return Image{Label: "dos", MiB: 66, Parts: []Part{p}}
 }
 
+// Whole is a disk without a partition table, one file system with the root.
+func Whole(fs string, mib int64, tree Tree) Image {
+	p := Root(0, 0, fs, tree)
+	p.MiB = mib
+	return Image{MiB: mib, Parts: []Part{p}}
+}
+
 // Logical is an MBR with a boot partition, swap and the root in an extended
 // partition, the root last.
 func Logical(tree Tree) Image {

@@ -20,20 +20,16 @@ func withLoop(t testing.TB, disk string, p Partition, f func(dev string)) {
 	f(dev)
 }
 
-// Mounted calls f with the directory where partition n of disk, an ext file
-// system, is mounted read-only, its journal left alone.
+// Mounted calls f with the directory where partition n of disk is mounted read-only, its
+// journal left alone.
 func Mounted(t testing.TB, disk string, n int, f func(dir string)) {
 	t.Helper()
 	_, parts := ReadTable(t, disk)
 	withLoop(t, disk, parts[n], func(dev string) {
 		dir := filepath.Join(t.TempDir(), "mnt")
-		options := "ro,nosuid,nodev,noexec"
-		if strings.HasPrefix(fsType(dev), "ext") {
-			options += ",noload"
-		}
-		if fsType(dev) == "ext2" {
-			options = strings.TrimSuffix(options, ",noload")
-		}
+		options := "ro,nosuid,nodev,noexec" + map[string]string{
+			"ext3": ",noload", "ext4": ",noload", "xfs": ",norecovery,nouuid", "btrfs": ",rescue=nologreplay",
+		}[fsType(dev)]
 		tool(t, "mkdir", dir)
 		tool(t, "mount", "-t", fsType(dev), "-o", options, dev, dir)
 		defer func() { tool(t, "umount", dir) }()

@@ -8,6 +8,7 @@ package oracle
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -76,26 +77,61 @@ func Sound(t testing.TB, disk string) {
 	}
 	for n, p := range parts {
 		withLoop(t, disk, p, func(dev string) {
-			if !strings.HasPrefix(fsType(dev), "ext") {
-				return
-			}
-			if out, err := command("e2fsck", "-fn", dev).CombinedOutput(); err != nil {
-				t.Errorf("e2fsck -fn of partition %d of %s: %v\n%s", n, disk, err, out)
+			if err := soundFS(dev); err != nil {
+				t.Errorf("partition %d of %s: %v", n, disk, err)
 			}
 		})
 	}
 }
 
-// FSBytes returns the size of the ext file system in partition n, in bytes.
+// SoundFS fails the test unless disk, without a partition table, is one sound file system.
+func SoundFS(t testing.TB, disk string) {
+	t.Helper()
+	if err := soundFS(disk); err != nil {
+		t.Errorf("%s: %v", disk, err)
+	}
+}
+
+// soundFS has the file system on dev checked by its makers' own program, if it is of a
+// kind that is known here.
+func soundFS(dev string) error {
+	args := map[string][]string{
+		"ext2": {"e2fsck", "-fn"}, "ext3": {"e2fsck", "-fn"}, "ext4": {"e2fsck", "-fn"},
+		"xfs": {"xfs_repair", "-n"}, "btrfs": {"btrfs", "check", "--readonly"},
+	}[fsType(dev)]
+	if args == nil {
+		return nil
+	}
+	if out, err := command(append(args, dev)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%q: %w\n%s", args, err, out)
+	}
+	return nil
+}
+
+// FSBytes returns the size of the file system in partition n, or of the one on the whole
+// disk for 0, in bytes.
 func FSBytes(t testing.TB, disk string, n int) int64 {
 	t.Helper()
+	if n == 0 {
+		return fsBytes(t, disk)
+	}
 	_, parts := ReadTable(t, disk)
 	var size int64
-	withLoop(t, disk, parts[n], func(dev string) {
-		out := tool(t, "dumpe2fs", "-h", dev)
-		size = field(t, out, "Block count:") * field(t, out, "Block size:")
-	})
+	withLoop(t, disk, parts[n], func(dev string) { size = fsBytes(t, dev) })
 	return size
+}
+
+func fsBytes(t testing.TB, dev string) int64 {
+	t.Helper()
+	switch fsType(dev) {
+	case "xfs":
+		out := strings.ReplaceAll(tool(t, "xfs_db", "-r", "-c", "sb 0", "-c", "print dblocks blocksize", dev), " =", ":")
+		return field(t, out, "dblocks:") * field(t, out, "blocksize:")
+	case "btrfs":
+		return field(t, tool(t, "btrfs", "inspect-internal", "dump-super", dev), "dev_item.total_bytes")
+	}
+	out := tool(t, "dumpe2fs", "-h", dev)
+	return field(t, out, "Block count:") * field(t, out, "Block size:")
 }
 
 // Signatures returns the types of all signatures that wipefs finds in partition n of

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/task"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -72,6 +73,7 @@ type session struct {
 
 	plan  *spec.Plan
 	disks []*disk
+	root  filesystem.Volume // with the system, once that is found
 	task  *task.Run
 }
 

@@ -151,7 +151,8 @@ func TestUndetected(t *testing.T) {
 		text   string
 		remedy bool
 	}{
-		{"xfs", []partition.Partition{{Number: 1, Type: "83"}}, []string{"xfs"}, "not in this version: xfs (partition 1)", false},
+		{"f2fs", []partition.Partition{{Number: 1, Type: "83"}}, []string{"f2fs"}, "not in this version: f2fs (partition 1)", false},
+		{"encrypted", []partition.Partition{{Number: 1, Type: "83"}}, []string{"crypto_LUKS"}, "not in this version: LUKS encryption (partition 1)", true},
 		{"BSD", []partition.Partition{{Number: 1, Type: "a5"}, {Number: 2, Type: "a6"}}, []string{"", ""}, "FreeBSD (partition 1), OpenBSD (partition 2)", false},
 		{"nothing", []partition.Partition{{Number: 1, Type: "83"}}, []string{"ext4"}, "no operating system", true},
 		{"no file system", []partition.Partition{{Number: 1, Type: "83"}}, []string{""}, "the image is damaged, encrypted or empty", true},
@@ -160,7 +161,7 @@ func TestUndetected(t *testing.T) {
 		for i, kind := range tt.types {
 			volumes = append(volumes, filesystem.Volume{Number: i + 1, Type: kind})
 		}
-		err := undetected(&partition.Table{Partitions: tt.table}, volumes, nil)
+		err := undetected(tt.table, volumes, nil)
 		_, remedied := errors.AsType[*task.Remedied](err)
 		if !strings.Contains(err.Error(), tt.text) || remedied != tt.remedy {
 			t.Errorf("%s: undetected = %v (remedy %v)", tt.name, err, remedied)
@@ -172,7 +173,7 @@ func TestUndetected(t *testing.T) {
 // without a system.
 func TestUndetectedTellsWhy(t *testing.T) {
 	t.Parallel()
-	err := undetected(&partition.Table{}, []filesystem.Volume{{Number: 1, Type: "ext4"}}, []string{"mounting a: bad", "mounting b: bad", "c", "d"})
+	err := undetected(nil, []filesystem.Volume{{Number: 1, Type: "ext4"}}, []string{"mounting a: bad", "mounting b: bad", "c", "d"})
 	if want := "no operating system is found on the disk (mounting a: bad, mounting b: bad, c)"; err.Error() != want {
 		t.Errorf("undetected = %q, want %q", err, want)
 	}

@@ -170,3 +170,11 @@ func flush(device string) error {
 	}
 	return nil
 }
+
+// parts returns the partitions of d.
+func (d *disk) parts() []partition.Partition {
+	if d.table == nil {
+		return nil
+	}
+	return d.table.Partitions
+}

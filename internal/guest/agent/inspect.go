@@ -36,6 +36,9 @@ func (s *session) inspect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.root.Subvolume != "" {
+		volumes = append(volumes, s.root)
+	}
 	s.task = &task.Run{
 		Plan: s.plan, Inspection: found, Volumes: volumes, Target: target, Log: s.log,
 		Remap: func(i int) error { return s.disks[i].mapPartitions() },
@@ -116,7 +119,7 @@ func (s *session) whole(found *report.Inspection) error {
 // detect finds the operating system: on the partition the plan names, else on
 // the first one that holds one.
 func (s *session) detect(found *report.Inspection, volumes []filesystem.Volume) error {
-	if s.disks[0].table == nil {
+	if whole, ok := find(volumes, 0); s.disks[0].table == nil && (!ok || whole.Type == "") {
 		return task.TableAdvice(partition.ErrNoTable)
 	}
 	if n := s.plan.RootPartition; n != 0 {
@@ -128,19 +131,19 @@ func (s *session) detect(found *report.Inspection, volumes []filesystem.Volume) 
 		if v.Disk != 0 || !v.Kind().Root {
 			continue
 		}
-		system, err := s.look(v, volumes)
+		root, system, err := s.lookIn(v, volumes)
 		if err != nil {
 			troubles, refused = append(troubles, err.Error()), cmp.Or(refused, err)
 			continue
 		}
 		if system.Family != "" {
 			found.Warnings = append(found.Warnings, troubles...)
-			s.enter(found, v, system)
+			s.enter(found, root, system)
 			return nil
 		}
 		troubles = append(troubles, system.Warnings...)
 	}
-	err := undetected(s.disks[0].table, volumes, troubles)
+	err := undetected(s.disks[0].parts(), volumes, troubles)
 	if r, advised := errors.AsType[*task.Remedied](err); advised && refused != nil {
 		return s.damaged(r.Err, refused)
 	}
@@ -154,9 +157,9 @@ func (s *session) detectOn(found *report.Inspection, volumes []filesystem.Volume
 		return &task.Remedied{Err: fmt.Errorf("the disk has no partition %d", number), Remedy: "correct the property ROOT_PARTITION"}
 	}
 	if name := v.Missing(); name != "" {
-		return fmt.Errorf("the root partition %d holds %s, which is not in this version", number, name)
+		return instead(fmt.Errorf("the root partition %d holds %s, which is not in this version", number, name), v.Kind().Instead)
 	}
-	system, err := s.look(v, volumes)
+	root, system, err := s.lookIn(v, volumes)
 	if err != nil {
 		return s.damaged(err, err)
 	}
@@ -166,13 +169,16 @@ func (s *session) detectOn(found *report.Inspection, volumes []filesystem.Volume
 			Remedy: "set the property OSFAMILY, or correct ROOT_PARTITION",
 		}
 	}
-	s.enter(found, v, system)
+	s.enter(found, root, system)
 	return nil
 }
 
 // damaged says that a file system the system could be on cannot be read because of
 // cause: no property helps then.
 func (s *session) damaged(err, cause error) error {
+	if errors.Is(cause, filesystem.ErrExternal) {
+		return &task.Remedied{Err: err, Remedy: task.OnOneDevice}
+	}
 	if filesystem.Unsupported(cause) {
 		return &task.Remedied{Err: err, Remedy: task.WithoutFeatures}
 	}
@@ -184,6 +190,7 @@ func (s *session) damaged(err, cause error) error {
 
 // enter enters the system on root into the inspection; what the plan says wins.
 func (s *session) enter(found *report.Inspection, root filesystem.Volume, system inspect.System) {
+	s.root = root
 	found.Root, found.RootPartition, found.OSFamily = root.Name, root.Number, system.Family
 	if s.plan.OSFamily != "" {
 		found.OSFamily = s.plan.OSFamily
@@ -200,22 +207,24 @@ const maxTroubles = 3
 
 // undetected explains why no operating system was found, by what was, and by
 // what was the trouble with the others.
-func undetected(table *partition.Table, volumes []filesystem.Volume, troubles []string) error {
+func undetected(partitions []partition.Partition, volumes []filesystem.Volume, troubles []string) error {
 	text := "no operating system is found on the disk"
 	if len(troubles) > 0 {
 		text += " (" + strings.Join(troubles[:min(len(troubles), maxTroubles)], ", ") + ")"
 	}
 	var missing []string
-	for _, p := range table.Partitions {
+	var remedy string
+	for _, p := range partitions {
 		if name := bsd(p.Type); name != "" {
 			missing = append(missing, fmt.Sprintf("%s (partition %d)", name, p.Number))
 		}
 		if v, ok := find(volumes, p.Number); ok && v.Missing() != "" {
 			missing = append(missing, fmt.Sprintf("%s (partition %d)", v.Missing(), p.Number))
+			remedy = cmp.Or(remedy, v.Kind().Instead)
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%s; not in this version: %s", text, strings.Join(missing, ", "))
+		return instead(fmt.Errorf("%s; not in this version: %s", text, strings.Join(missing, ", ")), remedy)
 	}
 	if !slices.ContainsFunc(volumes, func(v filesystem.Volume) bool { return v.Disk == 0 && v.Type != "" }) {
 		return &task.Remedied{
@@ -227,6 +236,14 @@ func undetected(table *partition.Table, volumes []filesystem.Volume, troubles []
 		Err:    errors.New(text),
 		Remedy: "set the properties OSFAMILY and ROOT_PARTITION",
 	}
+}
+
+// instead adds to err what to do instead, if there is anything.
+func instead(err error, remedy string) error {
+	if remedy == "" {
+		return err
+	}
+	return &task.Remedied{Err: err, Remedy: remedy}
 }
 
 // bsd names the system a partition type is for.

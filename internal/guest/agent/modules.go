@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,11 +44,30 @@ func loadModules(paths []string) error {
 
 // loadModule loads one module; one that is there already is fine.
 func loadModule(path string) error {
+	if strings.HasSuffix(path, ".xz") {
+		return loadPacked(path)
+	}
 	image, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
 	err = unix.InitModule(unsigned(image), "")
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+// loadPacked has the kernel decompress the module: large ones that few runs load are
+// stored so.
+func loadPacked(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	const compressed = 4 // MODULE_INIT_COMPRESSED_FILE of linux/module.h
+	err = unix.FinitModule(int(f.Fd()), "", compressed)
 	if errors.Is(err, unix.EEXIST) {
 		return nil
 	}

@@ -2,6 +2,7 @@ package filesystem
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
@@ -30,8 +31,19 @@ func samples() []sample {
 			fsck: []string{"e2fsck", "-f", "-n"}, unmend: noRootDir, small: func(int64) int64 { return 17 << 40 },
 		}
 	}
+	xfs := func(name string, mkfs ...string) sample {
+		return sample{
+			name: name, kind: "xfs", mib: 320, mkfs: append([]string{"mkfs.xfs", "-q"}, mkfs...),
+			fsck: []string{"xfs_repair", "-n"}, unmend: func(t *testing.T, path string) { scribble(t, path, 512) },
+		}
+	}
 	return []sample{
 		ext("ext2"), ext("ext3"), ext("ext4"),
+		xfs("xfs", "-m", "crc=1"), xfs("xfs V4", "-m", "crc=0"), xfs("xfs, blocks of 1 KiB", "-b", "size=1024"),
+		{
+			name: "btrfs", kind: "btrfs", mib: 128, mkfs: []string{"mkfs.btrfs", "-q"},
+			fsck: []string{"btrfs", "check", "--readonly"}, unmend: breakBtrfs,
+		},
 		{name: "vfat", kind: "vfat", mib: 32, mkfs: []string{"mkfs.vfat"}, fsck: []string{"fsck.vfat", "-n"}},
 	}
 }
@@ -167,4 +179,32 @@ func read(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// scribble overwrites 64 bytes.
+func scribble(t *testing.T, path string, at int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0x5a}, 64), at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// breakBtrfs overwrites every copy of a node of the tree of files: blocks that begin with a
+// checksum, the UUID, and at 0x58 the number of the tree they belong to.
+func breakBtrfs(t *testing.T, path string) {
+	t.Helper()
+	const step, uuidAt, ownerAt, fsTree = 4096, 0x20, 0x58, 5
+	data := read(t, path)
+	uuid := data[btrfsAt+uuidAt:][:16]
+	for at := 0; at+step <= len(data); at += step {
+		b := data[at:]
+		if bytes.Equal(b[uuidAt:][:16], uuid) && binary.LittleEndian.Uint64(b[ownerAt:]) == fsTree {
+			scribble(t, path, int64(at)+200)
+		}
+	}
 }

@@ -133,7 +133,7 @@ func checkExt(ctx context.Context, device string, force bool) (repaired bool, er
 	if force {
 		args = []string{"e2fsck", "-f", "-p", device}
 	}
-	err = fsck(ctx, device, args)
+	err = e2fsck(ctx, device, args)
 	if exit, ok := errors.AsType[*command.ExitError](err); ok && exit.Code == 1 {
 		return true, verifyExt(ctx, device)
 	}
@@ -142,11 +142,16 @@ func checkExt(ctx context.Context, device string, force bool) (repaired bool, er
 
 // verifyExt is Kind.Verify.
 func verifyExt(ctx context.Context, device string) error {
-	return fsck(ctx, device, []string{"e2fsck", "-f", "-n", device})
+	return e2fsck(ctx, device, []string{"e2fsck", "-f", "-n", device})
 }
 
-// fsck runs e2fsck, for as long as that may take at that size.
-func fsck(ctx context.Context, device string, args []string) error {
+func e2fsck(ctx context.Context, device string, args []string) error {
+	return fsck(ctx, device, args, func(code int) bool { return code&4 != 0 })
+}
+
+// fsck runs a program that checks a file system, for as long as that may take at that
+// size. unclean reports by its exit code whether it left errors in it.
+func fsck(ctx context.Context, device string, args []string, unclean func(code int) bool) error {
 	size, err := deviceSize(device)
 	if err != nil {
 		return err
@@ -159,8 +164,8 @@ func fsck(ctx context.Context, device string, args []string) error {
 	_, err = command.Run(ctx, command.Cmd{Args: args, Interrupt: unix.SIGTERM})
 	exit, ok := errors.AsType[*command.ExitError](err)
 	switch {
-	case ok && exit.Code&4 != 0:
-		return fmt.Errorf("checking %s (e2fsck status %d): %w", device, exit.Code, ErrUnclean)
+	case ok && unclean(exit.Code):
+		return fmt.Errorf("checking %s (%s status %d): %w", device, args[0], exit.Code, ErrUnclean)
 	case err != nil:
 		return fmt.Errorf("checking %s: %w", device, err)
 	}

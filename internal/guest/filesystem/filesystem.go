@@ -21,12 +21,14 @@ import (
 // Its name is that by which the root is known: "disk-a3" for a partition of the first
 // disk, "disk-b" for a disk without a partition table.
 type Volume struct {
-	Name      string
-	Parent    string // name of what it lies in, empty for a disk
-	Path      string // device
-	Disk      int    // index of the disk of the instance
-	Number    int    // partition, 0 for a whole disk
-	Type      string // blkid's TYPE, empty when nothing is recognised
+	Name   string
+	Parent string // name of what it lies in, empty for a disk
+	Path   string // device
+	Disk   int    // index of the disk of the instance
+	Number int    // partition, 0 for a whole disk
+	Type   string // blkid's TYPE, empty when nothing is recognised
+	// Subvolume is the mount option that selects one of the subvolumes: "subvol=/@".
+	Subvolume string
 	UUID      string
 	Label     string
 	PartUUID  string

@@ -116,7 +116,7 @@ func TestCheckOfNoFileSystem(t *testing.T) {
 func TestMountRefuses(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ kind, text string }{
-		{"xfs", "xfs is not in this version"},
+		{"f2fs", "f2fs is not in this version"},
 		{"", "no known file system"},
 	} {
 		if err := Mount(Volume{Path: "/dev/null", Type: tt.kind}, t.TempDir(), true); err == nil || !strings.Contains(err.Error(), tt.text) {

@@ -77,6 +77,7 @@ func Resolve(entries []Entry, volumes []Volume) (mounts []Mounting, warnings []s
 		case err != nil:
 			return nil, nil, fmt.Errorf("fstab entry %s for %s: %w", e.Spec, e.Point, err)
 		}
+		v.Subvolume = e.subvolume()
 		point := path.Clean(e.Point)
 		if point == "/" && strings.Trim(e.Point, "/") != "" { // not the root's own entry
 			return nil, nil, fmt.Errorf("fstab entry %s for %s: %w", e.Spec, e.Point, ErrCoversRoot)
@@ -146,6 +147,16 @@ func (e Entry) find(volumes []Volume) (Volume, error) {
 		}
 	}
 	return Volume{}, errors.New("no disk of the instance has it")
+}
+
+// subvolume returns the option that selects a subvolume, or "".
+func (e Entry) subvolume() string {
+	for _, o := range e.Options {
+		if strings.HasPrefix(o, "subvol=") || strings.HasPrefix(o, "subvolid=") {
+			return o
+		}
+	}
+	return ""
 }
 
 // nameError says what is wrong with a plain device name.

@@ -61,7 +61,7 @@ func (e *kernelError) Unwrap() error { return e.err }
 // Unsupported reports whether err is of a mount that failed because the kernel of the
 // helper does not know the file system, or a feature of it.
 func Unsupported(err error) bool {
-	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP) {
+	if errors.Is(err, ErrFeature) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP) {
 		return true
 	}
 	k, ok := errors.AsType[*kernelError](err)

@@ -12,6 +12,8 @@ import (
 type Kind struct {
 	Name  string   // for people
 	Types []string // as blkid has it
+	// Instead is what to do instead, for what will not be worked on in later versions either.
+	Instead string
 
 	// Driver is the kernel's name, and that of the modules it needs; empty for what this
 	// version recognises and does not mount.
@@ -21,13 +23,22 @@ type Kind struct {
 	Options, Hasty, ReadOnly string
 	// Modules returns which further modules mounting the device for writing takes.
 	Modules func(device string) []string
-	// Root reports whether the root of a system may lie on it.
-	Root bool
+	// Root reports whether the root of a system may lie on it, Subvolumes whether it may
+	// lie in a subvolume.
+	Root, Subvolumes bool
+	// Supports returns why the kernel of the helper cannot mount what is on the device, by
+	// name where the kernel has but a number; nil where the kernel's own words will do.
+	Supports func(device string) error
 
+	// ReplayMounted reports whether mounting is what replays the journal; then do that
+	// before Check.
+	ReplayMounted bool
 	// Check replays the journal and repairs what is safe to repair, and reports whether it
 	// repaired anything. With force it looks at everything, also when the file system says
 	// that it is clean.
 	Check func(ctx context.Context, device string, force bool) (repaired bool, err error)
+	// RepairBy is what a person repairs it with.
+	RepairBy string
 	// Verify looks at everything, changes nothing, and fails when something is wrong.
 	Verify func(ctx context.Context, device string) error
 	Growth
@@ -45,6 +56,8 @@ type Growth struct {
 	// Offline grows a file system that is not mounted to the size of its device. It may
 	// mount it on dir meanwhile. Check comes first, with force.
 	Offline func(v Volume, dir string, careful bool) error
+	// Mounted grows the one on device that is mounted on dir.
+	Mounted func(device, dir string) error
 }
 
 // kinds are all rows.
@@ -53,24 +66,34 @@ func kinds() []Kind {
 		{
 			Name: "ext4", Types: []string{"ext2", "ext3", "ext4"},
 			Driver: "ext4", Options: noPanic, Hasty: "barrier=0", ReadOnly: "noload",
-			Modules: extModules, Root: true, Check: checkExt, Verify: verifyExt,
+			Modules: extModules, Root: true, Check: checkExt, RepairBy: "e2fsck", Verify: verifyExt,
 			Growth: Growth{Extent: extentExt, Fills: fillsExt, CanFill: canFillExt, Offline: growExt},
+		},
+		{
+			// Disks of one image have one UUID.
+			Name: "xfs", Types: []string{"xfs"}, Driver: "xfs", Options: "nouuid", ReadOnly: "norecovery", Root: true,
+			Supports: supportsXFS, ReplayMounted: true, Check: checkXFS, RepairBy: "xfs_repair", Verify: verifyXFS,
+			Growth: Growth{Extent: extentXFS, Fills: fillsXFS, CanFill: canFillXFS, Mounted: growXFS},
+		},
+		{
+			Name: "btrfs", Types: []string{"btrfs"}, Driver: "btrfs", Hasty: "nobarrier", ReadOnly: "rescue=nologreplay",
+			Root: true, Subvolumes: true,
+			Supports: supportsBtrfs, ReplayMounted: true, Check: checkBtrfs, RepairBy: "btrfs check", Verify: verifyBtrfs,
+			Growth: Growth{Extent: extentBtrfs, Fills: fillsBtrfs, CanFill: canFillBtrfs, Mounted: growBtrfs},
 		},
 		{Name: "vfat", Types: []string{"vfat"}, Driver: "vfat", Options: "utf8"},
 
-		{Name: "xfs", Types: []string{"xfs"}},
-		{Name: "btrfs", Types: []string{"btrfs"}},
 		{Name: "jfs", Types: []string{"jfs"}},
 		{Name: "reiserfs", Types: []string{"reiserfs"}},
 		{Name: "f2fs", Types: []string{"f2fs"}},
-		{Name: "zfs_member", Types: []string{"zfs_member"}},
-		{Name: "bcachefs", Types: []string{"bcachefs"}},
-		{Name: "ufs", Types: []string{"ufs"}},
+		{Name: "ZFS", Types: []string{"zfs_member"}, Instead: "give an image with the system on ext4, XFS or btrfs"},
+		{Name: "bcachefs", Types: []string{"bcachefs"}, Instead: "give an image with the system on ext4, XFS or btrfs"},
+		{Name: "UFS", Types: []string{"ufs"}},
 		{Name: "exfat", Types: []string{"exfat"}},
 		{Name: "NTFS", Types: []string{"ntfs"}},
 		{Name: "LVM", Types: []string{"LVM2_member"}},
-		{Name: "LUKS encryption", Types: []string{"crypto_LUKS"}},
-		{Name: "Linux software RAID", Types: []string{"linux_raid_member"}},
+		{Name: "LUKS encryption", Types: []string{"crypto_LUKS"}, Instead: "give an image that is not encrypted"},
+		{Name: "Linux software RAID", Types: []string{"linux_raid_member"}, Instead: "give an image of one disk without RAID"},
 	}
 }
 
@@ -107,6 +130,9 @@ func (v Volume) Modules() []string {
 func (v Volume) String() string {
 	if v.Number == 0 {
 		return fmt.Sprintf("disk %d", v.Disk)
+	}
+	if v.Subvolume != "" {
+		return fmt.Sprintf("partition %d (%s)", v.Number, v.Subvolume)
 	}
 	return fmt.Sprintf("partition %d", v.Number)
 }

@@ -90,13 +90,18 @@ func join(options, more string) string {
 }
 
 func mount(v Volume, dir, options string, flags uintptr) error {
-	driver := v.Kind().Driver
-	if driver == "" {
+	k := v.Kind()
+	if k.Driver == "" {
 		return unsupported(v)
+	}
+	if k.Supports != nil {
+		if err := k.Supports(v.Path); err != nil {
+			return fmt.Errorf("mounting %s (%s): %w", v.Path, v.Type, err)
+		}
 	}
 	kernel := openKernelLog()
 	defer kernel.close()
-	if err := unix.Mount(v.Path, dir, driver, flags, options); err != nil {
+	if err := unix.Mount(v.Path, dir, k.Driver, flags, join(options, v.Subvolume)); err != nil {
 		return fmt.Errorf("mounting %s (%s) on %s: %w", v.Path, v.Type, dir, kernel.explain(err))
 	}
 	return nil

@@ -123,7 +123,7 @@ func TestSwapIsForLinux(t *testing.T) {
 
 func TestResizeWarnsOfOthers(t *testing.T) {
 	t.Parallel()
-	for kind, text := range map[string]string{"xfs": "xfs is not in this version", "": "no known file system", "vfat": "vfat"} {
+	for kind, text := range map[string]string{"f2fs": "f2fs is not in this version", "": "no known file system", "vfat": "vfat"} {
 		r := &Run{Resize: "disk-a2", Volumes: []filesystem.Volume{{Name: "disk-a2", Number: 2, Type: kind}}}
 		if err := resizeUnmounted(t.Context(), r); err != nil {
 			t.Errorf("%s: %v", kind, err)
@@ -151,7 +151,7 @@ func TestForesee(t *testing.T) {
 		}, "", ""},
 		{"no room for swap", "^sparse_super2", func(r *Run) { r.Plan.Swap = &spec.Swap{Partition: 2, MiB: 100} }, "not enough room", "smaller SWAP"},
 		{"table is left alone", "sparse_super2", func(r *Run) { r.Plan.Tasks = nil }, "", ""},
-		{"other file system", "sparse_super2", func(r *Run) { r.Volumes[0].Type = "xfs" }, "", ""},
+		{"other file system", "sparse_super2", func(r *Run) { r.Volumes[0].Type = "f2fs" }, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -6,7 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/guest/personality"
-	"snf-image/internal/spec"
 )
 
 // enforcePersonality puts the files of the personality into the image.
@@ -28,9 +27,6 @@ func checkPersonality(r *Run) error {
 // growing returns the device whose file system is going to grow, 0 for none. What
 // keeps it from growing is for Prepare to tell.
 func growing(r *Run) uint64 {
-	if !r.willRun(spec.FilesystemResizeUnmounted) {
-		return 0
-	}
 	name, err := r.foreseeGrowth()
 	if err != nil {
 		return 0
@@ -39,6 +35,11 @@ func growing(r *Run) uint64 {
 	var st unix.Stat_t
 	if !ok || unix.Stat(v.Path, &st) != nil {
 		return 0
+	}
+	// What is mounted from it has another device number where there are subvolumes.
+	var root unix.Stat_t
+	if mounted, ok := r.volume(r.Inspection.Root); ok && mounted.Path == v.Path && unix.Stat(r.Target, &root) == nil {
+		return root.Dev
 	}
 	return st.Rdev
 }

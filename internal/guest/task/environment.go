@@ -2,7 +2,6 @@ package task
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,8 +55,8 @@ func putMachine(r *Run, put func(name, value string)) {
 	put("TARGET", r.Target)
 	put("HOSTNAME", r.Plan.InstanceName)
 	put("TYPE", r.Plan.Format)
-	if r.Resize != "" {
-		put("RESIZE_PART", strings.TrimPrefix(r.Resize, path.Base(r.Disks[0].Path)))
+	if r.Resize != "" && r.Resize != r.Disks[0].whole() {
+		put("RESIZE_PART", strings.TrimPrefix(r.Resize, r.Disks[0].whole()))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/outcome"
@@ -21,6 +22,9 @@ func resizeUnmounted(ctx context.Context, r *Run) error {
 		return Skip("FixPartitionTable did not run")
 	}
 	kind := v.Kind()
+	if kind.Mounted != nil {
+		return Skip("the file system on %v grows while it is mounted", v)
+	}
 	if kind.Offline == nil {
 		r.Warn("the file system on %v is not grown: %s", v, nameOf(v))
 		return nil
@@ -28,7 +32,7 @@ func resizeUnmounted(ctx context.Context, r *Run) error {
 	if kind.Fills(v.Path) {
 		return Skip("the file system on %v fills it", v)
 	}
-	if r.checked != v.Name {
+	if r.checked != v.Path {
 		if err := r.checkVolume(ctx, v, true); err != nil {
 			return err
 		}
@@ -41,17 +45,23 @@ func resizeUnmounted(ctx context.Context, r *Run) error {
 
 // checkVolume repairs a file system; without force only one that is not clean.
 func (r *Run) checkVolume(ctx context.Context, v filesystem.Volume, force bool) error {
-	repaired, err := v.Kind().Check(ctx, v.Path, force)
+	kind := v.Kind()
+	if kind.ReplayMounted {
+		if err := r.tryMount(v); err != nil {
+			return err
+		}
+	}
+	repaired, err := kind.Check(ctx, v.Path, force)
 	if repaired {
 		r.Note("the file system of %v was repaired", v)
 	}
-	return checkAdvice(err)
+	return checkAdvice(kind, err)
 }
 
 // checkAdvice adds what the administrator can do about an unclean file system.
-func checkAdvice(err error) error {
+func checkAdvice(k filesystem.Kind, err error) error {
 	if errors.Is(err, filesystem.ErrUnclean) {
-		return outcome.Advise(err, "repair it with e2fsck, in the image or by snf-image helper shell")
+		return outcome.Advise(err, "repair it with "+k.RepairBy+", in the image or by snf-image helper shell")
 	}
 	return err
 }
@@ -75,10 +85,10 @@ func (r *Run) growVolume(ctx context.Context, v filesystem.Volume, grow func(v f
 		r.Note("the file system of %v grew from %d to %d bytes", v, old, size)
 	}
 	if err != nil {
-		return growAdvice(err)
+		return growAdvice(kind, err)
 	}
 	if err := kind.Verify(ctx, v.Path); err != nil {
-		return checkAdvice(fmt.Errorf("after the file system was grown: %w", err))
+		return checkAdvice(kind, fmt.Errorf("after the file system was grown: %w", err))
 	}
 	return nil
 }
@@ -98,8 +108,8 @@ func eraseBehind(device string, owned int64) error {
 }
 
 // growAdvice adds what the administrator can do about a file system that cannot grow.
-func growAdvice(err error) error {
-	remedy := "set the property EXCLUDE_TASK_FILESYSTEMRESIZEUNMOUNTED=yes to leave the file system as it is"
+func growAdvice(k filesystem.Kind, err error) error {
+	remedy := "set the property EXCLUDE_TASK_" + strings.ToUpper(growthTask(k)) + "=yes to leave the file system as it is"
 	if _, ok := errors.AsType[*filesystem.LimitError](err); ok {
 		remedy = "take a disk that is not larger than that, or " + remedy
 	}

@@ -18,6 +18,9 @@ import (
 // unless the plan is about swap alone, and adds the swap partition the plan asks
 // for.
 func fixPartitionTable(_ context.Context, r *Run) error {
+	if r.tableless() {
+		return r.fixNoTable()
+	}
 	disk, err := os.OpenFile(r.Disks[0].Path, os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("opening the disk: %w", err)
@@ -49,6 +52,15 @@ func fixPartitionTable(_ context.Context, r *Run) error {
 		r.SwapPartition = s.Number
 	}
 	return nil
+}
+
+// fixNoTable has a disk that is one file system, which is going to grow with it.
+func (r *Run) fixNoTable() error {
+	if swapOf(r) != nil {
+		return outcome.Advise(errors.New("the disk has no partition table for a swap partition"), "leave out the property SWAP, or name a disk in it")
+	}
+	r.Resize = r.Disks[0].whole()
+	return Skip("the disk has no partition table")
 }
 
 func (r *Run) warnOf(change partition.Change) {

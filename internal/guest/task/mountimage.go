@@ -66,19 +66,23 @@ func (r *Run) unmounted(p string) string {
 // What the administrator can do about a file system that cannot be mounted.
 const (
 	WithoutFeatures = "make the file system without the features that the kernel of the helper does not know"
-	RepairByHand    = "repair it with e2fsck -f, for example by snf-image helper shell"
+	RepairByHand    = "repair it with e2fsck -f (XFS: xfs_repair, btrfs: btrfs check), for example by snf-image helper shell"
+	OnOneDevice     = "give an image whose file systems lie on one device each"
 )
 
 // MountAdvice adds to the error of a mount that the kernel refused what the
 // administrator can do about it.
 func MountAdvice(err error) error {
-	if _, refused := errors.AsType[unix.Errno](err); !refused {
-		return err
-	}
-	if filesystem.Unsupported(err) {
+	_, refused := errors.AsType[unix.Errno](err)
+	switch {
+	case filesystem.Unsupported(err):
 		return outcome.Advise(err, WithoutFeatures)
+	case errors.Is(err, filesystem.ErrExternal):
+		return outcome.Advise(err, OnOneDevice)
+	case refused, errors.Is(err, filesystem.ErrUnclean):
+		return outcome.Advise(err, RepairByHand)
 	}
-	return outcome.Advise(err, RepairByHand)
+	return err
 }
 
 // mountBelowAdvice is MountAdvice for an entry of fstab, which can be left out.
@@ -101,7 +105,14 @@ func (r *Run) mount(v filesystem.Volume, dir string) error {
 		_, err := filesystem.MountReadOnly(v, dir)
 		return err
 	}
-	return filesystem.Mount(v, dir, r.careful())
+	if err := filesystem.Mount(v, dir, r.careful()); err != nil {
+		return err
+	}
+	if r.mounts == nil {
+		r.mounts = map[string]string{}
+	}
+	r.mounts[v.Path] = dir
+	return nil
 }
 
 // load loads the kernel modules that mounting v takes.

@@ -15,14 +15,14 @@ func TestMountFstab(t *testing.T) {
 		options, err string
 		warns        int
 	}{
-		"needed":   {"defaults", "fstab entry for /data: mounting /dev/x: xfs is not in this version", 0},
+		"needed":   {"defaults", "fstab entry for /data: mounting /dev/x: f2fs is not in this version", 0},
 		"optional": {"defaults,nofail", "", 1},
 		"noauto":   {"noauto", "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newImageRun(t, map[string]string{"etc/fstab": "UUID=a /data xfs " + c.options + " 0 2\n", "data": "DIR"})
-			r.Volumes = []filesystem.Volume{{Path: "/dev/x", Number: 3, Type: "xfs", UUID: "a"}}
+			r := newImageRun(t, map[string]string{"etc/fstab": "UUID=a /data f2fs " + c.options + " 0 2\n", "data": "DIR"})
+			r.Volumes = []filesystem.Volume{{Path: "/dev/x", Number: 3, Type: "f2fs", UUID: "a"}}
 			r.Load = func(string) error { return nil }
 			wants(t, r.mountFstab(), c.err)
 			if len(r.warnings) != c.warns || c.warns > 0 && !strings.Contains(r.warnings[0], "/data is not mounted") {

@@ -35,13 +35,13 @@ func (r *Run) Prepare(ctx context.Context) error {
 		if err := r.checkVolume(ctx, v, true); err != nil {
 			return err
 		}
-		r.checked = grows
+		r.checked = v.Path
 		if err := r.tryMount(v); err != nil {
 			return err
 		}
 	}
 	root, ok := r.volume(r.Inspection.Root)
-	if !ok || root.Name == r.checked || root.Kind().Check == nil {
+	if !ok || root.Path == r.checked || root.Kind().Check == nil {
 		return nil
 	}
 	if !r.wanted(spec.FixPartitionTable) || !r.wanted(spec.MountImage) {
@@ -70,6 +70,9 @@ func (r *Run) foreseeGrowth() (string, error) {
 		return "", fmt.Errorf("opening the disk: %w", err)
 	}
 	defer disk.Close()
+	if r.tableless() {
+		return r.foreseeSize(r.Disks[0].whole(), r.Inspection.DiskBytes)
+	}
 	table, change, err := r.foresee(disk)
 	if _, skipped := errors.AsType[*Skipped](err); skipped {
 		return "", nil
@@ -78,18 +81,33 @@ func (r *Run) foreseeGrowth() (string, error) {
 		return "", err
 	}
 	p, _ := table.Partition(change.Last)
-	v, ok := r.volume(r.Disks[0].Volume(change.Last))
-	if !ok || v.Kind().Offline == nil || !r.wanted(spec.FilesystemResizeUnmounted) {
+	if v, ok := r.volume(r.Disks[0].Volume(change.Last)); ok && change.Grown == 0 && fills(v) {
 		return "", nil
 	}
-	if err := v.Kind().CanFill(v.Path, p.Size); err != nil {
-		return "", growAdvice(fmt.Errorf("growing the file system of partition %d to %d bytes: %w", p.Number, p.Size, err))
-	}
-	if change.Grown == 0 && v.Kind().Fills(v.Path) {
-		return "", nil
-	}
-	return v.Name, nil
+	return r.foreseeSize(r.Disks[0].Volume(change.Last), p.Size)
 }
+
+func fills(v filesystem.Volume) bool {
+	fills := v.Kind().Fills
+	return fills != nil && fills(v.Path)
+}
+
+// foreseeSize returns the name of the volume if its file system is going to grow to a
+// number of bytes.
+func (r *Run) foreseeSize(name string, size int64) (string, error) {
+	v, ok := r.volume(name)
+	kind := v.Kind()
+	if !ok || !r.wanted(growthTask(kind)) {
+		return "", nil
+	}
+	if err := kind.CanFill(v.Path, size); err != nil {
+		return "", growAdvice(kind, fmt.Errorf("growing the file system of %v to %d bytes: %w", v, size, err))
+	}
+	return name, nil
+}
+
+// tableless reports whether the first disk is one file system, without a partition table.
+func (r *Run) tableless() bool { return r.Inspection != nil && r.Inspection.Table == "none" }
 
 // foresee reads the table and changes it in memory.
 func (r *Run) foresee(disk *os.File) (*partition.Table, partition.Change, error) {

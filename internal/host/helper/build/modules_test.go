@@ -45,7 +45,7 @@ func TestModuleOrder(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			tree := tree{}
-			got, err := k.add(tree, tc.in)
+			got, err := k.add(tree, tc.in, maxModule)
 			if tc.wantErr != "" {
 				if err == nil || err.Error() != tc.wantErr {
 					t.Fatalf("add(%v) = %v, want %s", tc.in, err, tc.wantErr)

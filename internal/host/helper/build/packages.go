@@ -22,6 +22,8 @@ type source struct {
 var tools = []source{
 	{"e2fsprogs", `/sbin/e2fsck /sbin/resize2fs /sbin/dumpe2fs /sbin/tune2fs /sbin/e2label
 		/sbin/debugfs /usr/bin/chattr /usr/bin/lsattr`},
+	{"xfsprogs", `/sbin/xfs_repair`},
+	{"btrfs-progs", `/bin/btrfs`},
 	{"fdisk", `/sbin/sfdisk`},
 	{"util-linux", `/sbin/blkid /sbin/mkswap /sbin/swaplabel /sbin/blockdev /sbin/wipefs
 		/bin/dmesg /bin/findmnt /bin/lsblk /bin/more /bin/mountpoint
@@ -71,7 +73,7 @@ const applets = "vi less ps top free hexdump xxd strings patch which clear hostn
 var libraries = []string{
 	"libc6", "libcom-err2", "libss2", "libblkid1", "libuuid1", "libfdisk1", "libsmartcols1",
 	"libmount1", "libselinux1", "libpcre2-8-0", "libtinfo6", "libudev1", "libacl1", "libattr1",
-	"libgmp10",
+	"libgmp10", "libinih1", "liblzo2-2",
 }
 
 // Kernel modules: those every run needs, in the order they are wanted, and by
@@ -82,6 +84,9 @@ var (
 	demandModules = map[string][]string{
 		// Debian mounts vfat with code page 437 and names as UTF-8 or ASCII.
 		"vfat": {"vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"},
+		"xfs":  {"xfs"},
+		// Checksums other than the default one are looked for by name.
+		"btrfs": {"btrfs", "xxhash_generic", "blake2b_generic"},
 		// Of no type: what an ext file system with the feature quota needs beside.
 		"quota": {"quota_v2"},
 	}
