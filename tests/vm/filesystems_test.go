@@ -1,11 +1,14 @@
 package vm
 
 import (
+	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"snf-image/tests/harness"
 	"snf-image/tests/images"
@@ -139,4 +142,51 @@ func readText(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// TestCorruptFilesystems has random damage in metadata: the deployment ends in time, refused
+// with a disk that does not boot, or done with a sound file system.
+func TestCorruptFilesystems(t *testing.T) {
+	needsFilesystems(t)
+	for _, fs := range []string{"xfs", "btrfs"} {
+		for seed := range uint64(2) {
+			t.Run(fmt.Sprint(fs, " ", seed), func(t *testing.T) {
+				j := newJob(t, rootOn(fs, 320))
+				mutate(t, j.image, rand.New(rand.NewPCG(seed, 14)))
+				o := site.Run(t, j.args("--size", "512M")...)
+				switch {
+				case o.Took > 100*time.Second:
+					t.Errorf("took %v\n%s", o.Took, o)
+				case o.Code == 0:
+					j.done()
+				case o.Code != 7 && o.Code != 8:
+					t.Errorf("exit code %d\n%s", o.Code, o)
+				default:
+					j.undone()
+				}
+			})
+		}
+	}
+}
+
+// mutate overwrites 32 bytes each in a dozen of the blocks, of those behind the superblock
+// that hold anything.
+func mutate(t *testing.T, image string, r *rand.Rand) {
+	t.Helper()
+	const block = 4096
+	data := []byte(readText(t, image))
+	var used []int64
+	for at := images.MiB + block; at+block <= len(data); at += block {
+		if len(bytes.Trim(data[at:at+block], "\x00")) > 0 {
+			used = append(used, int64(at))
+		}
+	}
+	for range 12 {
+		at := used[r.IntN(len(used))] + r.Int64N(block-32)
+		text := make([]byte, 32)
+		for i := range text {
+			text[i] = byte(r.Uint32())
+		}
+		scribble(t, image, at, string(text))
+	}
 }

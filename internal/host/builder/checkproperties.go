@@ -89,8 +89,8 @@ func (b *builder) checkOSFamily() {
 func (b *builder) checkRootPartition() {
 	text := b.spec.Properties[spec.PropRootPartition]
 	n, err := strconv.ParseUint(text, 10, 8)
-	if text != "" && (err != nil || n < 1 || n > 128 || text[0] == '+') {
-		b.reportProperty(problem.Error, ErrRootPartition, spec.PropRootPartition, "expected a partition number from 1 to 128, found "+problem.Quote(text), "")
+	if text != "" && (err != nil || n > 128 || text[0] == '+') {
+		b.reportProperty(problem.Error, ErrRootPartition, spec.PropRootPartition, "expected a partition number from 0 to 128, found "+problem.Quote(text), "")
 	}
 }
 

@@ -70,7 +70,7 @@ func TestAddJSONPositions(t *testing.T) {
 		},
 		{
 			"value of a property", "{\"img_id\":\"x\",\n \"inst_properties\": \"{\\\"ROOT_PARTITION\\\": \\\"x\\\"}\"}",
-			[]string{`error: p.json:2:43: inst_properties.ROOT_PARTITION: expected a partition number from 1 to 128, found "x"`},
+			[]string{`error: p.json:2:43: inst_properties.ROOT_PARTITION: expected a partition number from 0 to 128, found "x"`},
 		},
 		{
 			"personality", `{"img_id":"x","img_personality": [{"path":"/a","contents":""},{"path":"b","contents":"*"}]}`,
