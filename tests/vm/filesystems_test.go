@@ -82,7 +82,7 @@ func TestXFSRefused(t *testing.T) {
 		t.Error("the partition table changed")
 	}
 	dev := sh(t, "losetup", "--find", "--show", "--offset", fmt.Sprint(root), j.image)
-	sh(t, "xfs_db", "-x", "-c", "sb 0", "-c", "write features_incompat 0x40000001", strings.TrimSpace(dev))
+	sh(t, "xfs_db", "-x", "-c", "sb 0", "-c", "write -d features_incompat 0x40000001", strings.TrimSpace(dev))
 	sh(t, "losetup", "--detach", strings.TrimSpace(dev))
 	j.disk = filepath.Join(j.dir, "second.raw")
 	site.Run(t, j.args("--size", "512M")...).Fails(t, 8, "bit 30 of the incompatible features of XFS.*without the features")
