@@ -169,14 +169,17 @@ func TestCorruptFilesystems(t *testing.T) {
 	}
 }
 
-// mutate overwrites 32 bytes each in a dozen of the blocks, of those behind the superblock
-// that hold anything.
+// mutate overwrites 32 bytes each in a dozen of the blocks that hold anything, but the
+// superblock.
 func mutate(t *testing.T, image string, r *rand.Rand) {
 	t.Helper()
 	const block = 4096
 	data := []byte(readText(t, image))
 	var used []int64
 	for at := images.MiB + block; at+block <= len(data); at += block {
+		if at == images.MiB+64<<10 { // the superblock of btrfs
+			continue
+		}
 		if len(bytes.Trim(data[at:at+block], "\x00")) > 0 {
 			used = append(used, int64(at))
 		}
