@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -151,6 +152,15 @@ func TestDeployment(t *testing.T) {
 		"helper CPU: boot", "copy", "helper CPU: inspection", "helper CPU: tasks", "helper CPU: power-off", "customize",
 	}, steps); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+	layers := []string{"worker: no-new-privs", "worker: rlimits", "helper: no-new-privs", "helper: rlimits", "helper: seccomp sandbox"}
+	if os.Geteuid() == 0 && len(rep.Warnings) == 0 {
+		layers = append(layers, "worker: uid", "worker: pid namespace", "helper: uid", "helper: network namespace")
+	}
+	for _, layer := range layers {
+		if !slices.Contains(rep.Helper.Confinement, layer) {
+			t.Errorf("layer %s is not among %q", layer, rep.Helper.Confinement)
+		}
 	}
 	if len(rep.Tasks) == 0 || rep.System == nil || strings.Contains(rep.System.Pretty, "\x1b") || !strings.HasPrefix(rep.Image.Digest, "blake3-blocks:") {
 		t.Errorf("the report has tasks %v, system %v, digest %q", rep.Tasks, rep.System, rep.Image.Digest)

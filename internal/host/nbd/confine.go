@@ -3,6 +3,7 @@ package nbd
 import (
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -29,7 +30,19 @@ func confinement(uri, path string, as *syscall.Credential) confine.Child {
 	if os.Geteuid() == 0 && c.User == nil {
 		c.Stage.Capabilities = capabilities
 	}
+	if usesRDMA(uri) { // which opens devices for writing and locks memory
+		c.Stage.ReadOnly = false
+		if c.Stage.Capabilities != nil {
+			c.Stage.Capabilities = append(slices.Clone(capabilities), unix.CAP_IPC_LOCK)
+		}
+	}
 	return c
+}
+
+// usesRDMA reports whether the storage is reached by RDMA.
+func usesRDMA(uri string) bool {
+	scheme, _, _ := strings.Cut(uri, ":")
+	return scheme == "iser" || scheme == "gluster+rdma"
 }
 
 // capabilities are what root keeps to reach storage: the files of the keys and the sockets

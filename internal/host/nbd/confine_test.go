@@ -4,10 +4,13 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestIdentity(t *testing.T) {
@@ -17,6 +20,7 @@ func TestIdentity(t *testing.T) {
 		"nbd://storage/disk": true, "nbd:storage:10809": true, "nbd+tcp://storage/disk": true, "sheepdog://storage/disk": true,
 		"nbd:unix:/run/socket": false, "nbd+unix:///disk?socket=/run/socket": false, "rbd:pool/disk": false,
 		"ssh://storage/disk": false, "nfs://storage/disk": false, "iscsi://storage/target/0": false, "gluster://storage/volume/disk": false,
+		"iser://storage/target/0": false, "gluster+rdma://storage/volume/disk": false,
 	} {
 		c := confinement(uri, "/usr/bin/qemu-nbd", as)
 		if got := c.User == as; got != drops {
@@ -24,6 +28,10 @@ func TestIdentity(t *testing.T) {
 		}
 		if few := c.Stage.Capabilities != nil; few != (!drops && os.Geteuid() == 0) {
 			t.Errorf("%s: few capabilities: %v", uri, few)
+		}
+		rdma := strings.Contains(uri, "iser") || strings.Contains(uri, "rdma")
+		if c.Stage.ReadOnly == rdma || slices.Contains(c.Stage.Capabilities, unix.CAP_IPC_LOCK) != (rdma && os.Geteuid() == 0) {
+			t.Errorf("%s: writes nothing by path: %v, capabilities %v", uri, c.Stage.ReadOnly, c.Stage.Capabilities)
 		}
 	}
 }
