@@ -26,7 +26,7 @@ held is gone. Until everything has succeeded the disk does not boot.`,
 	}
 	p.add(cmd)
 	cmd.Flags().StringVar(&p.Image, "image", "", "the image: a `path`, the name of a file in IMAGE_DIR (also as local://NAME), a URL of http, https, ftp or ftps, or null for the disk as it is")
-	cmd.Flags().StringVar(&p.Format, "format", "", "`format` of the image (default diskdump)")
+	cmd.Flags().StringVar(&p.Format, "format", "", "`format` of the image (default auto)")
 	return cmd
 }
 

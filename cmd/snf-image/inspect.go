@@ -52,6 +52,9 @@ func (a *app) inspect(ctx context.Context, image string) (*report.Inspection, er
 func printInspection(out io.Writer, in *report.Inspection) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	line := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	if in.Format != "" {
+		line("Format", "%s", report.Stored(in.Format, in.Layers))
+	}
 	line("Disk", "%s, %s", report.Bytes(in.DiskBytes), table(in))
 	for _, p := range in.Partitions {
 		fs := p.Filesystem

@@ -17,7 +17,6 @@ import (
 	"snf-image/internal/host/ganeti"
 	"snf-image/internal/host/parameters"
 	"snf-image/internal/host/problem"
-	"snf-image/internal/host/target"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -46,7 +45,7 @@ func (s *osScript) importDump(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.Wipe = target.Wipe(cfg.Wipe)
+	d.Wipe = cfg.Wipe
 	s.log.Info(fmt.Sprintf("importing disk %d of %s", call.Transfer.Index, call.Instance))
 	return deploy.Import(ctx, d)
 }

@@ -48,6 +48,13 @@ type HelloBody struct {
 	Digest  string `json:"digest"` // of the helper image's list of contents, hexadecimal SHA-256
 }
 
+// DiskReadyBody is the body of DiskReady.
+type DiskReadyBody struct {
+	// ImageBytes is the size of the disk in the image that was written, 0 without one: a
+	// partition that ends behind it was cut off.
+	ImageBytes int64 `json:"image_bytes,omitempty"`
+}
+
 // Message is one frame.
 type Message struct {
 	Type Type            `json:"type"`

@@ -25,7 +25,7 @@ func TestReadReturnsWhatWriteSent(t *testing.T) {
 	if err := channel.Write(&wire, channel.Hello, hello, channel.MaxUp); err != nil {
 		t.Fatal(err)
 	}
-	if err := channel.Write(&wire, channel.DiskReady, nil, channel.MaxDown); err != nil {
+	if err := channel.Write(&wire, channel.DiskReady, channel.DiskReadyBody{}, channel.MaxDown); err != nil {
 		t.Fatal(err)
 	}
 	r := channel.NewHostReader(&wire)

@@ -43,7 +43,11 @@ type Ending struct {
 type ImageRead struct {
 	ID     string `json:"id"`
 	Format string `json:"format"`
-	Size   int64  `json:"size"`
+	// Layers are around it, outermost first: compressions and archives.
+	Layers []string `json:"layers,omitempty"`
+	Size   int64    `json:"size"` // of the disk in it
+	// Stored is how many bytes it takes as it is stored, 0 when nobody told.
+	Stored int64 `json:"stored,omitempty"`
 	// Digest says of what and how it was computed, "blake3-blocks:…".
 	Digest string `json:"digest,omitempty"`
 	// DataBytes is how much of it was data and not holes.

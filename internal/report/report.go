@@ -65,6 +65,10 @@ type Result struct {
 // Inspection is what the agent found on the first disk before it changed
 // anything.
 type Inspection struct {
+	// Format and Layers are how the image is stored. The host knows.
+	Format string   `json:"format,omitempty"`
+	Layers []string `json:"layers,omitempty"`
+
 	Table      string      `json:"table"` // "gpt", "dos" or "none"
 	TableID    string      `json:"table_id,omitempty"`
 	DiskBytes  int64       `json:"disk_bytes"`

@@ -46,8 +46,8 @@ const NoImage = "null"
 // AllParameters returns the OS parameters in the order they are documented.
 func AllParameters() []Parameter {
 	return []Parameter{
-		{ImgID, TextParameter, "the image: a file in IMAGE_DIR (NAME or local://NAME), an http, https, ftp or ftps URL, or null to customize the disk as it is", ""},
-		{ImgFormat, TextParameter, "how the image encodes a disk: diskdump, extdump or ntfsdump", "extdump, ntfsdump"},
+		{ImgID, TextParameter, "the image: a file in IMAGE_DIR (NAME or local://NAME), an http, https, ftp or ftps URL, or null to customize the disk as it is; #sha256=HEX or #sha512=HEX behind it is the digest it must have", ""},
+		{ImgFormat, TextParameter, "how the image encodes a disk: diskdump, raw, qcow2, auto, extdump or ntfsdump", "extdump, ntfsdump"},
 		{ImgPasswd, SecretParameter, "password for the users in USERS; excludes img_passwd_hash", ""},
 		{ImgPasswdHash, SecretParameter, "crypt(3) hash of the password for the users in USERS", ""},
 		{AuthKeys, TextParameter, "OpenSSH authorized_keys lines for the users in USERS", ""},

@@ -38,10 +38,7 @@ type Plan struct {
 	OverwriteTasks bool `json:"overwrite_tasks,omitempty"`
 
 	Disks []PlanDisk `json:"disks"`
-	// ImageBytes is the size of the disk in the image, 0 without one: a
-	// partition that ends behind it was cut off.
-	ImageBytes int64 `json:"image_bytes,omitempty"`
-	NICs       []NIC `json:"nics,omitempty"`
+	NICs  []NIC      `json:"nics,omitempty"`
 
 	DHCPTags      []string `json:"dhcp_tags,omitempty"`
 	StatefulTags  []string `json:"stateful_dhcpv6_tags,omitempty"`

@@ -82,7 +82,9 @@ type Format string
 // The formats of this version and those that are known to come.
 const (
 	DiskDump Format = "diskdump" // dump of a whole disk, interface.md section 2
-	Raw      Format = "raw"      // the same under its common name
+	Raw      Format = "raw"      // the same inside any layers
 	ExtDump  Format = "extdump"
 	NTFSDump Format = "ntfsdump"
+	Qcow2    Format = "qcow2"
+	Auto     Format = "auto" // whatever the bytes of the image say
 )

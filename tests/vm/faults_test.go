@@ -80,7 +80,7 @@ var faults = map[string]fault{
 	"image compressed": {func(t *testing.T, j *job) (*harness.Installation, []string) {
 		j.image = j.file("image.gz", "\x1f\x8b\x08\x00 and more")
 		return site, j.args()
-	}, 3, "it is a gzip file, not a dump of a disk; decompress it", false},
+	}, 3, "unpacking gzip: the image is damaged: .*; fetch or make the image again", false},
 	"disk read-only": {readOnlyDisk, 4, "/dev/loop", false},
 	"disk full": {func(t *testing.T, j *job) (*harness.Installation, []string) {
 		onSmall(t, j, "3m")

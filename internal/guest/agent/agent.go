@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/channel"
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/task"
 	"snf-image/internal/report"
@@ -72,6 +73,7 @@ type session struct {
 	log     *slog.Logger
 
 	plan  *spec.Plan
+	ready channel.DiskReadyBody
 	disks []*disk
 	root  filesystem.Volume // with the system, once that is found
 	task  *task.Run
@@ -120,7 +122,7 @@ func (s *session) work(ctx context.Context) ([]report.TaskResult, error) {
 	if unknown := task.Unknown(plan); len(unknown) > 0 {
 		return nil, fmt.Errorf("not in this version: task %s", unknown[0])
 	}
-	if err := s.host.awaitDisk(); err != nil {
+	if s.ready, err = s.host.awaitDisk(); err != nil {
 		return nil, err
 	}
 	if plan.SoftSeconds > 0 {

@@ -40,12 +40,12 @@ func TestConversation(t *testing.T) {
 		text     string
 	}{
 		{"nothing", nil, "waiting for the plan message: EOF"},
-		{"wrong order", []any{channel.DiskReady, nil}, `a message "disk-ready", not "plan"`},
+		{"wrong order", []any{channel.DiskReady, channel.DiskReadyBody{}}, `a message "disk-ready", not "plan"`},
 		{"another run", []any{channel.Plan, spec.Plan{Nonce: "m"}}, "another run"},
 		{"not a plan", []any{channel.Plan, []string{"x"}}, "reading the plan message"},
 		{"no disk", []any{channel.Plan, spec.Plan{Nonce: "n"}}, "waiting for the disk-ready message"},
 		{"no task of ours", []any{channel.Plan, spec.Plan{Nonce: "n", Tasks: []string{"InstallUnattend"}}}, "not in this version: task InstallUnattend"},
-		{"plan without disks", []any{channel.Plan, spec.Plan{Nonce: "n"}, channel.DiskReady, nil}, "the plan has no disk"},
+		{"plan without disks", []any{channel.Plan, spec.Plan{Nonce: "n"}, channel.DiskReady, channel.DiskReadyBody{}}, "the plan has no disk"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

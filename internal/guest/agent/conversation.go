@@ -95,7 +95,11 @@ func (c *conversation) plan() (*spec.Plan, error) {
 	return p, nil
 }
 
-func (c *conversation) awaitDisk() error { return c.receive(channel.DiskReady, nil) }
+// awaitDisk waits until the disk is ready, and returns how large the image on it is.
+func (c *conversation) awaitDisk() (channel.DiskReadyBody, error) {
+	var ready channel.DiskReadyBody
+	return ready, c.receive(channel.DiskReady, &ready)
+}
 
 func (c *conversation) credentials() (*spec.Credentials, error) {
 	creds := &spec.Credentials{}

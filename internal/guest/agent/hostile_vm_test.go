@@ -74,7 +74,7 @@ func TestDamageStaysAsItIsInVM(t *testing.T) {
 	must(t, err)
 	h := boot(t, "disk0="+disk)
 	h.send(channel.Plan, plan(spec.ModeCustomize, spec.MountImage, spec.UmountImage))
-	h.send(channel.DiskReady, nil)
+	h.send(channel.DiskReady, channel.DiskReadyBody{})
 	if r := h.finish(); !strings.Contains(r.Error, "(listing users: reading /etc/passwd: ") {
 		t.Errorf("error %q, want the damage named", r.Error)
 	}

@@ -108,9 +108,9 @@ func find(volumes []filesystem.Volume, number int) (filesystem.Volume, bool) {
 // cut off, and the disk is zero there.
 func (s *session) whole(found *report.Inspection) error {
 	for _, p := range found.Partitions {
-		if end := p.Start + p.Size; s.plan.ImageBytes > 0 && end > s.plan.ImageBytes {
+		if end := p.Start + p.Size; s.ready.ImageBytes > 0 && end > s.ready.ImageBytes {
 			return &task.Remedied{Err: fmt.Errorf("the image is truncated: partition %d ends at byte %d, the image at %d",
-				p.Number, end, s.plan.ImageBytes), Remedy: "fetch or make the image again"}
+				p.Number, end, s.ready.ImageBytes), Remedy: "fetch or make the image again"}
 		}
 	}
 	return nil

@@ -228,7 +228,7 @@ func TestInspectInVM(t *testing.T) {
 	h := boot(t, "disk0="+disk)
 	before := digest(t, disk)
 	h.send(channel.Plan, plan(spec.ModeInspect))
-	h.send(channel.DiskReady, nil)
+	h.send(channel.DiskReady, channel.DiskReadyBody{})
 	var found report.Inspection
 	h.receive(channel.Inspected, &found)
 	t.Logf("%+v", found)
@@ -336,7 +336,7 @@ func (h *helper) customise(p *spec.Plan, creds *spec.Credentials) {
 	h.t.Helper()
 	p.WantsCredentials = creds != nil
 	h.send(channel.Plan, p)
-	h.send(channel.DiskReady, nil)
+	h.send(channel.DiskReady, channel.DiskReadyBody{})
 	var found report.Inspection
 	h.receive(channel.Inspected, &found)
 	if creds != nil {
@@ -450,7 +450,7 @@ func TestRefusedInVM(t *testing.T) {
 			}
 			h := boot(t, "disk0="+disk)
 			h.send(channel.Plan, plan(spec.ModeDeploy, spec.FixPartitionTable, spec.UmountImage))
-			h.send(channel.DiskReady, nil)
+			h.send(channel.DiskReady, channel.DiskReadyBody{})
 			if r := h.finish(); !strings.Contains(r.Error, tt.text) || !strings.Contains(r.Remedy, tt.remedy) {
 				t.Errorf("error %q, remedy %q", r.Error, r.Remedy)
 			}

@@ -1,10 +1,10 @@
 package builder
 
 import (
-	"regexp"
-	"slices"
+	"errors"
 	"strings"
 
+	"snf-image/internal/host/imageref"
 	"snf-image/internal/host/problem"
 	"snf-image/internal/host/values"
 	"snf-image/internal/spec"
@@ -28,38 +28,29 @@ func (b *builder) requires() bool {
 	return b.in.Mode == spec.ModeDeploy || b.in.Mode == spec.ModeCheck && url == ""
 }
 
-var urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
-
 // image checks img_id. The name of a file is left as it is; finding the file is
 // not our business.
 func (b *builder) image() string {
 	id, ok := b.text(spec.ImgID)
-	scheme := strings.ToLower(strings.TrimSuffix(urlScheme.FindString(id), "://"))
+	ref, err := imageref.Parse(id)
 	switch {
 	case !ok || id == "":
 		if b.requires() {
 			b.report(problem.Error, ErrRequired, spec.ImgID, "no image is given", "set img_id (--image) to one, or to null to customize the disk as it is")
 		}
-	case strings.HasPrefix(id, "pithos:") || strings.HasPrefix(id, "pithosmap:"):
-		b.report(problem.Error, ErrImage, spec.ImgID, "Pithos image stores are not supported", "export the image to a file in IMAGE_DIR")
+	case errors.Is(err, imageref.ErrPithos):
+		b.report(problem.Error, ErrImage, spec.ImgID, err.Error(), "export the image to a file in IMAGE_DIR")
 	case strings.ContainsFunc(id, values.IsControl):
 		b.report(problem.Error, ErrImage, spec.ImgID, "control character in the image name", "")
-	case b.Fetched(spec.ImgID) && b.namesPath(id):
+	case b.Fetched(spec.ImgID) && (ref.Old || strings.HasPrefix(strings.ToLower(id), "file:") || b.in.ImagePaths && ref.IsPath()):
 		b.report(problem.Error, ErrOrigin, spec.ImgID, "a path of this node, which parameters from a URL must not name",
 			"name an image in IMAGE_DIR, a URL or null there, or the path with --image")
-	case scheme == "file":
+	case ref.Old:
 		b.report(problem.Warning, ErrImage, spec.ImgID, "file:// is an old name of local://", "write local://NAME")
-	case scheme != "" && !slices.Contains([]string{"local", "http", "https", "ftp", "ftps"}, scheme):
-		b.report(problem.Error, ErrImage, spec.ImgID, "unknown scheme "+problem.Quote(scheme), "give the name of a file, local://NAME, or a URL of http, https, ftp or ftps")
+	case err != nil:
+		b.report(problem.Error, ErrImage, spec.ImgID, err.Error(), "give the name of a file, local://NAME, or a URL of http, https, ftp or ftps")
 	}
 	return id
-}
-
-// namesPath reports whether id can only be meant as a path of the node. Where a
-// bare img_id may be a path, too, it is one only if the command line says it.
-func (b *builder) namesPath(id string) bool {
-	return strings.HasPrefix(strings.ToLower(id), "file:") ||
-		b.in.ImagePaths && (strings.HasPrefix(id, "/") || strings.HasPrefix(id, "./") || strings.HasPrefix(id, "../"))
 }
 
 // format checks img_format.

@@ -47,3 +47,5 @@ func (b *builder) buildCloud() {
 	s := spec.Secret(data)
 	b.spec.UserData = &s
 }
+
+var urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)

@@ -14,17 +14,8 @@ import (
 
 	"snf-image/internal/host/ownership"
 	"snf-image/internal/host/problem"
+	"snf-image/internal/host/target"
 	"snf-image/internal/report"
-)
-
-// Wipe says what happens to the area behind the image.
-type Wipe string
-
-// The values of WIPE (design: no stale data).
-const (
-	WipeAuto Wipe = "auto" // zeroed where the device does so without writing
-	WipeZero Wipe = "zero" // zeroed, also by writing
-	WipeNone Wipe = "none" // left as it is
 )
 
 // Config is the configuration of a node, complete with defaults.
@@ -68,12 +59,13 @@ type Config struct {
 	ReportDir string // of the reports of Ganeti's scripts, empty for none
 
 	QEMU string // program; its setting has the old name KVM
-	Wipe Wipe
+	Wipe target.Wipe
 
 	// AllowURL are patterns of URLs that may reach loopback, link-local or files.
 	AllowURL              []string
 	HTTPProxy, HTTPSProxy string
 	NoProxy               []string
+	SpoolDir              string
 	TLSCAFile             string // empty for none
 	// TransferTimeout and TransferMinRate bound what servers may take; 0 means no limit.
 	TransferTimeout time.Duration

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"snf-image/internal/host/problem"
+	"snf-image/internal/host/target"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -22,8 +23,8 @@ func defaults() *Config {
 		HelperSoftTimeout: 2 * time.Minute, HelperHardTimeout: 5 * time.Second, HelperMemory: 512,
 		ProgressMonitor: []string{}, AllowURL: []string{}, NoProxy: []string{}, DHCPTags: []string{"auto", "dhcp", "nfdhcpd"},
 		StatefulDHCPv6Tags: []string{"dhcpv6", "stateful_dhcpv6"}, StatelessDHCPv6Tags: []string{"nfdhcpd", "stateless_dhcpv6"},
-		DefaultNICConfig: "dhcp", WindowsTimezone: "GMT Standard Time", QEMU: "qemu-system-x86_64", Wipe: WipeAuto,
-		TransferTimeout: 6 * time.Hour, TransferMinRate: 16, ReportDir: "/var/log/snf-image",
+		DefaultNICConfig: "dhcp", WindowsTimezone: "GMT Standard Time", QEMU: "qemu-system-x86_64", Wipe: target.WipeAuto,
+		TransferTimeout: 6 * time.Hour, TransferMinRate: 16, ReportDir: "/var/log/snf-image", SpoolDir: "/var/tmp",
 	}
 }
 
@@ -59,7 +60,7 @@ func TestParse(t *testing.T) {
 			c.HelperSoftTimeout, c.HelperHardTimeout = 90*time.Minute, 0
 		}},
 		{"words", "DHCP_TAGS=\nPROGRESS_MONITOR='/bin/mon -x  y'\nDEFAULT_NIC_CONFIG=DHCP+slaac\nWIPE=Zero\n", func(c *Config) {
-			c.DHCPTags, c.ProgressMonitor, c.DefaultNICConfig, c.Wipe = []string{}, []string{"/bin/mon", "-x", "y"}, "dhcp+slaac", WipeZero
+			c.DHCPTags, c.ProgressMonitor, c.DefaultNICConfig, c.Wipe = []string{}, []string{"/bin/mon", "-x", "y"}, "dhcp+slaac", target.WipeZero
 		}},
 		{"no NIC configuration", `DEFAULT_NIC_CONFIG=""`, func(c *Config) { c.DefaultNICConfig = "" }},
 		{"user of its own", "HELPER_USER=nobody", func(*Config) {}},

@@ -1,6 +1,9 @@
 package config
 
-import "snf-image/internal/host/values"
+import (
+	"snf-image/internal/host/target"
+	"snf-image/internal/host/values"
+)
 
 // State says what this version does with a setting.
 type State string
@@ -53,9 +56,10 @@ func used() []Setting {
 		{"VARIANTS_DIR", "directory", "/etc/ganeti/snf-image/variants", Used, "one defaults file for each OS variant", to(path, func(c *Config) *string { return &c.VariantsDir })},
 		{"ARCH", "word", "x86_64", Used, "architecture in the file names of the first releases, NAME-ARCH.FORMAT", to(word, func(c *Config) *string { return &c.Arch })},
 		{"KVM", "program", "qemu-system-x86_64", Used, "the QEMU program", to(word, func(c *Config) *string { return &c.QEMU })},
-		{"WIPE", "word", "auto", Used, "the disk behind the image: auto zeroes it where that needs no writing, zero always, none leaves it", to(wipe, func(c *Config) *Wipe { return &c.Wipe })},
+		{"WIPE", "word", "auto", Used, "the disk behind the image: auto zeroes it where that needs no writing, zero always, none leaves it", to(wipe, func(c *Config) *target.Wipe { return &c.Wipe })},
 		{"MAX_HELPERS", "number", "", Used, "helpers that root runs at the same time on this node; empty or 0 means as many as memory allows", to(count, func(c *Config) *int { return &c.MaxHelpers })},
 		{"REPORT_DIR", "directory", "/var/log/snf-image", Used, "reports of Ganeti's create and rename, INSTANCE.json and the four before it; empty writes none", to(optionalPath, func(c *Config) *string { return &c.ReportDir })},
+		{"SPOOL_DIR", "directory", "/var/tmp", Used, "where an image is kept meanwhile that has to be read in any order and is compressed or comes from a URL; also what inspect unpacks", to(word, func(c *Config) *string { return &c.SpoolDir })},
 		{"ALLOW_URL", "patterns", "", Used, "URLs that may reach addresses of the node, metadata services or files: SCHEME://HOST[:PORT][/PATH], in which * stands for anything", to(words, func(c *Config) *[]string { return &c.AllowURL })},
 		{"HTTP_PROXY", "URL", "", Used, "proxy for http", to(text, func(c *Config) *string { return &c.HTTPProxy })},
 		{"HTTPS_PROXY", "URL", "", Used, "proxy for https", to(text, func(c *Config) *string { return &c.HTTPSProxy })},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"snf-image/internal/host/problem"
+	"snf-image/internal/host/target"
 	"snf-image/internal/spec"
 )
 
@@ -110,9 +111,9 @@ func nicConfig(s string) (string, error) {
 	return s, nil
 }
 
-func wipe(s string) (Wipe, error) {
-	w := Wipe(strings.ToLower(s))
-	if !slices.Contains([]Wipe{WipeAuto, WipeZero, WipeNone}, w) {
+func wipe(s string) (target.Wipe, error) {
+	w := target.Wipe(strings.ToLower(s))
+	if !slices.Contains([]target.Wipe{target.WipeAuto, target.WipeZero, target.WipeNone}, w) {
 		return "", errors.New("expected auto, zero or none")
 	}
 	return w, nil

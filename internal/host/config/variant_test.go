@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"snf-image/internal/host/problem"
+	"snf-image/internal/host/target"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -37,8 +38,8 @@ func TestLoadVariant(t *testing.T) {
 	conf, list := variants(t, map[string]string{"default": "", "other": "IMG_FORMAT=diskdump\nWIPE=zero\n"})
 	for _, tc := range []struct {
 		variant, format string
-		wipe            Wipe
-	}{{"", "raw", WipeNone}, {"default", "raw", WipeNone}, {"other", "diskdump", WipeZero}} {
+		wipe            target.Wipe
+	}{{"", "raw", target.WipeNone}, {"default", "raw", target.WipeNone}, {"other", "diskdump", target.WipeZero}} {
 		c, problems := LoadVariant(tc.variant, list, conf)
 		if len(problems) > 0 {
 			t.Fatalf("LoadVariant(%q): %v", tc.variant, problems)

@@ -42,7 +42,7 @@ func (c customization) make(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	h.started()
-	return h.customize(ctx, keys)
+	return h.customize(ctx, 0, keys)
 }
 
 func (c customization) describe(out io.Writer) {

@@ -22,13 +22,13 @@ var _ helperRun = (*customizer)(nil)
 func (c *customizer) started() { c.record.started(c.Helper) }
 func (c *customizer) stop()    { c.Stop() }
 
-func (c *customizer) customize(parent context.Context, keys *future[[]spec.HostKey]) error {
+func (c *customizer) customize(parent context.Context, imageBytes int64, keys *future[[]spec.HostKey]) error {
 	ctx, cancel := c.Bound(parent)
 	defer cancel()
 	defer c.record.timing("customize", time.Now())
 	c.mark("the helper starts to customize the machine")
 	c.touched = true
-	result, err := c.Converse(ctx, c.listener(keys))
+	result, err := c.Converse(ctx, imageBytes, c.listener(keys))
 	if err == nil {
 		err = c.judge(ctx, result)
 	}

@@ -26,7 +26,7 @@ func TestImageAsAnotherDisk(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = img.File.Close() })
 		s := &spec.Spec{Mode: spec.ModeDeploy, Swap: swap, Disks: []spec.Disk{{Path: diskFile(t, name)}, {Path: image}}}
-		disks, err := openDisks(t.Context(), session.Settings{}, s, session.NewPlan(s, new(config.Config)), target.Options{Image: img.File, ImageSize: img.Size})
+		disks, err := openDisks(t.Context(), session.Settings{}, s, session.NewPlan(s, new(config.Config)), target.Options{Image: img.File, ImageSize: img.Stored})
 		disks.close()
 		switch {
 		case swap == nil && err != nil:

@@ -41,7 +41,7 @@ func Export(ctx context.Context, d Dump, tell func(bytes int64)) error {
 		return err
 	}
 	tell(disk.Size)
-	res, err := d.work(ctx, ids, worker.Job{Action: worker.Export, DiskSize: disk.Size, Image: from, Export: export, Disk: d.Stream})
+	res, err := d.work(ctx, ids, worker.Job{Action: worker.Export, DiskSize: disk.Size, From: from, Server: export, To: d.Stream})
 	if err != nil {
 		return disk.Explain(err)
 	}
@@ -72,7 +72,7 @@ func Import(ctx context.Context, d Dump) error {
 	defer e.close()
 	res, err := d.work(ctx, ids, worker.Job{
 		Action: worker.Import, DiskSize: disk.Size, Wipe: d.Wipe,
-		Image: d.Stream, Disk: to, Export: export, Head: e.head, Tail: e.tail,
+		From: d.Stream, To: to, Server: export, Head: e.head, Tail: e.tail,
 	})
 	if err != nil {
 		return disk.Explain(err)

@@ -60,6 +60,7 @@ type fakeHelper struct {
 	conn  net.Conn
 	in    *channel.Reader
 	plan  spec.Plan
+	ready channel.DiskReadyBody
 	disks []*os.File // body, head, tail
 	shell *os.File   // nil for none
 }
@@ -121,7 +122,7 @@ func (h *fakeHelper) converse(nonce string) error {
 		err = h.receive(channel.Plan, &h.plan)
 	}
 	if err == nil {
-		err = h.receive(channel.DiskReady, nil)
+		err = h.receive(channel.DiskReady, &h.ready)
 	}
 	if err != nil {
 		return err
@@ -213,8 +214,8 @@ func (h *fakeHelper) checkEnds() error {
 			return fmt.Errorf("%s has %#x, %v, want %#x", name, page[0], err, tc.want)
 		}
 	}
-	if h.plan.ImageBytes != imageSize {
-		return fmt.Errorf("an image of %d bytes is announced", h.plan.ImageBytes)
+	if h.ready.ImageBytes != imageSize {
+		return fmt.Errorf("an image of %d bytes is announced", h.ready.ImageBytes)
 	}
 	return nil
 }

@@ -28,8 +28,8 @@ type helping interface {
 // helperRun is a helper that runs.
 type helperRun interface {
 	// customize hands the disk to the helper and sees the plan through to an earned
-	// success.
-	customize(context.Context, *future[[]spec.HostKey]) error
+	// success. imageBytes is the size of the disk in the image, 0 without one.
+	customize(ctx context.Context, imageBytes int64, keys *future[[]spec.HostKey]) error
 	// started records the start.
 	started()
 	stop()
@@ -50,10 +50,10 @@ func (unhelped) resume(context.Context) error { return nil }
 func (unhelped) boot(context.Context, spec.Plan, []vm.Disk) (helperRun, error) {
 	return unhelped{}, nil
 }
-func (unhelped) customize(context.Context, *future[[]spec.HostKey]) error { return nil }
-func (unhelped) started()                                                 {}
-func (unhelped) stop()                                                    {}
-func (unhelped) close()                                                   {}
+func (unhelped) customize(context.Context, int64, *future[[]spec.HostKey]) error { return nil }
+func (unhelped) started()                                                        {}
+func (unhelped) stop()                                                           {}
+func (unhelped) close()                                                          {}
 
 func (unhelped) describe(out io.Writer) {
 	fmt.Fprintln(out, "helper    not needed, no task is planned")

@@ -1,57 +1,126 @@
 package deploy
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"os"
+	"slices"
 
-	"snf-image/internal/host/fetch"
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/host/confine"
 	"snf-image/internal/host/format"
 	"snf-image/internal/host/source"
+	"snf-image/internal/host/worker"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
 
-// openImage opens the image of the Spec, or checks its URL.
-func (i *imaging) openImage() error {
+// openImage opens the image of the Spec and finds out what it is. One that comes from
+// somewhere else is only checked by its name.
+func (i *imaging) openImage(ctx context.Context) error {
 	if err := format.Check(i.Spec.Format); err != nil {
-		return &report.Failure{
-			Kind: report.Usage, What: "choosing the image format", On: string(i.Spec.Format), Cause: err,
-			Remedy: "convert the image with qemu-img convert -O raw",
-		}
-	}
-	image, err := i.findImage()
-	if err != nil {
 		return err
 	}
-	i.image = image
-	i.record.openedImage(i.Spec, image)
-	return nil
-}
-
-func (i *imaging) findImage() (*source.Image, error) {
-	if !fetch.IsURL(i.Spec.Image) {
-		return i.localImage()
-	}
-	if err := i.Fetch.Check(i.Spec.Image); err != nil {
-		return nil, fetchFailure(i.Spec.Image, err)
-	}
-	return &source.Image{Path: fetch.Mask(i.Spec.Image)}, nil
-}
-
-// localImage opens the image of the Spec on this node.
-func (i *imaging) localImage() (*source.Image, error) {
-	switch {
-	case i.Store == nil && i.Spec.FromURL(spec.ImgID):
-		return nil, &report.Failure{
+	if i.Store == nil && i.Spec.FromURL(spec.ImgID) {
+		return &report.Failure{
 			Kind: report.Usage, What: "opening the image", On: spec.ImgID,
 			Cause:  errors.New("a URL named a path of this node"),
 			Remedy: "name the image with --image, or have the server name one in IMAGE_DIR",
 		}
-	case i.Store == nil:
-		return source.Open(i.Spec.Image)
 	}
-	image, warnings, err := i.Store.Open(i.Spec.Image, string(i.Spec.Format))
-	for _, w := range warnings {
-		i.warn("img_id: " + w)
+	library := source.Library{Store: i.Store, Fetch: i.Fetch, Format: string(i.Spec.Format), Warn: i.warn}
+	found, err := library.Find(i.Spec.Image)
+	if err != nil {
+		return err
 	}
-	return image, err
+	i.found = found
+	i.record.Image = &report.ImageRead{ID: found.Name, Format: string(i.Spec.Format)}
+	if found.Once {
+		return nil
+	}
+	image, err := found.Open(ctx)
+	if err != nil {
+		return err
+	}
+	i.image = image
+	i.record.Image.ID = i.image.Name
+	g, err := lookAt(ctx, i.image, i.Spec.Format, i.ids)
+	if err != nil {
+		return err
+	}
+	i.known(g)
+	return nil
+}
+
+// lookAt has a worker find out what an image file is.
+func lookAt(ctx context.Context, image *source.Image, name spec.Format, ids confine.Identities) (worker.Geometry, error) {
+	job := worker.Job{Format: name, From: image.File, Stored: image.Stored}
+	if id := ids.Worker; id != nil {
+		job.UID, job.GID = id.Uid, id.Gid
+	}
+	return worker.LookAt(ctx, job)
+}
+
+// known takes what the image turned out to be.
+func (i *imaging) known(g worker.Geometry) {
+	i.geometry = g
+	i.record.Image.Format, i.record.Image.Layers = string(g.Format), g.Layers
+	i.record.Image.Size, i.record.Image.Stored = g.DiskBytes, i.image.Stored
+}
+
+// judgeGeometry lets the worker write the image, or does not. It runs beside boot, so it
+// leaves the record alone.
+func (i *imaging) judgeGeometry(g worker.Geometry) error {
+	if before := i.geometry; i.image.Stream == nil && (before.Format != g.Format || before.DiskBytes != g.DiskBytes || !slices.Equal(before.Layers, g.Layers)) {
+		return &report.Failure{
+			Kind: report.Image, What: "reading the image", On: i.image.Name,
+			Cause: errors.New("the image was changed while it was read"), Remedy: "leave it and its name alone while it is deployed",
+		}
+	}
+	if d := i.disks[0]; g.DiskBytes > d.Size {
+		return &report.Failure{
+			Kind: report.Disk, What: "opening the disk", On: d.Path,
+			Cause: fmt.Errorf("it has %d bytes, the image needs %d", d.Size, g.DiskBytes), Remedy: "use a larger disk",
+		}
+	}
+	i.touched = true
+	return nil
+}
+
+// newSpool returns an empty file without a name for an image that may have to be read in
+// any order and comes as a stream, nil where that cannot be.
+func newSpool(dir string, name spec.Format, stream bool) (*os.File, error) {
+	if !stream || name == spec.DiskDump || name == spec.Raw {
+		return nil, nil
+	}
+	return unnamed(dir)
+}
+
+// unnamed returns a file below dir that is gone with its descriptors.
+func unnamed(dir string) (*os.File, error) {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, &report.Failure{
+			Kind: report.Node, What: "making a file to unpack the image to", On: dir, Cause: err,
+			Remedy: "set SPOOL_DIR in the configuration to a directory with room for it",
+		}
+	}
+	return os.NewFile(uintptr(fd), dir), nil
+}
+
+// verdict decides about the image, after all of it was read and before the helper gets the
+// disk: what is refused here is never looked at by anything.
+func (i *imaging) verdict(c copied) error {
+	for name, want := range i.found.Digests {
+		if got := c.result.Stored[name]; got != want {
+			return &report.Failure{
+				Kind: report.Image, What: "checking the image", On: i.image.Name,
+				Cause:  fmt.Errorf("its %s digest is %s, not %s", name, got, want),
+				Remedy: "fetch the image again, or correct the digest in img_id",
+			}
+		}
+	}
+	return nil
 }

@@ -5,23 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
-	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/session"
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/target"
 	"snf-image/internal/host/vm"
 	"snf-image/internal/host/worker"
+	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
 
 // imaging is the flow that writes an image to a disk.
 type imaging struct {
 	*run
-	image   *source.Image
-	arrival arrival // of the image's bytes
-	ends    ends
+	found    *source.Found
+	image    *source.Image
+	geometry worker.Geometry // of an image that is looked at before
+	arrival  arrival         // of the image's bytes
+	ends     ends
 }
 
 var _ flow = (*imaging)(nil)
@@ -34,10 +38,10 @@ func (i *imaging) check(ctx context.Context, o target.Options) (err error) {
 	if err := i.prepare(); err != nil {
 		return err
 	}
-	if err := i.openImage(); err != nil {
+	if err := i.openImage(ctx); err != nil {
 		return err
 	}
-	o.Image, o.ImageSize = i.image.File, i.image.Size // neither the copy nor swap space may hit the image
+	o.Image, o.ImageSize = i.image.File, i.geometry.DiskBytes // neither the copy nor swap space may hit the image
 	if err := i.openDisks(ctx, o); err != nil {
 		return err
 	}
@@ -47,7 +51,7 @@ func (i *imaging) check(ctx context.Context, o target.Options) (err error) {
 	if err := i.helping.listen(); err != nil {
 		return err
 	}
-	if fetch.IsURL(i.Spec.Image) {
+	if i.found.Once {
 		return i.openRemote(ctx)
 	}
 	return i.helping.admit(ctx)
@@ -55,7 +59,7 @@ func (i *imaging) check(ctx context.Context, o target.Options) (err error) {
 
 // make does the work; everything that could be refused has been.
 func (i *imaging) make(ctx context.Context) error {
-	i.touched = true
+	i.touched = i.image.Stream == nil // one that is here has been judged
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	i.disks.watch(ctx, cancel)
@@ -73,7 +77,10 @@ func (i *imaging) make(ctx context.Context) error {
 		_, _ = keys.wait()
 		return context.Cause(ctx)
 	}
-	if err := h.customize(ctx, keys); err != nil {
+	if err := i.verdict(c); err != nil {
+		return err
+	}
+	if err := h.customize(ctx, c.result.ImageBytes, keys); err != nil {
 		return err
 	}
 	return i.commit(ctx)
@@ -84,15 +91,14 @@ func (i *imaging) boot(ctx context.Context, written *future[copied]) (helperRun,
 	if err := i.arrival.arrived(ctx, written); err != nil {
 		return unhelped{}, err
 	}
-	p := i.plan
-	p.ImageBytes = i.image.Size
 	ends := []vm.Disk{{File: i.ends.head, Serial: session.HeadSerial}, {File: i.ends.tail, Serial: session.TailSerial}}
-	return i.helping.boot(ctx, p, append(i.disks.vm(p), ends...))
+	return i.helping.boot(ctx, i.plan, append(i.disks.vm(i.plan), ends...))
 }
 
 // copied is the outcome of a copy.
 type copied struct {
-	result worker.Result
+	geometry worker.Geometry
+	result   worker.Result
 	// layers confined the worker, and the node refused what is missing.
 	layers, missing []string
 	took            time.Duration
@@ -107,11 +113,18 @@ func (i *imaging) copy(ctx context.Context) (copied, error) {
 	if err != nil {
 		return copied{}, err
 	}
+	spool, err := newSpool(i.Config.SpoolDir, i.Spec.Format, i.image.Stream != nil || len(i.geometry.Layers) > 0)
+	if err != nil {
+		return copied{}, err
+	}
+	defer spool.Close() //nolint:errcheck // it is nil, or has no name
+	c := copied{}
 	messages := copyMessages{sink: i.Sink, progress: i.Progress}
 	job := worker.Job{
-		Format: i.Spec.Format, ImageSize: i.image.Size, DiskSize: i.disks[0].Size, Wipe: target.Wipe(i.Config.Wipe),
-		Image: i.image.File, Disk: disk, Export: export, Head: i.ends.head, Tail: i.ends.tail,
-		Progress: messages.add, Stream: i.arrival.stream(),
+		Format: i.Spec.Format, Stored: i.image.Stored, Stream: i.image.Stream != nil, DiskSize: i.disks[0].Size, Wipe: i.Config.Wipe,
+		From: i.image.File, To: disk, Server: export, Head: i.ends.head, Tail: i.ends.tail, Spool: spool,
+		Digests: slices.Collect(maps.Keys(i.found.Digests)), Progress: messages.add,
+		Geometry: func(g worker.Geometry) error { c.geometry = g; return i.judgeGeometry(g) },
 	}
 	if id := i.ids.Worker; id != nil {
 		job.UID, job.GID = id.Uid, id.Gid
@@ -121,16 +134,18 @@ func (i *imaging) copy(ctx context.Context) (copied, error) {
 		return copied{}, err
 	}
 	i.arrival.feed()
-	result, err := w.Wait()
+	c.result, err = w.Wait()
 	if err = i.arrival.end(ctx, err); err != nil {
 		return copied{}, i.disks[0].Explain(err)
 	}
-	messages.end(result.ImageBytes)
+	messages.end(c.result.ImageBytes)
 	i.mark("the image is copied")
-	return copied{result, w.Layers(), w.Missing(), time.Since(start)}, nil
+	c.layers, c.missing, c.took = w.Layers(), w.Missing(), time.Since(start)
+	return c, nil
 }
 
 func (i *imaging) recordCopy(c copied) {
+	i.known(c.geometry)
 	i.record.copied(c)
 	if len(c.missing) > 0 {
 		i.warn(refused("image worker", c.missing))
@@ -149,9 +164,23 @@ func (i *imaging) commit(ctx context.Context) error {
 }
 
 func (i *imaging) describe(out io.Writer) {
-	fmt.Fprintf(out, "image     %s, %d bytes, %s\n", i.image.Path, i.image.Size, i.Spec.Format)
+	fmt.Fprintf(out, "image     %s, %s\n", i.found.Name, describeImage(i.record.Image))
 	describeDisks(out, i.disks, i.fate())
 	i.helping.describe(out)
+}
+
+// describeImage is what an image is, as far as that is known.
+func describeImage(r *report.ImageRead) string {
+	text := report.Stored(r.Format, r.Layers)
+	switch {
+	case r.Size == 0 && r.Stored == 0:
+		return "to be fetched, " + text
+	case r.Size == 0:
+		return fmt.Sprintf("%d bytes stored, %s", r.Stored, text)
+	case r.Size == r.Stored:
+		return fmt.Sprintf("%d bytes, %s", r.Size, text)
+	}
+	return fmt.Sprintf("a disk of %d bytes, stored in %d, %s", r.Size, r.Stored, text)
 }
 
 // fate is what will become of what the disk holds now.
@@ -168,7 +197,6 @@ func (i *imaging) fate() string {
 
 func (i *imaging) close() {
 	i.disks.close()
-	i.arrival.close()
 	_ = i.image.Close()
 	i.ends.close()
 	i.helping.close()

@@ -36,12 +36,21 @@ func Inspect(ctx context.Context, set session.Settings, path string) (*report.In
 		return nil, err
 	}
 	defer func() { _ = image.Close() }()
+	g, err := lookAt(ctx, image, spec.Auto, ids)
+	if err != nil {
+		return nil, err
+	}
+	disk, err := unpack(ctx, set, image, g, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer disk.Close() //nolint:errcheck // only read
 	if err := s.Admit(ctx); err != nil {
 		return nil, err
 	}
 	plan := session.NewPlan(&spec.Spec{Mode: spec.ModeInspect, Image: path, Disks: []spec.Disk{{Path: path, ReadOnly: true}}}, set.Config)
 	h, err := s.Start(ctx, session.Work{
-		Plan: plan, Disks: []vm.Disk{{File: image.File, Serial: plan.Disks[0].Serial, ReadOnly: true}},
+		Plan: plan, Disks: []vm.Disk{{File: disk, Serial: plan.Disks[0].Serial, ReadOnly: true}},
 		On: path, Limit: set.Config.HelperSoftTimeout,
 	})
 	if err != nil {
@@ -52,6 +61,7 @@ func Inspect(ctx context.Context, set session.Settings, path string) (*report.In
 	if err != nil {
 		return nil, h.Explain(err)
 	}
+	in.Format, in.Layers = string(g.Format), g.Layers
 	return in, nil
 }
 
@@ -60,7 +70,7 @@ func look(ctx context.Context, h *session.Helper, path string) (*report.Inspecti
 	ctx, cancel := h.Bound(ctx)
 	defer cancel()
 	var found onlooker
-	result, err := h.Converse(ctx, &found)
+	result, err := h.Converse(ctx, 0, &found)
 	if err == nil {
 		err = h.Own(result)
 	}

@@ -10,7 +10,6 @@ import (
 	"snf-image/internal/host/credentials"
 	"snf-image/internal/host/helper"
 	"snf-image/internal/host/session"
-	"snf-image/internal/host/source"
 	"snf-image/internal/host/target"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -50,10 +49,6 @@ func (rec *record) timing(step string, start time.Time) {
 func (rec *record) used(step string, total time.Duration) {
 	rec.Timings = append(rec.Timings, report.Timing{Step: "helper CPU: " + step, Seconds: (total - rec.cpu).Seconds()})
 	rec.cpu = total
-}
-
-func (rec *record) openedImage(s *spec.Spec, img *source.Image) {
-	rec.Image = &report.ImageRead{ID: img.Path, Format: string(s.Format), Size: img.Size}
 }
 
 func (rec *record) openedDisk(d *target.Disk) {

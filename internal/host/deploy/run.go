@@ -17,7 +17,7 @@ import (
 // run is what the flows that change a disk have in common.
 type run struct {
 	Request
-	plan    spec.Plan // complete but for the size of the image
+	plan    spec.Plan
 	ids     confine.Identities
 	disks   disks
 	helping helping

@@ -50,7 +50,7 @@ func Shell(ctx context.Context, set session.Settings, sp *spec.Spec, terminal io
 
 // awaitShell waits for the result that follows the end of the shell.
 func awaitShell(ctx context.Context, h *session.Helper) error {
-	result, err := h.Converse(ctx, new(onlooker))
+	result, err := h.Converse(ctx, 0, new(onlooker))
 	if err != nil {
 		return h.Explain(err)
 	}

@@ -9,10 +9,18 @@ import "bytes"
 type File struct {
 	Name   string // with its article
 	Remedy string // for an image
+	// Ambiguous means that the file has the marks of two formats. Programs differ about
+	// what such a file holds.
+	Ambiguous bool
 }
 
 // Error is the cause of a refused image.
-func (f *File) Error() string { return "it is " + f.Name + ", not a dump of a disk" }
+func (f *File) Error() string {
+	if f.Ambiguous {
+		return "it is both " + f.Name
+	}
+	return "it is " + f.Name + ", not a dump of a disk"
+}
 
 // HeaderSize is how many bytes at the beginning of a file Recognize needs.
 const HeaderSize = 512
@@ -20,13 +28,18 @@ const HeaderSize = 512
 // Recognize returns what a file is that begins with header, nil when that may be a
 // disk: boot code begins with none of these, nor does a file system or zeros.
 func Recognize(header []byte) *File {
-	const convert, decompress = "convert it: qemu-img convert -O raw", "decompress it first"
+	const (
+		convert = "convert it: qemu-img convert -O raw"
+		name    = "name its format, qcow2 or auto"
+		look    = "give the format raw, or auto, which look inside; or decompress it first"
+	)
+	var found *File
 	for _, f := range []struct {
 		at           int
 		magic        string
 		name, remedy string
 	}{
-		{0, "QFI\xfb", "a qcow2 image", convert},
+		{0, "QFI\xfb", "a qcow2 image", name},
 		{0, "QED\x00", "a QED image", convert},
 		{0, "KDMV", "a VMDK image", convert},
 		{0, "COWD", "a VMDK image", convert},
@@ -36,19 +49,22 @@ func Recognize(header []byte) *File {
 		{0, "conectix", "a VHD image", convert},
 		{0, "WithoutFreeSpace", "a Parallels image", convert},
 		{0, "WithouFreSpacExt", "a Parallels image", convert},
-		{0, "\x1f\x8b\x08", "a gzip file", decompress},
-		{0, "\xfd7zXZ\x00", "an xz file", decompress},
-		{0, "\x28\xb5\x2f\xfd", "a zstd file", decompress},
-		{0, "BZh", "a bzip2 file", decompress},
-		{0, "\x04\x22\x4d\x18", "an LZ4 file", decompress},
-		{0, "\x89LZO\x00\r\n\x1a\n", "an lzop file", decompress},
+		{0, "\x1f\x8b\x08", "a gzip file", look},
+		{0, "\xfd7zXZ\x00", "an xz file", look},
+		{0, "\x28\xb5\x2f\xfd", "a zstd file", look},
+		{0, "BZh", "a bzip2 file", look},
+		{0, "\x04\x22\x4d\x18", "an LZ4 file", look},
+		{0, "\x89LZO\x00\r\n\x1a\n", "an lzop file", "decompress it first"},
 		{0, "PK\x03\x04", "a zip archive", "unpack it first"},
 		{0, "7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"},
-		{257, "ustar", "a tar archive", "unpack it first"},
+		{257, "ustar", "a tar archive", look},
 	} {
 		if len(header) >= f.at && bytes.HasPrefix(header[f.at:], []byte(f.magic)) {
-			return &File{f.name, f.remedy}
+			if found != nil && found.Name != f.name {
+				return &File{found.Name + " and " + f.name, "look at where the image comes from", true}
+			}
+			found = &File{f.name, f.remedy, false}
 		}
 	}
-	return nil
+	return found
 }

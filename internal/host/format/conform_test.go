@@ -49,10 +49,11 @@ func (s suite) run(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			d, err := Open(s.format, f)
+			img, err := Open(s.format, Source{File: f})
 			if err != nil {
 				t.Fatalf("Open = %v", err)
 			}
+			d := img.Disk
 			if d.Size() != int64(len(want)) {
 				t.Fatalf("Size() = %d, want %d", d.Size(), len(want))
 			}

@@ -1,8 +1,10 @@
 // Package format decodes a stored image into a disk: its size, which ranges of
 // it hold data, and the bytes of those.
 //
-// It reads only from the descriptor it is given, never names or opens another
-// file, and believes the declared format: nothing here guesses.
+// It reads only from the descriptors it is given, never names or opens another
+// file, and believes the declared format: only "auto" is found out from the bytes. An
+// image is a format inside any number of layers (a compression, an archive), which are
+// peeled first; files and streams take the same way.
 package format
 
 import (
@@ -40,41 +42,77 @@ type Plain interface {
 	File() *os.File
 }
 
-// ErrTruncated says that an image ends before the disk it encodes does.
-var ErrTruncated = errors.New("the image is shorter than it was, or than it says")
+// Errors of an image.
+var (
+	// ErrTruncated is the error of an image that ends before the disk it encodes does.
+	ErrTruncated = errors.New("the image is shorter than it was, or than it says")
+	// ErrDamaged is the error of an image that contradicts itself or its format.
+	ErrDamaged = errors.New("the image is damaged")
+	// ErrRefused is the error of an image that uses what is refused on purpose.
+	ErrRefused = errors.New("the image cannot be used")
+	// ErrEmpty is the error of an image of no bytes.
+	ErrEmpty = errors.New("it is empty")
+	// ErrOdd is the error of a disk with a length that disks do not have.
+	ErrOdd = errors.New("it is not a whole number of 512-byte sectors")
+	// ErrTooLarge is the error of an image with a disk that is larger than the one it is for.
+	ErrTooLarge = errors.New("it needs a disk")
+	// ErrRoom is the error of an image that needs random access and does not fit where it
+	// is kept meanwhile.
+	ErrRoom = errors.New("there is too little room to unpack it")
+)
 
-// decoder is one way to encode a disk, under all its names.
+// Sector is the unit in which every disk is counted.
+const Sector = 512
+
+// decoder is one way to encode a disk.
 type decoder struct {
-	names []spec.Format
-	open  func(*os.File) (Disk, error)
+	name  spec.Format
+	title string // with its article, for messages
+	// is reports whether a file that begins with head has this format; nil for a format
+	// without a mark.
+	is func(head []byte) bool
+	// file decodes what can be read in any order.
+	file func(*os.File) (Disk, error)
+	// stream decodes what is read once; nil for a format that needs random access.
+	stream func(io.Reader) io.Reader
+	// most returns how long a file that begins with head can be at most, and the size of
+	// its disk. It is for formats without a stream.
+	most func(head []byte) (file, disk int64, err error)
 }
 
 // decoders returns all formats of this version.
 func decoders() []decoder {
 	return []decoder{
-		{[]spec.Format{spec.DiskDump, spec.Raw}, openRaw},
+		{name: spec.DiskDump, title: "a dump of a disk", file: openRaw, stream: Dump},
+		{name: spec.Raw, title: "a raw image", file: openRaw, stream: Dump},
+		{name: spec.Qcow2, title: "a qcow2 image", is: isQcow2, file: openQcow2, most: mostQcow2},
 	}
 }
 
 // Check returns nil when this version decodes the format name.
 func Check(name spec.Format) error {
+	if name == spec.Auto {
+		return nil
+	}
 	_, err := find(name)
 	return err
 }
 
-// Open decodes the image in f, which has the format name. f stays the caller's
-// and must outlive the Disk.
-func Open(name spec.Format, f *os.File) (Disk, error) {
-	d, err := find(name)
-	if err != nil {
-		return nil, err
+// Names returns the formats of this version, those that have to be found out aside.
+func Names() []spec.Format {
+	var names []spec.Format
+	for _, d := range decoders() {
+		names = append(names, d.name)
 	}
-	return d.open(f)
+	return names
 }
+
+// File returns the bytes of a file or a device as a disk, whatever they are.
+func File(f *os.File) (Disk, error) { return openRaw(f) }
 
 func find(name spec.Format) (decoder, error) {
 	all := decoders()
-	i := slices.IndexFunc(all, func(d decoder) bool { return slices.Contains(d.names, name) })
+	i := slices.IndexFunc(all, func(d decoder) bool { return d.name == name })
 	if i >= 0 {
 		return all[i], nil
 	}
@@ -83,4 +121,14 @@ func find(name spec.Format) (decoder, error) {
 		Cause:  errors.New("not in this version"),
 		Remedy: "convert the image to a dump of the whole disk (diskdump)",
 	}
+}
+
+// openStream returns the bytes of the disk in c and its size, 0 when that is not known.
+func (d decoder) openStream(c *content) (io.Reader, int64, error) {
+	if c.size != 0 {
+		if err := checkLength(c.size); err != nil {
+			return nil, 0, err
+		}
+	}
+	return d.stream(c.stream), c.size, nil
 }

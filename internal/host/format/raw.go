@@ -14,7 +14,7 @@ import (
 type raw struct {
 	f    *os.File
 	size int64
-	// sparse says that the file system may know holes; a block device never
+	// sparse means that the file system may know holes; a block device never
 	// tells, so it is one extent of data.
 	sparse bool
 }
@@ -30,7 +30,42 @@ func openRaw(f *os.File) (Disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("measuring the image: %w", err)
 	}
+	if err := checkLength(size); err != nil {
+		return nil, err
+	}
 	return &raw{f: f, size: size, sparse: st.Mode().IsRegular()}, nil
+}
+
+// checkLength refuses lengths in bytes that no dump of a disk has.
+func checkLength(size int64) error {
+	if size == 0 {
+		return ErrEmpty
+	}
+	if rest := size % Sector; rest != 0 {
+		return fmt.Errorf("%w: %d bytes, %d too many, so it is cut short or not a dump of a disk", ErrOdd, size, rest)
+	}
+	return nil
+}
+
+// Dump returns the dump of a disk that comes as a stream. Where its length is that of no
+// disk, its end is an error.
+func Dump(r io.Reader) io.Reader { return &dump{from: r} }
+
+type dump struct {
+	from io.Reader
+	n    int64
+}
+
+// Read reads.
+func (d *dump) Read(p []byte) (int, error) {
+	n, err := d.from.Read(p)
+	d.n += int64(n)
+	if errors.Is(err, io.EOF) {
+		if wrong := checkLength(d.n); wrong != nil {
+			return n, wrong
+		}
+	}
+	return n, err
 }
 
 // File returns the file.

@@ -46,12 +46,12 @@ func encodeDense(t *testing.T, path string, disk []byte) {
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	for _, f := range []spec.Format{spec.DiskDump, spec.Raw} {
+	for _, f := range []spec.Format{spec.DiskDump, spec.Raw, spec.Qcow2, spec.Auto} {
 		if err := Check(f); err != nil {
 			t.Errorf("Check(%s) = %v", f, err)
 		}
 	}
-	for _, f := range []spec.Format{spec.ExtDump, spec.NTFSDump, "qcow2", "vmdk", ""} {
+	for _, f := range []spec.Format{spec.ExtDump, spec.NTFSDump, "vmdk", ""} {
 		err := Check(f)
 		if err == nil || !strings.Contains(err.Error(), "not in this version") || report.KindOf(err) != report.Usage {
 			t.Errorf("Check(%q) = %v, want a usage failure saying not in this version", f, err)
@@ -79,14 +79,14 @@ func TestRawTruncated(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			d, err := Open(spec.Raw, f)
+			img, err := Open(spec.Raw, Source{File: f})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := os.Truncate(path, tc.cut); err != nil {
 				t.Fatal(err)
 			}
-			if err := readAll(d); !errors.Is(err, ErrTruncated) {
+			if err := readAll(img.Disk); !errors.Is(err, ErrTruncated) {
 				t.Errorf("reading the cut image = %v, want ErrTruncated", err)
 			}
 		})

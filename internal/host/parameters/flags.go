@@ -60,7 +60,7 @@ func (r *Reader) OfFlags(ctx context.Context, mode spec.Mode, p *Flags) (*spec.S
 	}
 	in := builder.Input{
 		Mode: mode, Name: p.Name, NameOrigin: "--name", DiskOrigin: "--disk", NICOrigin: "--nic",
-		Size: p.Size, DiskFormat: p.DiskFormat, NICFlags: p.NICs, DefaultFormat: spec.DiskDump, ImagePaths: true, DefaultNIC: true,
+		Size: p.Size, DiskFormat: p.DiskFormat, NICFlags: p.NICs, DefaultFormat: spec.Auto, ImagePaths: true, DefaultNIC: true,
 		Asked: p.onlyAsked(mode), NewIdentity: p.NewIdentity, Grow: p.Grow,
 	}
 	for _, text := range p.Disks {

@@ -6,10 +6,9 @@ import (
 	"strings"
 
 	"snf-image/internal/host/builder"
-	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/ganeti"
+	"snf-image/internal/host/imageref"
 	"snf-image/internal/host/problem"
-	"snf-image/internal/host/source"
 	"snf-image/internal/spec"
 )
 
@@ -92,10 +91,11 @@ func checkImageName(params *builder.Parameters, problems problem.List) problem.L
 	if !ok || said || id.Reveal() == "" {
 		return problems
 	}
-	if fetch.IsURL(strings.TrimSpace(id.Reveal())) {
-		return problems
+	ref, err := imageref.Parse(strings.TrimSpace(id.Reveal()))
+	if err == nil && (ref.Kind == imageref.Bare || ref.Kind == imageref.Stored) {
+		_, err = ref.InStore()
 	}
-	if _, err := source.Local(strings.TrimSpace(id.Reveal())); err != nil {
+	if err != nil {
 		problems = append(problems, problem.Problem{
 			Severity: problem.Error, Path: spec.ImgID, Message: err.Error(),
 			Remedy: "set it to the name of a file in IMAGE_DIR, local://NAME or null", Rule: builder.ErrImage,

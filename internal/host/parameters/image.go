@@ -2,10 +2,9 @@ package parameters
 
 import (
 	"os"
-	"strings"
 
 	"snf-image/internal/host/config"
-	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/imageref"
 	"snf-image/internal/host/source"
 	"snf-image/internal/spec"
 )
@@ -13,10 +12,9 @@ import (
 // Store returns where the image of s is looked for: nil for an ordinary path, which
 // wins over a name in IMAGE_DIR. A URL must not name a path.
 func Store(s *spec.Spec, cfg *config.Config) *source.Store {
-	image := s.Image
-	_, err := os.Lstat(image)
-	isPath := err == nil || strings.HasPrefix(image, "/") || strings.HasPrefix(image, "./") || strings.HasPrefix(image, "../")
-	if isPath && !strings.Contains(image, "://") && !s.FromURL(spec.ImgID) {
+	ref, err := imageref.Parse(s.Image)
+	_, missing := os.Lstat(ref.Name)
+	if err == nil && ref.Kind == imageref.Bare && (missing == nil || ref.IsPath()) && !s.FromURL(spec.ImgID) {
 		return nil
 	}
 	return Images(cfg)
@@ -29,9 +27,13 @@ func Images(cfg *config.Config) *source.Store {
 
 // ImageFile returns the path of the image of s, "" when it is not a file.
 func ImageFile(s *spec.Spec, cfg *config.Config) string {
+	ref, err := imageref.Parse(s.Image)
+	if err != nil || ref.Kind == imageref.URL || ref.Kind == imageref.None {
+		return ""
+	}
 	st := Store(s, cfg)
-	if st == nil || s.Image == "" || fetch.IsURL(s.Image) {
-		return s.Image
+	if st == nil {
+		return ref.Name
 	}
 	where, err := st.Where(s.Image, string(s.Format))
 	if err != nil {

@@ -36,7 +36,7 @@ func TestImageByPathAndByName(t *testing.T) {
 				t.Errorf("Open(%q) = %v", image, err)
 				continue
 			}
-			got = strings.TrimPrefix(img.Path, here+"/")
+			got = strings.TrimPrefix(img.Name, here+"/")
 			_ = img.Close()
 		}
 		if got != want {

@@ -240,7 +240,7 @@ func TestSuccessBeforeTheInspection(t *testing.T) {
 			say(w, channel.Result, report.Result{Nonce: nonce, Error: tc.text})
 		})
 		h := &Helper{running: running{talk: c}, work: Work{Plan: spec.Plan{Mode: tc.mode}}}
-		_, err := h.Converse(t.Context(), nil)
+		_, err := h.Converse(t.Context(), 0, nil)
 		if _, broken := errors.AsType[*protocolError](err); broken == tc.ok {
 			t.Errorf("%s: Converse() with a result of error %q = %v, want it accepted %v", tc.mode, tc.text, err, tc.ok)
 		}

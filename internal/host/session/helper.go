@@ -94,9 +94,10 @@ type Listener interface {
 }
 
 // Converse hands the disks to the helper and returns its result, which may be a
-// failure of its own. The error is for [Helper.Explain].
-func (h *Helper) Converse(ctx context.Context, l Listener) (*report.Result, error) {
-	if err := h.talk.send(ctx, channel.DiskReady, nil); err != nil {
+// failure of its own. imageBytes is the size of the disk in the image that was written, 0
+// without one. The error is for [Helper.Explain].
+func (h *Helper) Converse(ctx context.Context, imageBytes int64, l Listener) (*report.Result, error) {
+	if err := h.talk.send(ctx, channel.DiskReady, channel.DiskReadyBody{ImageBytes: imageBytes}); err != nil {
 		return nil, err
 	}
 	in, result, err := h.talk.inspected(ctx)

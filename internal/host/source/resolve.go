@@ -10,7 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/imageref"
 	"snf-image/internal/report"
+	"snf-image/internal/spec"
 )
 
 // Store is where images named without a path are kept (interface-details
@@ -23,30 +25,20 @@ type Store struct {
 	Never []string
 }
 
-// Local returns the name of the file that img_id stands for. It looks at the
-// text alone. file:// is an old name of local://.
-func Local(id string) (name string, err error) {
-	name = strings.TrimPrefix(id, "local://")
-	if name == id {
-		name = strings.TrimPrefix(id, "file://")
-	}
-	switch {
-	case strings.HasPrefix(id, "pithos:"), strings.HasPrefix(id, "pithosmap:"):
-		err = errors.New("image stores of Pithos are not supported")
-	case name == id && strings.Contains(name, ":"):
-		err = errors.New("a name with a colon is neither a file in IMAGE_DIR nor a URL this program knows")
-	case filepath.Clean("/"+name) == "/" || strings.ContainsRune(name, 0):
-		err = errors.New("it names no file")
-	}
-	return name, err
-}
-
 // Open opens the image id and returns warnings about how it is named: NAME, then
 // NAME.FORMAT, then NAME-ARCH.FORMAT. What is opened lies in the store, whoever may
 // write there and whatever they do meanwhile: nothing is looked at by name and opened
 // by name again. "null" is no image and must not get here.
 func (s Store) Open(id, format string) (*Image, []string, error) {
-	f, warnings, err := s.find(id, format)
+	ref, err := imageref.Parse(id)
+	if err != nil {
+		return nil, nil, refuse(id, err, remedyName)
+	}
+	return s.openRef(ref, format)
+}
+
+func (s Store) openRef(ref imageref.Ref, format string) (*Image, []string, error) {
+	f, warnings, err := s.find(ref, format)
 	if err != nil {
 		return nil, warnings, err
 	}
@@ -60,18 +52,25 @@ func (s Store) Open(id, format string) (*Image, []string, error) {
 // Where returns where the file that id stands for is, be it an image or not. It may be
 // another one when Open is called.
 func (s Store) Where(id, format string) (string, error) {
-	f, _, err := s.find(id, format)
+	ref, err := imageref.Parse(id)
+	if err != nil {
+		return "", refuse(id, err, remedyName)
+	}
+	f, _, err := s.find(ref, format)
 	if err != nil {
 		return "", err
 	}
 	return f.Name(), f.Close()
 }
 
-// find opens the file that id stands for. Its name is where it really is.
-func (s Store) find(id, format string) (f *os.File, warnings []string, err error) {
-	name, err := Local(id)
+// find opens the file that ref stands for. Its name is where it really is.
+func (s Store) find(ref imageref.Ref, format string) (f *os.File, warnings []string, err error) {
+	name, err := ref.InStore()
 	if err != nil {
-		return nil, nil, refuse(id, err, "set img_id to the name of a file in IMAGE_DIR, local://NAME or null")
+		return nil, nil, refuse(ref.Name, err, remedyName)
+	}
+	if format == string(spec.Auto) { // the old names that end so are those of dumps
+		format = string(spec.DiskDump)
 	}
 	fd, err := unix.Open(s.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -182,7 +181,7 @@ func (s Store) missing(path string, err error) error {
 	return refuse(path, fmt.Errorf("it is a link to %s, which is not there", target), "restore the file, or name another image")
 }
 
-// below says whether path lies in dir; both are real.
+// below reports whether path lies in dir; both are real.
 func below(dir, path string) bool {
 	return dir == "/" || strings.HasPrefix(path, dir+"/")
 }

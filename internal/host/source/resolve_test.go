@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/imageref"
 	"snf-image/internal/report"
 )
 
@@ -30,7 +31,7 @@ func store(t *testing.T) (s Store, real string) {
 		"images/sub/nested", "images/helper/vmlinux", "images/null", "outside/image", "images/a:b",
 	} {
 		path := filepath.Join(top, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, make([]byte, Sector), 0o600)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, make([]byte, sector), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -65,7 +66,7 @@ func TestStore(t *testing.T) {
 		{"../images/../debian", "debian", ""},
 	} {
 		img, warnings, err := s.Open(tc.id, "diskdump")
-		if err != nil || img.Path != filepath.Join(real, tc.want) || img.Size != Sector {
+		if err != nil || img.Name != filepath.Join(real, tc.want) || img.Stored != sector {
 			t.Errorf("Open(%q) = %+v, %v, want %q", tc.id, img, err, tc.want)
 			continue
 		}
@@ -126,7 +127,11 @@ func FuzzStore(f *testing.F) {
 	}
 	s := Store{Dir: filepath.Join(dir, "store"), Arch: "x86_64"}
 	f.Fuzz(func(t *testing.T, id, format string) {
-		f, _, err := s.find(id, format)
+		ref, err := imageref.Parse(id)
+		if err != nil {
+			return
+		}
+		f, _, err := s.find(ref, format)
 		if err != nil {
 			return
 		}
@@ -142,7 +147,7 @@ func FuzzStore(f *testing.F) {
 func TestStoreRace(t *testing.T) {
 	t.Parallel()
 	s, real := store(t)
-	secret := bytes.Repeat([]byte("secret"), Sector)[:Sector]
+	secret := bytes.Repeat([]byte("secret"), sector)[:sector]
 	image, link := filepath.Join(real, "debian"), filepath.Join(real, "link")
 	outside := filepath.Join(filepath.Dir(real), "outside/image")
 	if err := errors.Join(os.WriteFile(outside, secret, 0o600), os.Symlink(outside, link)); err != nil {
@@ -172,7 +177,7 @@ func TestStoreRace(t *testing.T) {
 			continue // it was the link
 		}
 		opened++
-		b := make([]byte, Sector)
+		b := make([]byte, sector)
 		if _, err := img.File.ReadAt(b, 0); err != nil {
 			t.Fatal(err)
 		}

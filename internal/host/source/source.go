@@ -1,9 +1,8 @@
-// Package source opens the stored image and vouches for what it is: a regular
-// file or a block device, not empty, a whole number of sectors long.
+// Package source opens the stored image, wherever it is: a file in IMAGE_DIR, a path, a
+// URL. It vouches for a file being a regular file or a block device.
 //
-// It reads no more of the image than its first sector, to refuse other formats by their
-// name. What the bytes mean is decided in the image worker, which gets the descriptor and
-// no path.
+// It reads nothing of the image. What the bytes mean is decided in the image worker, which
+// gets a descriptor and no path.
 package source
 
 import (
@@ -15,19 +14,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"snf-image/internal/host/foreign"
 	"snf-image/internal/report"
 )
 
-// Sector is the unit in which every disk is counted.
-const Sector = 512
-
-// Image is an opened image, or one that is still to come from a URL.
+// Image is an opened image.
 type Image struct {
-	File   *os.File // nil for one that is to come
-	Path   string   // or the URL, fit for logs
-	Size   int64    // bytes as stored; 0 while that is not known
+	Name   string   // its path, or its URL fit for logs
+	Stored int64    // bytes as stored; of a stream as declared, 0 when nothing was
+	File   *os.File // can be read in any order, but for a stream
 	Device bool     // a block device, not a regular file
+	Stream *Stream  // nil for a file; its bytes come through File
 }
 
 // Open opens the image at path for reading. Everything that cannot be an image
@@ -49,7 +45,10 @@ func Open(path string) (*Image, error) {
 
 // Close closes the image.
 func (i *Image) Close() error {
-	if i.File == nil {
+	switch {
+	case i.Stream != nil:
+		return i.Stream.close()
+	case i.File == nil:
 		return nil
 	}
 	return i.File.Close()
@@ -68,38 +67,7 @@ func inspect(f *os.File, path string) (*Image, error) {
 	if err != nil {
 		return nil, refuse(path, report.Bare(err), "")
 	}
-	if err := notForeign(f, path); err != nil {
-		return nil, err
-	}
-	if err := CheckSize(path, size); err != nil {
-		return nil, err
-	}
-	return &Image{File: f, Path: path, Size: size, Device: device}, nil
-}
-
-// notForeign refuses what is recognisably not the dump of a disk.
-func notForeign(f *os.File, path string) error {
-	header := make([]byte, foreign.HeaderSize)
-	n, err := f.ReadAt(header, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return refuse(path, fmt.Errorf("reading its first sector: %w", report.Bare(err)), "")
-	}
-	if foreign := foreign.Recognize(header[:n]); foreign != nil {
-		return refuse(path, foreign, foreign.Remedy)
-	}
-	return nil
-}
-
-// CheckSize refuses lengths in bytes that no dump of a disk has.
-func CheckSize(path string, size int64) error {
-	if size == 0 {
-		return refuse(path, errors.New("it is empty"), "fetch or make the image again")
-	}
-	if rest := size % Sector; rest != 0 {
-		err := fmt.Errorf("its %d bytes are no whole number of %d-byte sectors (%d too many), so it is cut short or no dump of a disk", size, Sector, rest)
-		return refuse(path, err, "fetch or make the image again, or name its real format")
-	}
-	return nil
+	return &Image{File: f, Name: path, Stored: size, Device: device}, nil
 }
 
 // sizeOf works for files and block devices alike, and leaves the offset at 0.
@@ -112,7 +80,7 @@ func sizeOf(f *os.File) (int64, error) {
 	return size, err
 }
 
-// kindOf says in words what is neither a file nor a block device.
+// kindOf names what is neither a file nor a block device.
 func kindOf(m fs.FileMode) string {
 	switch {
 	case m.IsDir():

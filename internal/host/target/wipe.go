@@ -3,10 +3,9 @@ package target
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
-// Wipe says what happens to the disk behind the image.
+// Wipe is what happens to the disk behind the image.
 type Wipe string
 
 // The values of WIPE. The last spec.EndSize bytes of the disk are made zero
@@ -17,18 +16,7 @@ const (
 	WipeNone Wipe = "none" // leave it
 )
 
-// ParseWipe returns the Wipe that s names; empty means auto.
-func ParseWipe(s string) (Wipe, error) {
-	switch w := Wipe(s); w {
-	case "":
-		return WipeAuto, nil
-	case WipeAuto, WipeZero, WipeNone:
-		return w, nil
-	}
-	return "", fmt.Errorf("%q is none of auto, zero, none", s)
-}
-
-// Wiped says what became of the disk behind the image.
+// Wiped is what became of the disk behind the image.
 type Wiped string
 
 // The outcomes of a wipe. Zeroed by writing has the value "written".
@@ -76,7 +64,7 @@ func (w *Writer) wiper() *Writer {
 	return z
 }
 
-// Valid says whether w is one of the outcomes.
+// Valid reports whether w is one of the outcomes.
 func (w Wiped) Valid() bool {
 	switch w {
 	case WipedNothing, WipedPunched, WipedWritten, WipedLeft, WipedCostly:

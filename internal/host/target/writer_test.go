@@ -201,18 +201,6 @@ func TestZeroStops(t *testing.T) {
 	}
 }
 
-func TestParseWipe(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]Wipe{"": WipeAuto, "auto": WipeAuto, "zero": WipeZero, "none": WipeNone} {
-		if got, err := ParseWipe(in); err != nil || got != want {
-			t.Errorf("ParseWipe(%q) = %q, %v, want %q", in, got, err, want)
-		}
-	}
-	if _, err := ParseWipe("yes"); err == nil {
-		t.Error("ParseWipe(yes) succeeded")
-	}
-}
-
 // TestWriteOverPunched zeroes a range and writes its end, which is no whole
 // block: the data must win, with O_DIRECT and without.
 func TestWriteOverPunched(t *testing.T) {

@@ -17,15 +17,15 @@ type FormatInfo struct {
 func AllFormats() []FormatInfo {
 	return []FormatInfo{
 		{spec.DiskDump, "dump of a whole disk", false},
-		{spec.Raw, "another name of diskdump", false},
+		{spec.Raw, "dump of a whole disk, also compressed or in a tar archive", false},
 		{spec.ExtDump, "dump of one ext2, ext3 or ext4 file system", true},
 		{spec.NTFSDump, "dump of one NTFS file system", true},
-		{"qcow2", "QEMU copy-on-write image", true},
+		{spec.Qcow2, "QEMU copy-on-write image, also compressed or in a tar archive", false},
 		{"vmdk", "VMware disk image", true},
 		{"vhd", "Virtual PC disk image", true},
 		{"vhdx", "Hyper-V disk image", true},
 		{"vdi", "VirtualBox disk image", true},
-		{"auto", "found out from the image", true},
+		{spec.Auto, "found out from the bytes of the image", false},
 	}
 }
 

@@ -16,12 +16,14 @@ type Action string
 
 // The actions.
 const (
-	// Deploy decodes Image and writes it to Disk.
+	// Deploy decodes the image From and writes it to the disk To.
 	Deploy Action = ""
-	// Import writes the raw dump of a disk that Image, a stream, delivers to
-	// Disk. Its size need not be known.
+	// Look finds out the Geometry of the image From, and ends.
+	Look Action = "look"
+	// Import writes the raw dump of a disk that the stream From delivers to the disk To.
+	// Its size need not be known.
 	Import Action = "import"
-	// Export writes Image, a disk of DiskSize bytes, to Disk, a stream.
+	// Export writes the disk From, of DiskSize bytes, to the stream To.
 	Export Action = "export"
 )
 
@@ -29,14 +31,11 @@ const (
 func (a Action) do(ctx context.Context, j Job, out *speaker) (Result, error) {
 	switch a {
 	case Import:
-		return receive(ctx, j, out)
+		return importDump(ctx, j, out)
 	case Export:
 		return exportDump(ctx, j)
 	}
-	if j.Stream {
-		return receive(ctx, j, out)
-	}
-	return work(ctx, j, out)
+	return deploy(ctx, j, out)
 }
 
 // what names the work in failures.
@@ -46,23 +45,36 @@ func (a Action) what() string {
 		return "importing the dump"
 	case Export:
 		return "exporting the disk"
+	case Look:
+		return "reading the image"
 	}
 	return "writing the image"
 }
 
+// side is an end of the work, which a failure is about.
+type side string
+
+const (
+	fromSide  side = "from"
+	toSide    side = "to"
+	spoolSide side = "spool"
+)
+
 // wire turns an error into what the host is told.
 func (a Action) wire(err error) *failure {
-	if a == Deploy {
-		return wire(err)
-	}
-	f := &failure{Kind: report.Internal, What: a.what(), Cause: err.Error()}
-	b, ok := errors.AsType[*blame](err)
+	f := &failure{What: a.what(), Cause: err.Error()}
+	at, ok := errors.AsType[*fault](err)
 	if !ok {
 		return f
 	}
-	f.Kind, f.Remedy = report.Image, a.remedy(err)
-	if b.disk {
-		f.Kind = report.Disk
+	f.At = at.at
+	if a == Deploy && f.At != toSide {
+		f.What = Look.what()
+	}
+	if a == Deploy || a == Look {
+		f.Remedy = imageRemedy(err)
+	} else {
+		f.Remedy = a.remedy(err)
 	}
 	return f
 }
@@ -73,7 +85,7 @@ func (a Action) remedy(err error) string {
 	switch {
 	case errors.Is(err, errTooLong):
 		return "import it to a disk as large as the one it was made of"
-	case errors.Is(err, errEmpty), errors.Is(err, errOdd), errors.Is(err, errCut):
+	case errors.Is(err, format.ErrEmpty), errors.Is(err, format.ErrOdd), errors.Is(err, errCut):
 		return "look at what sends the dump, and at its log"
 	case errors.Is(err, errDiskChanged), errors.Is(err, format.ErrTruncated):
 		return "stop what uses the disk, or export a snapshot"
@@ -87,18 +99,19 @@ func (a Action) remedy(err error) string {
 	return ""
 }
 
-// blamed says what a failure of a kind that a worker reports is about. When a
-// disk is exported, the disk is what is read, and the stream is the caller's.
-func (a Action) blamed(k report.Kind, j Job) (kind report.Kind, on string) {
+// about returns what a failure at an end of the work is about.
+func (a Action) about(at side, j Job) (kind report.Kind, on string) {
 	switch {
-	case k == report.Image && a == Export:
-		return report.Disk, j.Image.Name()
-	case k == report.Image:
-		return report.Image, j.Image.Name()
-	case k == report.Disk && a == Export:
-		return report.Internal, j.Disk.Name()
-	case k == report.Disk:
-		return report.Disk, j.Disk.Name()
+	case at == fromSide && a == Export:
+		return report.Disk, j.From.Name()
+	case at == fromSide:
+		return report.Image, j.From.Name()
+	case at == toSide && a == Export:
+		return report.Internal, j.To.Name()
+	case at == toSide && a != Look:
+		return report.Disk, j.To.Name()
+	case at == spoolSide && j.Spool != nil:
+		return report.Node, j.Spool.Name()
 	}
 	return report.Internal, Name
 }

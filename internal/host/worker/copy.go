@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -39,8 +38,8 @@ type block struct {
 	sum [digestSize]byte
 }
 
-// task is a piece on its way through a lane.
-type task struct {
+// chunk is a piece on its way through a lane.
+type chunk struct {
 	piece
 	blocks chan []block // gets one value
 }
@@ -52,8 +51,8 @@ func (c *copier) run(ctx context.Context) (string, error) {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	todo := make(chan task)
-	inOrder := make(chan task, 2*lanes)
+	todo := make(chan chunk)
+	inOrder := make(chan chunk, 2*lanes)
 	var wg sync.WaitGroup
 	for range lanes {
 		wg.Go(func() { c.lane(ctx, cancel, todo) })
@@ -75,7 +74,7 @@ func (c *copier) measure() error {
 	total := int64(0)
 	for s, err := range spans(c.image) {
 		if err != nil {
-			return imageError(err)
+			return reading(err)
 		}
 		total += s.len()
 	}
@@ -84,19 +83,19 @@ func (c *copier) measure() error {
 }
 
 // feed zeroes the gaps of each window and hands its pieces out.
-func (c *copier) feed(ctx context.Context, todo, inOrder chan<- task) error {
+func (c *copier) feed(ctx context.Context, todo, inOrder chan<- chunk) error {
 	for w, err := range windows(c.image) {
 		if err != nil {
-			return imageError(err)
+			return reading(err)
 		}
 		if err := c.zero(ctx, w); err != nil {
-			return diskError(err)
+			return writing(err)
 		}
 		for p := range w.pieces() {
-			t := task{p, make(chan []block, 1)}
-			for _, to := range []chan<- task{inOrder, todo} {
+			next := chunk{p, make(chan []block, 1)}
+			for _, to := range []chan<- chunk{inOrder, todo} {
 				select {
-				case to <- t:
+				case to <- next:
 				case <-ctx.Done():
 					return context.Cause(ctx)
 				}
@@ -132,7 +131,7 @@ func (c *copier) zero(ctx context.Context, w window) error {
 }
 
 // collect digests the blocks in the order of the disk.
-func (c *copier) collect(ctx context.Context, inOrder <-chan task) string {
+func (c *copier) collect(ctx context.Context, inOrder <-chan chunk) string {
 	d := newDigest()
 	for t := range inOrder {
 		select {
@@ -147,8 +146,8 @@ func (c *copier) collect(ctx context.Context, inOrder <-chan task) string {
 }
 
 // lane works on pieces until there are none or something failed.
-func (c *copier) lane(ctx context.Context, cancel context.CancelCauseFunc, todo <-chan task) {
-	buf, err := target.Buffer(chunk)
+func (c *copier) lane(ctx context.Context, cancel context.CancelCauseFunc, todo <-chan chunk) {
+	buf, err := target.Buffer(chunkSize)
 	if err != nil {
 		cancel(err)
 		return
@@ -169,12 +168,12 @@ func (c *copier) piece(ctx context.Context, p piece, buf []byte) ([]block, error
 	for _, s := range p.data {
 		b := buf[:s.len()]
 		if _, err := c.image.ReadAt(b, s.start); err != nil {
-			return nil, imageError(err)
+			return nil, reading(err)
 		}
 		blocks = hashBlocks(blocks, s.start, b)
 		for r := range runs(b) {
 			if err := c.put(ctx, r, s.start); err != nil {
-				return nil, diskError(err)
+				return nil, writing(err)
 			}
 		}
 		c.done.Add(s.len())
@@ -262,17 +261,14 @@ func isZero(b []byte) bool {
 	return bytes.Equal(b[:word], make([]byte, word)) && bytes.Equal(b[word:], b[:len(b)-word])
 }
 
-// blame marks an error as the image's or the disk's.
-type blame struct {
-	disk bool
-	err  error
+// fault marks an error as that of an end of the work.
+type fault struct {
+	at  side
+	err error
 }
 
-func (b *blame) Error() string {
-	return b.err.Error()
-}
+func (f *fault) Error() string { return f.err.Error() }
+func (f *fault) Unwrap() error { return f.err }
 
-func (b *blame) Unwrap() error { return b.err }
-
-func imageError(err error) error { return &blame{false, fmt.Errorf("decoding: %w", err)} }
-func diskError(err error) error  { return &blame{true, err} }
+func reading(err error) error { return &fault{fromSide, err} }
+func writing(err error) error { return &fault{toSide, err} }

@@ -9,15 +9,14 @@ import (
 	"snf-image/internal/host/format"
 	"snf-image/internal/host/nbd"
 	"snf-image/internal/host/target"
-	"snf-image/internal/spec"
 )
 
 // writer returns the target.Writer on the disk of j.
 func (j Job) writer() (*target.Writer, error) {
-	if j.Export == nil {
-		return target.NewWriter(j.Disk, j.Head, j.Tail, j.DiskSize)
+	if j.Server == nil {
+		return target.NewWriter(j.To, j.Head, j.Tail, j.DiskSize)
 	}
-	c, err := client(j.Disk, *j.Export)
+	c, err := client(j.To, *j.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -26,10 +25,10 @@ func (j Job) writer() (*target.Writer, error) {
 
 // exported returns the disk that j exports.
 func (j Job) exported() (format.Disk, error) {
-	if j.Export == nil {
-		return format.Open(spec.Raw, j.Image)
+	if j.Server == nil {
+		return format.File(j.From)
 	}
-	c, err := client(j.Image, *j.Export)
+	c, err := client(j.From, *j.Server)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func (r *rig) attach(t *testing.T, uri string, readOnly bool) *os.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.disk, r.Export, r.DiskSize = d, export, d.Size
+	r.disk, r.Server, r.DiskSize = d, export, d.Size
 	return f
 }
 
@@ -39,7 +39,7 @@ func TestByURI(t *testing.T) {
 		if action == Import {
 			r = importer(t, feed(t, disk), stale(t, size))
 		}
-		r.Disk = r.attach(t, storage.File(t, path).URI(), false)
+		r.To = r.attach(t, storage.File(t, path).URI(), false)
 		res, err := r.write(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -61,8 +61,8 @@ func TestExportByURI(t *testing.T) {
 	t.Parallel()
 	disk := dumped()
 	from, to := pipe(t)
-	r := rig{Job: Job{Action: Export, Disk: to}}
-	r.Image = r.attach(t, storage.File(t, writeSparse(t, disk)).URI(), true)
+	r := rig{Job: Job{Action: Export, To: to}}
+	r.From = r.attach(t, storage.File(t, writeSparse(t, disk)).URI(), true)
 	var got bytes.Buffer
 	read := make(chan error, 1)
 	go func() {
@@ -88,7 +88,7 @@ func TestByURISizes(t *testing.T) {
 	t.Parallel()
 	path := stale(t, 8<<20)
 	r := open(t, writeSparse(t, noise(1, 5<<20)), stale(t, 8<<20))
-	r.Disk = r.attach(t, storage.File(t, path).URI(), false)
+	r.To = r.attach(t, storage.File(t, path).URI(), false)
 	r.DiskSize += spec.EndSize
 	if _, err := r.write(t.Context()); err == nil {
 		t.Error("a disk of another size was written")

@@ -49,7 +49,7 @@ func feed(t *testing.T, b []byte) *os.File {
 func importer(t *testing.T, stream *os.File, path string) rig {
 	t.Helper()
 	r := open(t, os.DevNull, path)
-	r.Action, r.Image = Import, stream
+	r.Action, r.From = Import, stream
 	return r
 }
 
@@ -61,7 +61,7 @@ func exporter(t *testing.T, path string, stream *os.File) rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
-	return rig{disk: d, Job: Job{Action: Export, DiskSize: d.Size, Image: d.File, Disk: stream}}
+	return rig{disk: d, Job: Job{Action: Export, DiskSize: d.Size, From: d.File, To: stream}}
 }
 
 // dumped is a disk of odd length with long runs of zeros.

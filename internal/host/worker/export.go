@@ -17,40 +17,40 @@ import (
 
 var errDiskChanged = errors.New("the disk was changed while it was read")
 
-// exportDump writes the disk j.Image to the stream j.Disk, byte for byte. Holes
+// exportDump writes the disk j.From to the stream j.To, byte for byte. Holes
 // are not read.
 func exportDump(ctx context.Context, j Job) (Result, error) {
-	before, err := j.Image.Stat()
+	before, err := j.From.Stat()
 	if err != nil {
-		return Result{}, &blame{false, report.Bare(err)}
+		return Result{}, reading(report.Bare(err))
 	}
 	disk, err := j.exported()
 	if err != nil {
-		return Result{}, &blame{false, err}
+		return Result{}, reading(err)
 	}
 	if disk.Size() != j.DiskSize {
-		return Result{}, &blame{false, errDiskChanged}
+		return Result{}, reading(errDiskChanged)
 	}
-	out := newOutlet(disk, j.Image)
-	n, err := abandonable(ctx, func() (int64, error) { return pump(ctx, out.get, sender(j.Disk)) })
+	out := newOutlet(disk, j.From)
+	n, err := abandonable(ctx, func() (int64, error) { return pump(ctx, out.get, sender(j.To)) })
 	if err != nil {
 		return Result{}, err
 	}
-	after, err := j.Image.Stat()
+	after, err := j.From.Stat()
 	if err != nil {
-		return Result{}, &blame{false, report.Bare(err)}
+		return Result{}, reading(report.Bare(err))
 	}
 	if touched(before, after) {
-		return Result{}, &blame{false, errDiskChanged}
+		return Result{}, reading(errDiskChanged)
 	}
 	return Result{ImageBytes: n, DataBytes: out.data, ZeroedBytes: n - out.data, Wiped: target.WipedNothing}, nil
 }
 
-// sender returns a put that writes to a stream, which no one may be reading.
+// sender returns a put that writes to a stream, which nobody may be reading.
 func sender(to io.Writer) func([]byte, int64) error {
 	return func(p []byte, off int64) error {
 		if _, err := to.Write(p); err != nil {
-			return &blame{true, fmt.Errorf("after %d bytes: %w", off, report.Bare(err))}
+			return writing(fmt.Errorf("after %d bytes: %w", off, report.Bare(err)))
 		}
 		return nil
 	}
@@ -88,7 +88,7 @@ type outlet struct {
 }
 
 func newOutlet(disk format.Disk, file *os.File) *outlet {
-	o := &outlet{disk: disk, file: file, zeros: make([]byte, chunk)}
+	o := &outlet{disk: disk, file: file, zeros: make([]byte, chunkSize)}
 	o.next, _ = iter.Pull2(spans(disk)) // it ends with the disk, or with the process
 	return o
 }
@@ -100,14 +100,14 @@ func (o *outlet) get(buf []byte) ([]byte, error) {
 	}
 	if o.ahead.end <= o.pos {
 		if err := o.advance(); err != nil {
-			return nil, &blame{false, err}
+			return nil, reading(err)
 		}
 	}
-	p := o.zeros[:min(chunk, o.ahead.start-o.pos)]
+	p := o.zeros[:min(chunkSize, o.ahead.start-o.pos)]
 	if len(p) == 0 {
 		p = buf[:o.ahead.len()]
 		if err := o.read(p); err != nil {
-			return nil, &blame{false, report.Bare(err)}
+			return nil, reading(report.Bare(err))
 		}
 	}
 	o.pos += int64(len(p))

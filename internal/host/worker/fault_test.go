@@ -162,7 +162,7 @@ func TestWrongSize(t *testing.T) {
 		"image is longer":  {4 << 20, "changed while it was read"},
 	} {
 		j := r
-		j.ImageSize = tc.size
+		j.Stored = tc.size
 		_, err := j.write(t.Context())
 		if report.KindOf(err) != report.Image || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %q", name, err, tc.want)

@@ -113,7 +113,7 @@ func open(t *testing.T, image, disk string) rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
-	r := rig{disk: d, Job: Job{Format: spec.Raw, ImageSize: st.Size(), DiskSize: d.Size, Wipe: target.WipeAuto, Image: img, Disk: d.File}}
+	r := rig{disk: d, Job: Job{Format: spec.Raw, Stored: st.Size(), DiskSize: d.Size, Wipe: target.WipeAuto, From: img, To: d.File}}
 	for _, end := range []**os.File{&r.Head, &r.Tail} {
 		f, err := target.NewEnd("end")
 		if err != nil {

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
+	"snf-image/internal/host/format"
 	"snf-image/internal/host/target"
 	"snf-image/internal/report"
+	"snf-image/internal/spec"
 )
 
 // Bounds of what a worker may say.
@@ -28,12 +31,29 @@ type Result struct {
 	WipedBytes  int64         `json:"wiped_bytes"`
 	Direct      bool          `json:"direct"` // written past the page cache
 	Digest      string        `json:"digest"` // see digest; of an image only
-	Seconds     float64       `json:"seconds"`
+	// Stored are the digests of the stored bytes that Job.Digests asks for, by name, in
+	// hexadecimal.
+	Stored  map[string]string `json:"stored,omitempty"`
+	Seconds float64           `json:"seconds"`
+}
+
+// Geometry is what an image turns out to be, before anything is written.
+type Geometry struct {
+	Format spec.Format `json:"format"`
+	Layers []string    `json:"layers,omitempty"` // around it, outermost first
+	// DiskBytes is the size of the disk in the image, 0 when only its end tells.
+	DiskBytes int64 `json:"disk_bytes,omitempty"`
+}
+
+// goAhead is what the host answers to a Geometry.
+type goAhead struct {
+	Go bool `json:"go"`
 }
 
 // message is one line from the worker: exactly one field is set.
 type message struct {
 	Progress *progress `json:"progress,omitempty"`
+	Geometry *Geometry `json:"geometry,omitempty"`
 	Result   *Result   `json:"result,omitempty"`
 	Failure  *failure  `json:"failure,omitempty"`
 }
@@ -45,10 +65,10 @@ type progress struct {
 
 // failure is a report.Failure on the wire; the host knows on what.
 type failure struct {
-	Kind   report.Kind `json:"kind"`
-	What   string      `json:"what"`
-	Cause  string      `json:"cause"`
-	Remedy string      `json:"remedy,omitempty"`
+	At     side   `json:"at,omitempty"`
+	What   string `json:"what"`
+	Cause  string `json:"cause"`
+	Remedy string `json:"remedy,omitempty"`
 }
 
 // Errors of a conversation.
@@ -58,11 +78,11 @@ var (
 )
 
 // listen reads the worker's lines up to their end. It returns the one result,
-// or the failure the worker reports.
-func listen(r io.Reader, j Job) (Result, error) {
+// or the failure the worker reports. allow lets the worker go on, once.
+func listen(r io.Reader, j Job, allow func() error) (Result, error) {
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 0, maxLine), maxLine)
-	l := listener{job: j}
+	l := listener{job: j, allow: allow}
 	for s.Scan() {
 		if err := l.line(s.Bytes()); err != nil {
 			return Result{}, err
@@ -82,6 +102,8 @@ type listener struct {
 	job      Job
 	lines    int
 	position int64
+	geometry *Geometry
+	allow    func() error
 	result   *Result
 }
 
@@ -93,20 +115,75 @@ func (l *listener) line(b []byte) error {
 	l.lines++
 	switch {
 	case l.lines > maxLines || l.result != nil:
-		return fmt.Errorf("%w: it says too much", errProtocol)
+		return fmt.Errorf("%w: more output than allowed", errProtocol)
+	case m.Geometry != nil:
+		return l.ask(*m.Geometry)
 	case m.Progress != nil:
 		return l.progress(*m.Progress)
 	case m.Failure != nil:
 		return m.Failure.report(l.job)
 	case m.Result != nil:
 		l.result = m.Result
+		if err := l.asked(m.Result); err != nil {
+			return err
+		}
 		return m.Result.check(l.job)
 	}
 	return fmt.Errorf("%w: an empty message", errProtocol)
 }
 
+// ask lets the job's owner judge the geometry, and the worker go on.
+func (l *listener) ask(g Geometry) error {
+	if l.geometry != nil || l.job.Action == Import || l.job.Action == Export {
+		return fmt.Errorf("%w: a geometry that is not due", errProtocol)
+	}
+	if err := g.check(); err != nil {
+		return err
+	}
+	l.geometry = &g
+	if l.job.Geometry != nil {
+		if err := l.job.Geometry(g); err != nil {
+			return &refused{err}
+		}
+	}
+	return l.allow()
+}
+
+// refused is the verdict of the job's owner about a geometry.
+type refused struct{ error }
+
+func (r *refused) Unwrap() error { return r.error }
+
+// check refuses a geometry that makes no sense.
+func (g *Geometry) check() error {
+	if g.DiskBytes < 0 || g.DiskBytes%format.Sector != 0 || len(g.Layers) > maxLayers || !slices.Contains(format.Names(), g.Format) {
+		return fmt.Errorf("%w: an impossible geometry", errProtocol)
+	}
+	for _, l := range g.Layers {
+		if !slices.Contains(format.LayerNames(), l) {
+			return fmt.Errorf("%w: an unknown layer", errProtocol)
+		}
+	}
+	return nil
+}
+
+// maxLayers is more than any image has.
+const maxLayers = 16
+
+// asked refuses a result of what was not asked for, or was not allowed.
+func (l *listener) asked(r *Result) error {
+	g := l.geometry
+	switch {
+	case l.job.Action != Deploy && l.job.Action != Look:
+		return nil
+	case g == nil || l.job.Action == Deploy && g.DiskBytes != 0 && g.DiskBytes != r.ImageBytes:
+		return fmt.Errorf("%w: a disk of %d bytes without its geometry", errProtocol, r.ImageBytes)
+	}
+	return nil
+}
+
 func (l *listener) progress(p progress) error {
-	unknown := p.Total == 0 && (l.job.Stream || l.job.Action == Import)
+	unknown := p.Total == 0 && (l.job.Action == Import || l.geometry != nil && l.geometry.DiskBytes == 0)
 	if p.Position < l.position || p.Total < p.Position && !unknown || max(p.Position, p.Total) > l.job.DiskSize {
 		return fmt.Errorf("%w: progress %d of %d after %d", errProtocol, p.Position, p.Total, l.position)
 	}
@@ -119,11 +196,14 @@ func (l *listener) progress(p progress) error {
 
 // check refuses a result that cannot be true.
 func (r *Result) check(j Job) error {
+	if j.Action == Look {
+		return nil
+	}
 	sum, err := hex.DecodeString(r.Digest)
 	behind := j.DiskSize - r.ImageBytes
 	switch {
 	case j.Action == Deploy && (err != nil || len(sum) != digestSize):
-		return fmt.Errorf("%w: the digest is none", errProtocol)
+		return fmt.Errorf("%w: malformed digest", errProtocol)
 	case r.ImageBytes <= 0 || behind < 0 || r.DataBytes < 0 || r.ZeroedBytes < 0 || r.DataBytes+r.ZeroedBytes != r.ImageBytes:
 		return fmt.Errorf("%w: %d bytes of data and %d of zero make no image of %d for a disk of %d",
 			errProtocol, r.DataBytes, r.ZeroedBytes, r.ImageBytes, j.DiskSize)
@@ -132,12 +212,17 @@ func (r *Result) check(j Job) error {
 	case !r.Wiped.Valid() || r.Seconds < 0:
 		return fmt.Errorf("%w: an impossible result", errProtocol)
 	}
+	for _, name := range j.Digests {
+		if sum, err := hex.DecodeString(r.Stored[name]); err != nil || len(sum) != newHash(name).Size() {
+			return fmt.Errorf("%w: malformed digest %s", errProtocol, name)
+		}
+	}
 	return j.Action.check(r, j)
 }
 
-// report turns what the worker says into a Failure on the image or the disk.
-// It can blame nothing else.
+// report turns what the worker says into a Failure about one of its descriptors. It can
+// be about nothing else.
 func (f *failure) report(j Job) error {
-	kind, on := j.Action.blamed(f.Kind, j)
+	kind, on := j.Action.about(f.At, j)
 	return &report.Failure{Kind: kind, On: on, What: report.Clean(f.What), Cause: errors.New(report.Clean(f.Cause)), Remedy: report.Clean(f.Remedy)}
 }

@@ -20,13 +20,18 @@ func good() string {
 		`"wiped":"zeroed without writing","wiped_bytes":4096,"direct":true,"digest":"` + sum + `","seconds":1}}` + "\n"
 }
 
+// asked is what has to come before.
+const asked = `{"geometry":{"format":"raw","disk_bytes":4096}}` + "\n"
+
+func allow() error { return nil }
+
 func testJob() Job {
-	return Job{DiskSize: 8192, Image: os.NewFile(1<<20, "/image"), Disk: os.NewFile(1<<20, "/disk")}
+	return Job{DiskSize: 8192, From: os.NewFile(1<<20, "/image"), To: os.NewFile(1<<20, "/disk")}
 }
 
 func TestListen(t *testing.T) {
 	t.Parallel()
-	got, err := listen(strings.NewReader(`{"progress":{"position":0,"total":4096}}`+"\n"+good()), testJob())
+	got, err := listen(strings.NewReader(asked+`{"progress":{"position":0,"total":4096}}`+"\n"+good()), testJob(), allow)
 	if err != nil || got.Digest != sum || got.DataBytes != 1024 {
 		t.Errorf("listen = %+v, %v", got, err)
 	}
@@ -39,6 +44,8 @@ func TestListenRefuses(t *testing.T) {
 		want error
 	}{
 		"nothing":           {"", errSilent},
+		"asked twice":       {asked + good(), errProtocol},
+		"another size":      {strings.Replace(strings.Replace(good(), "4096,", "4608,", 1), "3072", "3584", 1), errProtocol},
 		"progress only":     {`{"progress":{"position":1,"total":2}}`, errSilent},
 		"garbage":           {"\x00\x01", errProtocol},
 		"empty message":     {"{}", errProtocol},
@@ -57,8 +64,25 @@ func TestListenRefuses(t *testing.T) {
 		"unknown wipe":      {strings.Replace(good(), "zeroed without writing", "perhaps", 1), errProtocol},
 		"unknown zeroing":   {strings.Replace(good(), "punch-hole", "prayer", 1), errProtocol},
 	} {
-		if got, err := listen(strings.NewReader(tc.said), testJob()); !errors.Is(err, tc.want) {
+		if got, err := listen(strings.NewReader(asked+tc.said), testJob(), allow); !errors.Is(err, tc.want) {
 			t.Errorf("%s: listen = %+v, %v, want %v", name, got, err, tc.want)
+		}
+	}
+}
+
+// TestListenGeometry refuses what no image is, and a result of what was not asked for.
+func TestListenGeometry(t *testing.T) {
+	t.Parallel()
+	for _, said := range []string{
+		good(),
+		`{"geometry":{"format":"raw","disk_bytes":-512}}`,
+		`{"geometry":{"format":"raw","disk_bytes":4097}}`,
+		`{"geometry":{"format":"vhs","disk_bytes":4096}}`,
+		`{"geometry":{"format":"raw","layers":["\u001b[2J"]}}`,
+		`{"geometry":{"format":"raw","layers":["` + strings.Repeat(`xz","`, maxLayers) + `xz"]}}`,
+	} {
+		if got, err := listen(strings.NewReader(said), testJob(), allow); !errors.Is(err, errProtocol) {
+			t.Errorf("listen(%s) = %+v, %v, want %v", said, got, err, errProtocol)
 		}
 	}
 }
@@ -68,17 +92,17 @@ func TestListenRefuses(t *testing.T) {
 func TestListenFailure(t *testing.T) {
 	t.Parallel()
 	for said, want := range map[string]string{
-		`{"failure":{"kind":"image","what":"reading","cause":"bad","remedy":"again"}}`: "image: reading, on /image: bad; again",
-		`{"failure":{"kind":"disk","what":"writing","cause":"full"}}`:                  "disk: writing, on /disk: full",
-		`{"failure":{"kind":"busy","what":"x","cause":"y"}}`:                           "internal: x, on snf-image-worker: y",
-		`{"failure":{"kind":"disk","what":"a\u001b[2J\nb","cause":"\u0007"}}`:          `disk: a\x1b[2J\nb, on /disk: \a`,
+		`{"failure":{"at":"from","what":"reading","cause":"bad","remedy":"again"}}`: "image: reading, on /image: bad; again",
+		`{"failure":{"at":"to","what":"writing","cause":"full"}}`:                   "disk: writing, on /disk: full",
+		`{"failure":{"at":"elsewhere","what":"x","cause":"y"}}`:                     "internal: x, on snf-image-worker: y",
+		`{"failure":{"at":"to","what":"a\u001b[2J\nb","cause":"\u0007"}}`:           `disk: a\x1b[2J\nb, on /disk: \a`,
 	} {
-		_, err := listen(strings.NewReader(said), testJob())
+		_, err := listen(strings.NewReader(asked+said), testJob(), allow)
 		if got := string(report.KindOf(err)) + ": " + err.Error(); got != want {
 			t.Errorf("listen(%s) = %q, want %q", said, got, want)
 		}
 	}
-	_, err := listen(strings.NewReader(`{"failure":{"kind":"disk","cause":"`+strings.Repeat("x", 3*report.MaxLine)+`"}}`), testJob())
+	_, err := listen(strings.NewReader(`{"failure":{"at":"to","cause":"`+strings.Repeat("x", 3*report.MaxLine)+`"}}`), testJob(), allow)
 	if n := len(err.Error()); n > 2*report.MaxLine {
 		t.Errorf("a failure of %d bytes came through", n)
 	}
@@ -86,10 +110,10 @@ func TestListenFailure(t *testing.T) {
 
 func FuzzListen(f *testing.F) {
 	f.Add(good())
-	f.Add(`{"failure":{"kind":"image","what":"reading","cause":"bad"}}`)
+	f.Add(`{"failure":{"at":"from","what":"reading","cause":"bad"}}`)
 	f.Add(`{"progress":{"position":1,"total":2}}` + "\n" + good())
 	f.Fuzz(func(t *testing.T, said string) {
-		r, err := listen(strings.NewReader(said), testJob())
+		r, err := listen(strings.NewReader(asked+said), testJob(), allow)
 		if err == nil && (r.ImageBytes > 8192 || r.DataBytes+r.ZeroedBytes != r.ImageBytes || len(r.Digest) != 2*digestSize) {
 			t.Errorf("listen(%q) believed %+v", said, r)
 		}

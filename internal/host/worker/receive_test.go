@@ -1,19 +1,28 @@
 package worker
 
 import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"crypto/sha512"
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"snf-image/internal/host/target"
 	"snf-image/internal/report"
+	"snf-image/internal/spec"
 )
 
 // streamer is a deployment of an image that comes as a stream.
 func streamer(t *testing.T, stream *os.File, declared int, path string) rig {
 	t.Helper()
 	r := open(t, os.DevNull, path)
-	r.Image, r.Stream, r.ImageSize = stream, true, int64(declared)
+	r.From, r.Stream, r.Stored = stream, true, int64(declared)
 	return r
 }
 
@@ -60,9 +69,9 @@ func TestStreamRefuses(t *testing.T) {
 		kind report.Kind
 		want string
 	}{
-		{"empty", nil, report.Image, "it is empty; look at what the server sends"},
-		{"gzip", append([]byte("\x1f\x8b\x08"), noise(1, 512*9)...), report.Image, "it is a gzip file, not a dump of a disk; decompress it first"},
-		{"no whole sectors", noise(1, 512*9+1), report.Image, "no whole number of 512-byte sectors: 4609 bytes came"},
+		{"empty", nil, report.Image, "it is empty; fetch or make the image again, and look at what sends it"},
+		{"not gzip", append([]byte("\x1f\x8b\x08"), noise(1, 512*9)...), report.Image, "unpacking gzip: "},
+		{"odd length", noise(1, 512*9+1), report.Image, "it is not a whole number of 512-byte sectors: 4609 bytes, 1 too many"},
 		{"endless", noise(1, 8<<20+512), report.Disk, "the disk is too small: it has 8388608 bytes and the image goes on; use a larger disk"},
 	} {
 		path := stale(t, 8<<20)
@@ -70,8 +79,104 @@ func TestStreamRefuses(t *testing.T) {
 		if report.KindOf(err) != tc.kind || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v (%s), want %q", tc.name, err, report.KindOf(err), tc.want)
 		}
-		if !blank(t, path) {
+		if untouched := bytes.HasPrefix(readDisk(t, path), []byte("stale!! ")); untouched != (tc.name == "not gzip") || !untouched && !blank(t, path) {
 			t.Errorf("%s: the disk is bootable", tc.name)
 		}
+	}
+	r := streamer(t, feed(t, []byte("\x1f\x8b\x08"+strings.Repeat("x", 512))), 0, stale(t, 8<<20))
+	r.Format = spec.DiskDump
+	if _, err := r.write(t.Context()); report.KindOf(err) != report.Image || !strings.Contains(err.Error(), "it is a gzip file, not a dump of a disk; give the format raw") {
+		t.Errorf("gzip as diskdump: %v", err)
+	}
+}
+
+// compressed returns b as gzip stores it.
+func compressed(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err := w.Write(b)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// TestLayers writes a compressed image from a file and from a stream. It has the digest
+// that its disk has, and the stored bytes have theirs.
+func TestLayers(t *testing.T) {
+	t.Parallel()
+	want := contents()["odd sectors"]
+	packed := compressed(t, want)
+	for _, stream := range []bool{false, true} {
+		path := stale(t, 12<<20)
+		image := writeSparse(t, packed)
+		r := open(t, image, path)
+		if stream {
+			r.From, r.Stream = feed(t, packed), true
+		}
+		r.Format, r.Digests = spec.Auto, []string{"sha256", "sha512"}
+		var geometry Geometry
+		r.Geometry = func(g Geometry) error {
+			geometry = g
+			if !bytes.HasPrefix(readDisk(t, path), []byte("stale!! ")) {
+				t.Error("the disk was written before the geometry was known")
+			}
+			return nil
+		}
+		res, err := r.write(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := target.Commit(t.Context(), r.disk, r.Head, r.Tail); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, readDisk(t, path), behind(want, 12<<20))
+		if diff := cmp.Diff(Geometry{Format: spec.Raw, Layers: []string{"gzip"}}, geometry); diff != "" {
+			t.Errorf("geometry (-want +got):\n%s", diff)
+		}
+		sums := map[string]string{"sha256": fmt.Sprintf("%x", sha256.Sum256(packed)), "sha512": fmt.Sprintf("%x", sha512.Sum512(packed))}
+		if diff := cmp.Diff(sums, res.Stored); diff != "" || res.Digest != blockDigest(want) {
+			t.Errorf("digests (-want +got):\n%s\nof the disk: %s", diff, res.Digest)
+		}
+	}
+}
+
+// TestStoredDigest makes the digest of a file that is read in any order.
+func TestStoredDigest(t *testing.T) {
+	t.Parallel()
+	want := contents()["sparse"]
+	r := open(t, writeSparse(t, want), stale(t, len(want)))
+	r.Digests = []string{"sha256"}
+	res, err := r.write(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprintf("%x", sha256.Sum256(want)); res.Stored["sha256"] != got {
+		t.Errorf("digest %s, want %s", res.Stored["sha256"], got)
+	}
+}
+
+// TestGate: whoever does not like the geometry of an image keeps the disk as it was.
+func TestGate(t *testing.T) {
+	t.Parallel()
+	refusal := errors.New("not this one")
+	path := stale(t, 8<<20)
+	r := open(t, writeSparse(t, noise(3, 5<<20)), path)
+	r.Geometry = func(g Geometry) error {
+		if g.DiskBytes != 5<<20 || g.Format != spec.Raw || len(g.Layers) != 0 {
+			t.Errorf("geometry %+v", g)
+		}
+		return refusal
+	}
+	if _, err := r.write(t.Context()); !errors.Is(err, refusal) {
+		t.Errorf("Wait = %v, want %v", err, refusal)
+	}
+	if b := readDisk(t, path); !bytes.Equal(b, bytes.Repeat([]byte("stale!! "), 1<<20)) {
+		t.Error("the disk was changed")
+	}
+	g, err := LookAt(t.Context(), Job{Format: spec.Auto, From: r.From, Stored: r.Stored})
+	if err != nil || g.DiskBytes != 5<<20 || g.Format != spec.Raw {
+		t.Errorf("LookAt = %+v, %v", g, err)
 	}
 }

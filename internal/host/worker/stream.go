@@ -23,7 +23,7 @@ func pump(ctx context.Context, get func(buf []byte) ([]byte, error), put func(p 
 	defer cancel(nil)
 	full, empty := make(chan load, depth), make(chan []byte, depth)
 	for range depth {
-		buf, err := target.Buffer(chunk)
+		buf, err := target.Buffer(chunkSize)
 		if err != nil {
 			return 0, err
 		}

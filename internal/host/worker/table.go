@@ -37,7 +37,7 @@ func whole(head []byte, n, diskSize int64, dump bool) error {
 		}
 	}
 	if end > n {
-		return &blame{false, fmt.Errorf("%w: there are %d bytes, and by its partition table at least %d", errCut, n, end)}
+		return reading(fmt.Errorf("%w: there are %d bytes, and by its partition table at least %d", errCut, n, end))
 	}
 	return nil
 }

@@ -4,9 +4,10 @@
 //
 // The child is this very program, started again under the name Name. It has an
 // empty environment, no path to open, no privilege beyond its descriptors
-// (image, disk, head, tail and two pipes), and it dies with the host process.
+// (image, disk, head, tail, spool and two pipes), and it dies with the host process.
 // What it says is bounded and checked; it is believed about nothing that the
-// host can know better.
+// host can know better. Before it writes to the disk it says what the image is, and waits
+// until the host lets it go on.
 package worker
 
 import (
@@ -38,28 +39,41 @@ const Name = "snf-image-worker"
 // grace is how long a worker has between SIGTERM and SIGKILL.
 const grace = 2 * time.Second
 
+// repeat is the time between two of them.
+const repeat = 50 * time.Millisecond
+
 // Job is one image to be written to one disk, or a dump to be taken or made.
 type Job struct {
-	Action    Action      `json:"action,omitempty"`
-	Format    spec.Format `json:"format"`
-	ImageSize int64       `json:"image_size"` // stored bytes, as the host measured them
-	// Stream says that Image delivers its bytes once, in order. ImageSize is then
+	Action Action      `json:"action,omitempty"`
+	Format spec.Format `json:"format"`
+	// Stored is how many bytes are stored, as the host measured them. Of a stream it is
 	// what the sender declares, 0 for nothing.
+	Stored int64 `json:"stored"`
+	// Stream means that From delivers its bytes once, in order.
 	Stream   bool        `json:"stream,omitempty"`
 	DiskSize int64       `json:"disk_size"`
 	Wipe     target.Wipe `json:"wipe"`
-	// Export says that the disk, which is Disk, or Image when it is exported, is a
-	// connection to an NBD server that serves this.
-	Export *nbd.Export `json:"export,omitempty"`
+	// Digests name the digests of the stored bytes that are wanted: sha256, sha512.
+	Digests []string `json:"digests,omitempty"`
+	// Server describes the NBD server that serves the disk; its descriptor is the
+	// connection then. nil for a disk of this node.
+	Server *nbd.Export `json:"server,omitempty"`
+	// HasSpool tells the worker about Spool. Start sets it.
+	HasSpool bool `json:"has_spool,omitempty"`
 
-	// Image and Disk are open for reading and for writing. Head and Tail stand
-	// for the ends of the disk (target.NewEnd); nil for an export.
-	Image, Disk, Head, Tail *os.File `json:"-"`
+	// From is open for reading, To for writing. Head and Tail stand for the ends of the
+	// disk To (target.NewEnd); nil where no disk is written. Spool is an empty file for
+	// what has to be read in any order and comes as a stream; nil for none.
+	From, To, Head, Tail, Spool *os.File `json:"-"`
+	// Geometry, if not nil, is called once, when it is known what the image is and before
+	// the first byte is written to the disk. An error ends the worker.
+	Geometry func(Geometry) error `json:"-"`
 	// UID and GID are what a host that is root makes the worker; 0 keeps root
 	// and is for tests only.
 	UID, GID uint32 `json:"-"`
 	// Progress, if not nil, is called a few times a second from one goroutine
-	// with the bytes of the image's data that are done, and how many there are.
+	// with the bytes of the image's data that are done, and how many there are, 0 for an
+	// unknown number.
 	Progress func(position, total int64) `json:"-"`
 	// Interval is the time between two calls; 0 means 200 ms.
 	Interval time.Duration `json:"interval,omitempty"`
@@ -95,6 +109,7 @@ func Start(ctx context.Context, j Job) (*Worker, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
+	j.HasSpool = j.Spool != nil
 	text, err := json.Marshal(j)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the worker's job: %w", err)
@@ -151,7 +166,7 @@ func (w *Worker) spawn(ctx context.Context, j Job) (*child, error) {
 	defer func() { _ = theirLines.Close() }()
 	c := &child{job: job, lines: lines, stderr: &command.Tail{Max: maxTail}}
 	description := confine.Child{
-		Args: []string{Name}, Files: []*os.File{j.Image, j.Disk, j.Head, j.Tail}, // descriptors 3 to 6
+		Args: []string{Name}, Files: []*os.File{j.From, j.To, j.Head, j.Tail, j.Spool}, // descriptors 3 to 7
 		Stdin: theirJob, Stdout: theirLines, Stderr: c.stderr,
 		Namespaces: namespaces, Interrupt: syscall.SIGTERM, Grace: grace,
 	}
@@ -168,14 +183,26 @@ func (w *Worker) spawn(ctx context.Context, j Job) (*child, error) {
 // converse hands over the job, listens to the end, and waits for the child.
 func (c *child) converse(ctx context.Context, j Job, text []byte) (Result, error) {
 	_, sendErr := c.job.Write(text)
-	sendErr = errors.Join(sendErr, c.job.Close())
-	result, err := listen(c.lines, j)
+	allow := func() error {
+		err := json.NewEncoder(c.job).Encode(goAhead{true})
+		if errors.Is(err, unix.EPIPE) { // it is gone, which its end explains
+			return nil
+		}
+		return err
+	}
+	stop := c.insist(ctx)
+	result, err := listen(c.lines, j, allow)
+	stop()
+	_ = c.job.Close() // it has read everything, or never will
 	if err != nil {
 		_ = syscall.Kill(-c.Process.Process.Pid, syscall.SIGKILL) // it may have ended
 	}
 	waitErr := c.Wait()
 	_ = c.lines.Close()
+	no, isRefused := errors.AsType[*refused](err)
 	switch {
+	case isRefused:
+		return Result{}, no.error
 	case ctx.Err() != nil:
 		return Result{}, context.Cause(ctx)
 	case err != nil && !errors.Is(err, errSilent):
@@ -184,6 +211,30 @@ func (c *child) converse(ctx context.Context, j Job, text []byte) (Result, error
 		return Result{}, c.died(j.Action, cmp.Or(waitErr, err, sendErr))
 	}
 	return result, nil
+}
+
+// insist repeats the signal to stop after ctx has ended, until the returned function is
+// called, which has to be before the child is waited for. As the first process of its
+// namespace the child loses a signal that comes before it can take one.
+func (c *child) insist(ctx context.Context) (stop func()) {
+	quit, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		select {
+		case <-ctx.Done():
+		case <-quit:
+			return
+		}
+		for {
+			select {
+			case <-time.After(repeat):
+				_ = syscall.Kill(-c.Process.Process.Pid, syscall.SIGTERM) // it may have ended
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() { close(quit); <-gone }
 }
 
 // died describes a worker that ended without an answer.
@@ -202,7 +253,7 @@ func startFailure(err error) error {
 	return f
 }
 
-// explain gives an end by ctx the words of an administrator.
+// explain tells what was ended by ctx.
 func explain(ctx context.Context, a Action, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err
@@ -212,3 +263,16 @@ func explain(ctx context.Context, a Action, err error) error {
 
 // maxTail bounds what is kept of what the worker prints on stderr, in bytes.
 const maxTail = 1024
+
+// LookAt returns what the image of j is. j needs nothing but Format, From and Stored.
+func LookAt(ctx context.Context, j Job) (Geometry, error) {
+	var found Geometry
+	j.Action = Look
+	j.Geometry = func(g Geometry) error { found = g; return nil }
+	w, err := Start(ctx, j)
+	if err != nil {
+		return found, err
+	}
+	_, err = w.Wait()
+	return found, err
+}

@@ -81,7 +81,7 @@ func deploy(ctx context.Context, image, disk string) error {
 	if err != nil {
 		return err
 	}
-	d, err := target.Open(disk, target.Options{Image: img.File, ImageSize: img.Size})
+	d, err := target.Open(disk, target.Options{Image: img.File, ImageSize: img.Stored})
 	if err != nil {
 		return err
 	}
@@ -94,8 +94,8 @@ func deploy(ctx context.Context, image, disk string) error {
 		return err
 	}
 	w, err := worker.Start(ctx, worker.Job{
-		Format: spec.Raw, ImageSize: img.Size, DiskSize: d.Size, Wipe: target.WipeAuto,
-		Image: img.File, Disk: d.File, Head: head, Tail: tail, UID: 65534, GID: 65534,
+		Format: spec.Raw, Stored: img.Stored, DiskSize: d.Size, Wipe: target.WipeAuto,
+		From: img.File, To: d.File, Head: head, Tail: tail, UID: 65534, GID: 65534,
 	})
 	if err != nil {
 		return err

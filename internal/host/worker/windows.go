@@ -12,8 +12,8 @@ const (
 	// of the digest, so it cannot change. A smaller one costs more calls, a
 	// larger one reads and writes more zeros.
 	unit = 64 << 10
-	// chunk is what is read, hashed and written at once.
-	chunk = 2 << 20
+	// chunkSize is what is read, hashed and written at once.
+	chunkSize = 2 << 20
 	// join is how much data is worth being made zero first to save a call,
 	// which on a busy node takes as long as writing it.
 	join = 1 << 20
@@ -58,7 +58,7 @@ func spans(d format.Disk) iter.Seq2[span, error] {
 // split yields s in parts that lie in one chunk each.
 func (s span) split(yield func(span, error) bool) bool {
 	for s.len() > 0 {
-		part := span{s.start, min(s.end, down(s.start, chunk)+chunk)}
+		part := span{s.start, min(s.end, down(s.start, chunkSize)+chunkSize)}
 		if !yield(part, nil) {
 			return false
 		}
@@ -85,7 +85,7 @@ func windows(d format.Disk) iter.Seq2[window, error] {
 				yield(window{}, err)
 				return
 			}
-			border := down(s.start, chunk)
+			border := down(s.start, chunkSize)
 			if len(w.data) > 0 && border-w.start >= maxWindow {
 				w.end = border
 				if !yield(w, nil) {
@@ -149,9 +149,9 @@ type piece struct {
 func (w window) pieces() iter.Seq[piece] {
 	return func(yield func(piece) bool) {
 		for rest := w.data; len(rest) > 0; {
-			p := piece{off: down(rest[0].start, chunk)}
+			p := piece{off: down(rest[0].start, chunkSize)}
 			n := 1
-			for n < len(rest) && rest[n].start < p.off+chunk {
+			for n < len(rest) && rest[n].start < p.off+chunkSize {
 				n++
 			}
 			p.data, rest = rest[:n], rest[n:]

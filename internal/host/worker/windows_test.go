@@ -38,7 +38,7 @@ func TestWindows(t *testing.T) {
 		"long holes":   {period: 2 * unit, teeth: 2*maxWindow/(2*unit) + 17},
 		"across units": {period: 2*unit + 512, teeth: 40_000},
 		"one hole":     {period: 3 * maxWindow, teeth: 1},
-		"few":          {period: 3*chunk + 512*7, teeth: 9},
+		"few":          {period: 3*chunkSize + 512*7, teeth: 9},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -47,7 +47,7 @@ func TestWindows(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if w.start != pos || w.start%chunk != 0 || w.data[len(w.data)-1].end > w.start+maxWindow {
+				if w.start != pos || w.start%chunkSize != 0 || w.data[len(w.data)-1].end > w.start+maxWindow {
 					t.Fatalf("window %v with data up to %d, want one that begins at %d", w.span, w.data[len(w.data)-1].end, pos)
 				}
 				if got := covered(t, w); got != w.len() {
@@ -72,7 +72,7 @@ func covered(t *testing.T, w window) int64 {
 	}
 	for p := range w.pieces() {
 		for _, s := range p.data {
-			if s.start < last || s.end > w.end || s.len() <= 0 || s.start < p.off || s.end > p.off+chunk {
+			if s.start < last || s.end > w.end || s.len() <= 0 || s.start < p.off || s.end > p.off+chunkSize {
 				t.Fatalf("span %v in the piece at %d of window %v", s, p.off, w.span)
 			}
 			sum, last = sum+s.len(), s.end

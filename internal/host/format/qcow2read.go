@@ -1,0 +1,189 @@
+package format
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"sync"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Extents walks the tables. Neighbours of a kind are one extent.
+func (q *qcow2) Extents() iter.Seq2[Extent, error] {
+	return func(yield func(Extent, error) bool) {
+		var last Extent
+		for e, err := range q.runs() {
+			switch {
+			case err != nil:
+				yield(Extent{}, err)
+				return
+			case last.Length > 0 && last.Zero == e.Zero:
+				last.Length += e.Length
+				continue
+			case last.Length > 0 && !yield(last, nil):
+				return
+			}
+			last = e
+		}
+		yield(last, nil)
+	}
+}
+
+// runs yields ranges of the disk in order: of a cluster or a part of one, or of a whole
+// table where there is none.
+func (q *qcow2) runs() iter.Seq2[Extent, error] {
+	return func(yield func(Extent, error) bool) {
+		h := &q.header
+		span := h.cluster() * h.perTable()
+		for pos := int64(0); pos < h.size; {
+			if q.l1[pos/span] == 0 {
+				n := min(span, h.size-pos)
+				if !yield(Extent{pos, n, true}, nil) {
+					return
+				}
+				pos += n
+				continue
+			}
+			c, err := q.lookup(pos / h.cluster())
+			if err != nil {
+				yield(Extent{}, err)
+				return
+			}
+			n := min(h.cluster(), h.size-pos)
+			for e := range c.runs(pos, n, h.cluster()/subclusters) {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			pos += n
+		}
+	}
+}
+
+// runs yields the ranges of the n bytes that the cluster at off has, in subclusters of
+// sub bytes.
+func (c cluster) runs(off, n, sub int64) iter.Seq[Extent] {
+	return func(yield func(Extent) bool) {
+		if c.data == 0 || c.data == allData {
+			yield(Extent{off, n, c.data == 0})
+			return
+		}
+		for pos := int64(0); pos < n; {
+			zero := c.data>>(pos/sub)&1 == 0
+			end := pos
+			for end < n && (c.data>>(end/sub)&1 == 0) == zero {
+				end += sub
+			}
+			end = min(end, n)
+			if !yield(Extent{off + pos, end - pos, zero}) {
+				return
+			}
+			pos = end
+		}
+	}
+}
+
+// ReadAt reads from the disk.
+func (q *qcow2) ReadAt(p []byte, off int64) (int, error) {
+	h := &q.header
+	if off < 0 || off > h.size-int64(len(p)) {
+		return 0, fmt.Errorf("reading %d bytes at %d: %w", len(p), off, ErrTruncated)
+	}
+	for done := 0; done < len(p); {
+		pos := off + int64(done)
+		in := pos % h.cluster()
+		part := p[done:min(len(p), done+int(h.cluster()-in))]
+		c, err := q.lookup(pos / h.cluster())
+		if err == nil {
+			err = q.readCluster(part, c, in)
+		}
+		if err != nil {
+			return done, err
+		}
+		done += len(part)
+	}
+	return len(p), nil
+}
+
+// readCluster reads from the cluster c, beginning with its byte in.
+func (q *qcow2) readCluster(p []byte, c cluster, in int64) error {
+	if c.packed {
+		return q.unpack(p, c, in)
+	}
+	for e := range c.runs(0, q.header.cluster(), q.header.cluster()/subclusters) {
+		from, to := max(e.Offset, in), min(e.Offset+e.Length, in+int64(len(p)))
+		if from >= to {
+			continue
+		}
+		part := p[from-in : to-in]
+		if e.Zero {
+			clear(part)
+		} else if err := q.read(part, c.at+from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unpack decompresses c.
+func (q *qcow2) unpack(p []byte, c cluster, in int64) error {
+	packed := make([]byte, min(c.length, q.fileSize-c.at))
+	if err := q.read(packed, c.at); err != nil {
+		return err
+	}
+	whole := p
+	if in != 0 || int64(len(p)) != q.header.cluster() {
+		whole = make([]byte, min(q.header.cluster(), in+int64(len(p))))
+	}
+	if err := q.inflate.unpack(whole, packed); err != nil {
+		return fmt.Errorf("%w: the compressed cluster at %#x: %w", ErrDamaged, c.at, err)
+	}
+	copy(p, whole[in:])
+	return nil
+}
+
+// inflater decompresses clusters. It is safe for concurrent use.
+type inflater struct {
+	zstd bool
+	pool sync.Pool
+}
+
+// unpacker is a decompressor that can be used again.
+type unpacker struct {
+	io.Reader
+	reset func(io.Reader) error
+}
+
+// unpack fills p from the beginning of what packed holds. Behind it there may be
+// anything, up to the end of a sector.
+func (i *inflater) unpack(p, packed []byte) error {
+	u, ok := i.pool.Get().(*unpacker)
+	if !ok {
+		var err error
+		if u, err = i.make(); err != nil {
+			return err
+		}
+	}
+	defer i.pool.Put(u)
+	if err := u.reset(bytes.NewReader(packed)); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(u, p)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (i *inflater) make() (*unpacker, error) {
+	if i.zstd {
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(8<<20))
+		return &unpacker{d, d.Reset}, err
+	}
+	d := flate.NewReader(bytes.NewReader(nil))
+	return &unpacker{d, func(r io.Reader) error { return d.(flate.Resetter).Reset(r, nil) }}, nil
+}

@@ -1,0 +1,57 @@
+package format
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/report"
+)
+
+// spool brings a stream to a file that can be read in any order. How long it may be
+// follows from its header, so that it ends whatever a server sends.
+func (c *content) spool(d decoder, s Source) (*os.File, error) {
+	most, disk, err := d.most(c.head)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.Largest > 0 && disk > s.Largest:
+		return nil, tooLarge(disk, s.Largest)
+	case s.Spool == nil:
+		return nil, fmt.Errorf("%w: %s has to be in a file, for it is read in any order", ErrRefused, d.title)
+	case c.size > most:
+		return nil, fmt.Errorf("%w: it has %d bytes, and its disk of %d bytes takes at most %d", ErrRefused, c.size, disk, most)
+	}
+	if err := roomFor(s.Spool, c.size); err != nil {
+		return nil, err
+	}
+	n, err := io.Copy(s.Spool, io.LimitReader(c.stream, most+1))
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
+		return nil, fmt.Errorf("%w: %w after %d bytes", ErrRoom, report.Bare(err), n)
+	case err != nil:
+		return nil, report.Bare(err)
+	case n > most:
+		return nil, fmt.Errorf("%w: it goes on after %d bytes, and its disk of %d bytes takes no more", ErrRefused, most, disk)
+	}
+	return s.Spool, nil
+}
+
+// roomFor checks that n bytes fit on the file system of f; 0 is an unknown length.
+func roomFor(f *os.File, n int64) error {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
+		return fmt.Errorf("looking for room to unpack it: %w", err)
+	}
+	if free := int64(st.Bavail) * st.Bsize; free < n {
+		return fmt.Errorf("%w: it takes %d bytes, %d are free", ErrRoom, n, free)
+	}
+	return nil
+}
+
+func tooLarge(disk, largest int64) error {
+	return fmt.Errorf("%w of %d bytes, this one has %d", ErrTooLarge, disk, largest)
+}

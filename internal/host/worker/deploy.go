@@ -1,0 +1,187 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/host/foreign"
+	"snf-image/internal/host/format"
+	"snf-image/internal/host/target"
+	"snf-image/internal/report"
+)
+
+// deploy decodes the image and, unless it is only looked at, writes it to the disk. Files
+// and streams begin with the same code: what the image is decides what follows.
+func deploy(ctx context.Context, j Job, out *speaker) (Result, error) {
+	start := time.Now()
+	before, err := look(j)
+	if err != nil {
+		return Result{}, err
+	}
+	s := newStored(j)
+	image, err := format.Open(j.Format, s.source)
+	if err != nil {
+		return Result{}, opening(err)
+	}
+	if err := out.ask(Geometry{Format: image.Format, Layers: image.Layers, DiskBytes: image.Size}); err != nil || j.Action == Look {
+		return Result{}, err
+	}
+	if image.Size > j.DiskSize { // which the host has checked
+		return Result{}, writing(fmt.Errorf("%w of %d bytes, this one has %d", format.ErrTooLarge, image.Size, j.DiskSize))
+	}
+	s.begin()
+	r, err := write(ctx, j, image, out)
+	if err != nil {
+		return Result{}, err
+	}
+	if r.Stored, err = s.end(); err != nil {
+		return Result{}, err
+	}
+	r.Seconds = time.Since(start).Seconds()
+	return r, unchanged(j, before)
+}
+
+// opening tells whose fault it is that an image cannot be opened.
+func opening(err error) error {
+	switch {
+	case errors.Is(err, format.ErrRoom):
+		return &fault{spoolSide, err}
+	case errors.Is(err, format.ErrTooLarge):
+		return writing(err)
+	}
+	return reading(err)
+}
+
+// write does everything that changes the disk, in the order that keeps it
+// unbootable: ends, body, what lies behind the image, flush.
+func write(ctx context.Context, j Job, image *format.Image, out *speaker) (Result, error) {
+	w, err := j.writer()
+	if err != nil {
+		return Result{}, writing(err)
+	}
+	if err := w.BlankEnds(); err != nil {
+		return Result{}, writing(err)
+	}
+	c := &copier{image: image.Disk, disk: w}
+	if p, ok := image.Disk.(format.Plain); ok && len(image.Layers) == 0 {
+		c.plain = p.File()
+	}
+	c.total.Store(image.Size)
+	stop := out.watch(c, cmp.Or(j.Interval, interval))
+	size, sum := image.Size, ""
+	if image.Disk == nil {
+		size, sum, err = c.pour(ctx, image.Stream, j)
+	} else {
+		sum, err = c.run(ctx)
+	}
+	stop()
+	if err != nil {
+		return Result{}, err
+	}
+	return finish(ctx, w, j, size, sum)
+}
+
+// finish does what comes after the last byte of an image or a dump of size bytes.
+func finish(ctx context.Context, w *target.Writer, j Job, size int64, sum string) (Result, error) {
+	wiped, n, err := w.Wipe(ctx, size, j.Wipe)
+	if err != nil {
+		return Result{}, writing(err)
+	}
+	if err := w.Flush(); err != nil {
+		return Result{}, writing(err)
+	}
+	return Result{
+		ImageBytes: size, DataBytes: w.DataBytes(), ZeroedBytes: size - w.DataBytes(), Zeroing: w.Zeroing(),
+		Wiped: wiped, WipedBytes: n, Direct: w.Direct(), Digest: sum,
+	}, nil
+}
+
+// look checks that an image file is as long as the host saw it, and remembers it.
+func look(j Job) (os.FileInfo, error) {
+	if j.Stream {
+		return nil, nil
+	}
+	st, err := j.From.Stat()
+	if err != nil {
+		return nil, reading(report.Bare(err))
+	}
+	size, err := j.From.Seek(0, io.SeekEnd)
+	if err == nil && size < j.Stored {
+		err = format.ErrTruncated
+	} else if err == nil && size > j.Stored {
+		err = errChanged
+	}
+	if err != nil {
+		return nil, reading(err)
+	}
+	return st, nil
+}
+
+var errChanged = errors.New("the image was changed while it was read")
+
+// unchanged refuses an image that somebody wrote to meanwhile: what is on the
+// disk is neither its old nor its new content.
+func unchanged(j Job, before os.FileInfo) error {
+	if before == nil {
+		return nil
+	}
+	st, err := j.From.Stat()
+	if err != nil {
+		return reading(report.Bare(err))
+	}
+	if touched(before, st) {
+		return reading(errChanged)
+	}
+	return nil
+}
+
+// touched reports whether a regular file was changed between two looks at it. The time
+// of the last change of its inode counts: a writer can put back the time of the last
+// write. A device has neither.
+func touched(before, after os.FileInfo) bool {
+	return after.Mode().IsRegular() && (after.Size() != before.Size() || changeTime(after) != changeTime(before))
+}
+
+// changeTime is when the file or what is known about it was last changed, which nobody
+// can set.
+func changeTime(st os.FileInfo) syscall.Timespec {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return syscall.Timespec{}
+	}
+	return sys.Ctim
+}
+
+// imageRemedy returns what to do about an error of a deployment.
+func imageRemedy(err error) string {
+	if file, ok := errors.AsType[*foreign.File](err); ok {
+		return file.Remedy
+	}
+	switch {
+	case errors.Is(err, errTooLong), errors.Is(err, format.ErrTooLarge):
+		return "use a larger disk"
+	case errors.Is(err, format.ErrRoom):
+		return "make room there, or unpack the image and name its file"
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return "make room on the file system or the pool the disk lies on"
+	case errors.Is(err, errCut), errors.Is(err, format.ErrEmpty):
+		return "fetch or make the image again, and look at what sends it"
+	case errors.Is(err, format.ErrOdd):
+		return "fetch or make the image again, or name its real format"
+	case errors.Is(err, format.ErrTruncated), errors.Is(err, errChanged):
+		return "fetch or make the image again, and leave it and its name alone while it is deployed"
+	case errors.Is(err, format.ErrDamaged):
+		return "fetch or make the image again"
+	case errors.Is(err, format.ErrRefused):
+		return "make another image of it, by qemu-img convert for example"
+	}
+	return ""
+}
