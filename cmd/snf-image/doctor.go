@@ -14,8 +14,9 @@ func (a *app) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Examine whether this node is fit to deploy",
-		Long: `Examine whether this node is fit to deploy: privilege, QEMU, memory, space, the
-helper image, and whether the helper really boots, with KVM or without.`,
+		Long: `Examine whether this node is fit to deploy: privilege, QEMU, memory, space,
+who may change its directories, the helper image, whether the helper really boots,
+with KVM or without, and what confines it.`,
 		Example: "  snf-image doctor",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -163,7 +163,7 @@ func within(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// zombies says whether all that is left of a process group has ended and waits
+// zombies reports whether all that is left of a process group has ended and waits
 // for somebody to notice.
 func zombies(group int) bool {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
@@ -177,7 +177,7 @@ func zombies(group int) bool {
 	return true
 }
 
-// TestNoInterpreter has a program that is there and can not run.
+// TestNoInterpreter has a program that is there and cannot run.
 func TestNoInterpreter(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "monitor")
