@@ -144,7 +144,7 @@ func lacking(l Limits, available int, others []holder) (reason string) {
 	case l.Most > 0 && len(others) >= l.Most:
 		return fmt.Sprintf("%d helpers run, and MAX_HELPERS allows %d", len(others), l.Most)
 	case available < l.MiB:
-		return fmt.Sprintf("a deployment takes %d MiB, and %d are available beside %d other helpers", l.MiB, max(0, available), len(others))
+		return fmt.Sprintf("a helper takes %d MiB, and %d MiB of memory are free; helpers that run now: %d", l.MiB, max(0, available), len(others))
 	}
 	return ""
 }

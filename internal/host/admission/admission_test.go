@@ -76,7 +76,7 @@ func TestPromises(t *testing.T) {
 	n, l := node(t, 4000, 1700), Limits{MiB: 768, Patience: time.Minute}
 	first := enter(t, n, l)
 	second := enter(t, n, l)
-	if got := waits(t, n, l); got != "a deployment takes 768 MiB, and 164 are available beside 2 other helpers" {
+	if got := waits(t, n, l); got != "a helper takes 768 MiB, and 164 MiB of memory are free; helpers that run now: 2" {
 		t.Errorf("the third waits because %s", got)
 	}
 	// Both of the first have 300 MiB each by now, which are no longer available.
@@ -84,7 +84,7 @@ func TestPromises(t *testing.T) {
 	write(t, n.Proc+"/"+self+"/task/1/children", "71 ")
 	write(t, n.Proc+"/"+self+"/task/2/children", "72 73")
 	write(t, n.Proc+"/72/statm", fmt.Sprintf("999999 %d 0", 300<<20/os.Getpagesize()))
-	if got := waits(t, n, l); !strings.Contains(got, "and 764 are available") {
+	if got := waits(t, n, l); !strings.Contains(got, "and 764 MiB of memory are free") {
 		t.Errorf("the third waits because %s", got)
 	}
 	first.Leave()
@@ -138,7 +138,7 @@ func TestNever(t *testing.T) {
 		t.Errorf("a signal: %v", err)
 	}
 	n.Dir = ""
-	if got := waits(t, n, Limits{MiB: 768}); !strings.Contains(got, "and 100 are available") {
+	if got := waits(t, n, Limits{MiB: 768}); !strings.Contains(got, "and 100 MiB of memory are free") {
 		t.Errorf("without a directory it waits because %s", got)
 	}
 	if err := os.Remove(n.Proc + "/meminfo"); err != nil {

@@ -61,6 +61,7 @@ func TestRules(t *testing.T) {
 		{"hash long", param(spec.ImgPasswdHash, "$"+strings.Repeat("x", 383)), problem.Error, ErrPasswordHash, "383"},
 		{"hash that is a password", param(spec.ImgPasswdHash, "secret"), problem.Warning, ErrPasswordHash, "does not look like"},
 		{"keys empty", param(spec.AuthKeys, " \n# comment\n"), problem.Warning, ErrAuthKeys, "no key"},
+		{"private key", param(spec.AuthKeys, "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n"), problem.Error, ErrAuthKeys, "a private key"},
 		{"keys with NUL", param(spec.AuthKeys, "ssh-rsa a\x00b"), problem.Error, ErrAuthKeys, "NUL"},
 		{"unknown parameter", param("img_secret", "x"), problem.Warning, ErrUnknownParameter, "img_secret"},
 		{"parameter too large", param(spec.ImgID, strings.Repeat("x", maxTextValue+1)), problem.Error, problem.ErrTooLarge, "KiB"},

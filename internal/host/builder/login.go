@@ -69,11 +69,19 @@ func (b *builder) checkHash(hash string) {
 	}
 }
 
+// privateKey is the first line of a private key in any of its PEM forms (RFC 7468,
+// section 10; OpenSSH's PROTOCOL.key).
+var privateKey = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)
+
 // buildKeys sets AuthorizedKeys. Whether sshd would take a line is judged where
 // there is an SSH library.
 func (b *builder) buildKeys() {
 	text, ok := b.text(spec.AuthKeys)
 	if !ok {
+		return
+	}
+	if privateKey.MatchString(text) {
+		b.report(problem.Error, ErrAuthKeys, spec.AuthKeys, "a private key is in it", "give the public key: the file whose name ends in .pub")
 		return
 	}
 	for line := range strings.Lines(text) {

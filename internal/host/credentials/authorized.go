@@ -15,7 +15,7 @@ func CheckAuthorizedKeys(lines []string) []string {
 	for i, line := range lines {
 		_, _, _, rest, err := ssh.ParseAuthorizedKey([]byte(line))
 		if err != nil || len(rest) > 0 {
-			warnings = append(warnings, fmt.Sprintf("auth_keys: key %d is not an OpenSSH authorized_keys line, sshd will ignore it", i+1))
+			warnings = append(warnings, fmt.Sprintf("key %d is not an OpenSSH authorized_keys line, sshd will ignore it", i+1))
 		}
 	}
 	return warnings

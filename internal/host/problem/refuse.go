@@ -23,8 +23,12 @@ func Refuse(log *slog.Logger, what string, problems List) error {
 	for _, e := range errs {
 		log.Error(e.Error())
 	}
+	more := fmt.Sprintf("%d more problems", len(errs)-1)
+	if len(errs) == 2 {
+		more = "1 more problem"
+	}
 	return &report.Failure{
 		Kind: report.Usage, What: what, On: first.Where(),
-		Cause: fmt.Errorf("%s, and %d more problems", first.Message, len(errs)-1), Remedy: "fix the problems listed above",
+		Cause: fmt.Errorf("%s, and %s", first.Message, more), Remedy: "fix the problems listed above",
 	}
 }

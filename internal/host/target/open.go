@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -87,6 +89,9 @@ func create(path string, o Options) (*Disk, error) {
 	if o.ReadOnly || o.Existing {
 		return nil, failure(report.Disk, path, unix.ENOENT, "check its name")
 	}
+	if ofDevices(path) {
+		return nil, failure(report.Disk, path, errors.New("there is no such device"), "check its name; disk files are not created in /dev")
+	}
 	if o.Size == 0 {
 		return nil, failure(report.Disk, path, unix.ENOENT, "check its name, or give a size to create a disk file")
 	}
@@ -108,6 +113,16 @@ func create(path string, o Options) (*Disk, error) {
 		return nil, errors.Join(err, removeSame(f, path), f.Close())
 	}
 	return d, nil
+}
+
+// ofDevices reports whether path lies among the devices, where a file of that name is a
+// misspelled device, and would fill the node's memory. /dev/shm is for files.
+func ofDevices(path string) bool {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err == nil {
+		dir, err = filepath.Abs(dir)
+	}
+	return err == nil && (dir == "/dev" || strings.HasPrefix(dir, "/dev/")) && dir != "/dev/shm" && !strings.HasPrefix(dir, "/dev/shm/")
 }
 
 // fill locks the new file and gives it its size.

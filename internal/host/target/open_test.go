@@ -69,6 +69,7 @@ func TestOpenRefuses(t *testing.T) {
 		want string
 	}{
 		"missing":          {dir + "/none", Options{}, report.Disk, "give a size to create"},
+		"missing device":   {"/dev/snf-image-none", Options{Size: testSize}, report.Disk, "disk files are not created in /dev"},
 		"directory":        {dir, Options{}, report.Disk, "it is a directory"},
 		"fifo":             {fifo, Options{}, report.Disk, "it is a FIFO"},
 		"character device": {"/dev/null", Options{}, report.Disk, "it is a character device"},
