@@ -18,6 +18,7 @@ import (
 // has failed.
 func TestNetworkStacks(t *testing.T) {
 	harness.Gate(t, "qemu-system-x86_64", "mmdebstrap", "ssh", "ssh-keygen", "losetup")
+	t.Parallel() // the image takes a minute
 	image := debian13(t, "--include", "netplan.io,network-manager,systemd-resolved")
 	for name, c := range map[string]struct {
 		change string // of the image
