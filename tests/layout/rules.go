@@ -48,9 +48,10 @@ var allowed = map[string][]string{
 	"internal/guest/account":     {"internal/guest/etc", "internal/guest/inspect", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
 	"internal/guest/identity":    {"internal/guest/etc", "internal/guest/inspect", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
 	"internal/guest/sandbox":     {"internal/guest/outcome"},
+	"internal/guest/fstab":       {"internal/guest/filesystem"},
 	"internal/guest/personality": {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs"},
 	"internal/guest/task": {
-		"internal/guest/etc",
+		"internal/guest/etc", "internal/guest/fstab",
 		"internal/guest/partition", "internal/guest/filesystem", "internal/guest/rootfs", "internal/guest/outcome",
 		"internal/guest/system", "internal/guest/inspect", "internal/guest/netconf", "internal/guest/network",
 		"internal/guest/account", "internal/guest/identity", "internal/guest/personality", "internal/guest/sandbox",

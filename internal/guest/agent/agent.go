@@ -20,6 +20,7 @@ import (
 
 	"snf-image/internal/channel"
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/modules"
 	"snf-image/internal/guest/task"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -50,18 +51,18 @@ func serve(release string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	modules, err := readModules()
+	lists, err := modules.Read()
 	if err != nil {
 		return err
 	}
-	if err := loadModules(modules.Boot); err != nil {
+	if err := modules.Load(lists.Boot); err != nil {
 		return err
 	}
 	host, err := dial(events, release)
 	if err != nil {
 		return err
 	}
-	s := &session{host: host, events: events, modules: modules, log: log}
+	s := &session{host: host, events: events, modules: lists, log: log}
 	return host.result(s.run(context.Background()))
 }
 
@@ -69,7 +70,7 @@ func serve(release string, log *slog.Logger) error {
 type session struct {
 	host    *conversation
 	events  *uevents
-	modules modules
+	modules modules.Lists
 	log     *slog.Logger
 
 	plan  *spec.Plan
@@ -144,11 +145,11 @@ func (s *session) work(ctx context.Context) ([]report.TaskResult, error) {
 			return nil, err
 		}
 	}
-	return s.customise(ctx)
+	return s.customize(ctx)
 }
 
-// customise runs the tasks.
-func (s *session) customise(ctx context.Context) ([]report.TaskResult, error) {
+// customize runs the tasks.
+func (s *session) customize(ctx context.Context) ([]report.TaskResult, error) {
 	if err := s.task.Recover(ctx); err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func boundText(s string, limit int) string {
 	return strings.ToValidUTF8(s[:max(limit-4, 0)], "") + " …"
 }
 
-// boundList cuts the list and each text in it. What is left out is said.
+// boundList cuts the list and each text in it. Its last element counts what is left out.
 func boundList(list []string, limit, text int) []string {
 	var out []string
 	for i, s := range list {

@@ -25,7 +25,7 @@ func TestFstabInVM(t *testing.T) {
 	h := boot(t, "disk0="+disk, "disk1="+data, "disk2="+archive+",readonly=on")
 	p := plan(spec.ModeCustomize, spec.MountImage, spec.RunCustomTask, spec.UmountImage)
 	p.Disks = append(p.Disks, spec.PlanDisk{Serial: "disk1"}, spec.PlanDisk{Serial: "disk2", ReadOnly: true})
-	h.customise(p, &spec.Credentials{CustomTask: []byte("#!/bin/bash\nset -e\n" +
+	h.customize(p, &spec.Credentials{CustomTask: []byte("#!/bin/bash\nset -e\n" +
 		"grep -q \"^/dev/disk-b $SNF_IMAGE_TARGET/srv vfat rw\" /proc/mounts\n" +
 		"grep -q \"^/dev/disk-c $SNF_IMAGE_TARGET/opt ext4 ro\" /proc/mounts\necho hello >$SNF_IMAGE_TARGET/srv/hello\n")})
 	r := h.finish()

@@ -48,13 +48,13 @@ func TestErrorsPanicInVM(t *testing.T) {
 	}
 	h := boot(t, "disk0="+disk)
 	p := plan(spec.ModeDeploy, spec.MountImage, spec.ChangePassword, spec.UmountImage)
-	h.customise(p, &spec.Credentials{Hashes: map[string]spec.Secret{"root": "*"}})
+	h.customize(p, &spec.Credentials{Hashes: map[string]spec.Secret{"root": "*"}})
 	if r := h.finish(); !strings.Contains(r.Error, "editing /etc/shadow") {
 		t.Errorf("result: %+v", r)
 	}
 }
 
-// TestDamageStaysAsItIsInVM has a living machine whose /etc can not be read: the
+// TestDamageStaysAsItIsInVM has a living machine whose /etc cannot be read: the
 // refusal says so, and not even a note of the damage is written.
 func TestDamageStaysAsItIsInVM(t *testing.T) {
 	if os.Getenv("SNF_VM") != "1" {
@@ -94,7 +94,7 @@ func TestQuotaInVM(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(tree, "etc", "fstab"), nil, 0o644))
 	disk := madeImage(t, tree, "-O", "quota,project")
 	h := boot(t, "disk0="+disk)
-	h.customise(plan(spec.ModeDeploy, spec.MountImage, spec.UmountImage), nil)
+	h.customize(plan(spec.ModeDeploy, spec.MountImage, spec.UmountImage), nil)
 	if r := h.finish(); r.Error != "" {
 		t.Errorf("result: %s; %s", r.Error, r.Remedy)
 	}
@@ -134,7 +134,7 @@ func TestHugeFilesInVM(t *testing.T) {
 	for _, kind := range []string{"rsa", "ecdsa", "ed25519"} {
 		c.HostKeys = append(c.HostKeys, spec.HostKey{Type: kind, Private: "PRIVATE\n", Public: "PUBLIC"})
 	}
-	h.customise(p, c)
+	h.customize(p, c)
 	r := h.finish()
 	t.Logf("%+v", r)
 	if r.Error != "" || len(r.Tasks) != len(p.Tasks) || r.Tasks[len(r.Tasks)-1].Outcome != report.Done {

@@ -10,6 +10,7 @@ import (
 
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/inspect"
+	"snf-image/internal/guest/modules"
 	"snf-image/internal/guest/partition"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/task"
@@ -42,7 +43,7 @@ func (s *session) inspect(ctx context.Context) error {
 	s.task = &task.Run{
 		Plan: s.plan, Inspection: found, Volumes: volumes, Target: target, Log: s.log,
 		Remap: func(i int) error { return s.disks[i].mapPartitions() },
-		Load:  func(kind string) error { return loadModules(s.modules.Demand[kind]) },
+		Load:  func(kind string) error { return modules.Load(s.modules.Demand[kind]) },
 		Emit:  s.host.event,
 	}
 	for _, d := range s.disks {
@@ -173,8 +174,8 @@ func (s *session) detectOn(found *report.Inspection, volumes []filesystem.Volume
 	return nil
 }
 
-// damaged says that a file system the system could be on cannot be read because of
-// cause: no property helps then.
+// damaged returns the error of a file system that the system could be on and that cannot
+// be read because of cause: properties do not help then.
 func (s *session) damaged(err, cause error) error {
 	if errors.Is(cause, filesystem.ErrExternal) {
 		return &task.Remedied{Err: err, Remedy: task.OnOneDevice}
@@ -215,7 +216,7 @@ func undetected(partitions []partition.Partition, volumes []filesystem.Volume, t
 	var missing []string
 	var remedy string
 	for _, p := range partitions {
-		if name := bsd(p.Type); name != "" {
+		if name := p.BSD(); name != "" {
 			missing = append(missing, fmt.Sprintf("%s (partition %d)", name, p.Number))
 		}
 		if v, ok := find(volumes, p.Number); ok && v.Missing() != "" {
@@ -244,19 +245,6 @@ func instead(err error, remedy string) error {
 		return err
 	}
 	return &task.Remedied{Err: err, Remedy: remedy}
-}
-
-// bsd names the system a partition type is for.
-func bsd(kind string) string {
-	switch kind {
-	case "a5", "516E7CB6-6ECF-11D6-8FF8-00022D09712B":
-		return "FreeBSD"
-	case "a6":
-		return "OpenBSD"
-	case "a9":
-		return "NetBSD"
-	}
-	return ""
 }
 
 // precheck refuses, before the first task touches the disk of a living machine, what

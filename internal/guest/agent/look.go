@@ -7,6 +7,7 @@ import (
 
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/inspect"
+	"snf-image/internal/guest/modules"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/task"
 	"snf-image/internal/spec"
@@ -69,7 +70,7 @@ func (s *session) mountRest(root *rootfs.Root, volumes []filesystem.Volume, stri
 
 // mountOne mounts a volume read-only, with the kernel modules that takes.
 func (s *session) mountOne(v filesystem.Volume, dir string) (release func() error, err error) {
-	if err := loadModules(s.modules.Demand[v.Kind().Driver]); err != nil {
+	if err := modules.Load(s.modules.Demand[v.Kind().Driver]); err != nil {
 		return nil, err
 	}
 	return filesystem.MountReadOnly(v, dir)

@@ -15,7 +15,7 @@ import (
 const mappings = "/dev/disk-"
 
 // release lets go of the disks: everything is unmounted, taken apart and
-// flushed. What the plan left mounted is an error only if it can not be undone.
+// flushed. A mount that the plan left is an error only if it cannot be undone.
 func (s *session) release() error {
 	if s.task != nil && s.task.Root != nil {
 		s.task.Changed = s.task.Root.Changed()

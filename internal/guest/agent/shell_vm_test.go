@@ -35,7 +35,7 @@ func TestDebugShellInVM(t *testing.T) {
 	h := boot(t, "disk0="+image(t, 4<<30))
 	p := plan(spec.ModeCustomize, spec.MountImage, spec.RunCustomTask, spec.UmountImage)
 	p.DebugShell = true
-	h.customise(p, &spec.Credentials{CustomTask: failingProgram})
+	h.customize(p, &spec.Credentials{CustomTask: failingProgram})
 	conn := h.dialShell()
 	b := make([]byte, 4096)
 	var seen []byte

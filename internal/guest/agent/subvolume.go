@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/fstab"
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/rootfs"
 )
@@ -124,7 +125,7 @@ func namesItself(dir, p string) (bool, error) {
 	if rootfs.IsNotExist(err) {
 		return false, nil
 	}
-	return slices.ContainsFunc(filesystem.ParseFstab(data), func(e filesystem.Entry) bool {
+	return slices.ContainsFunc(fstab.Parse(data), func(e fstab.Entry) bool {
 		return e.Point == "/" && slices.ContainsFunc(e.Options, func(o string) bool {
 			name, ok := strings.CutPrefix(o, "subvol=")
 			return ok && strings.Trim(name, "/") == p

@@ -251,16 +251,16 @@ func digest(t *testing.T, path string) string {
 	return string(out)
 }
 
-// TestCustomiseInVM runs the tasks of this package's colleagues' too as far as
+// TestCustomizeInVM runs the tasks of this package's colleagues' too as far as
 // they are there; what they did to files is checked elsewhere.
-func TestCustomiseInVM(t *testing.T) {
+func TestCustomizeInVM(t *testing.T) {
 	disk := image(t, 10<<30)
 	h := boot(t, "disk0="+disk)
 	p := plan(spec.ModeCustomize, spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage,
 		spec.AddSwap, spec.UmountImage)
 	p.Swap = &spec.Swap{Partition: 3, MiB: 64}
 	p.Exclude = map[string]string{}
-	h.customise(p, nil)
+	h.customize(p, nil)
 	r := h.finish()
 	checkDone(t, p, r)
 	if diff := cmp.Diff([]string{"/etc/fstab"}, r.Changed); diff != "" {
@@ -276,7 +276,7 @@ func TestDeployInVM(t *testing.T) {
 	h := boot(t, "disk0="+disk, "disk0head="+head, "disk0tail="+tail)
 	p := plan(spec.ModeDeploy, spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage, spec.UmountImage)
 	p.Disks[0].Head, p.Disks[0].Tail = "disk0head", "disk0tail"
-	h.customise(p, &spec.Credentials{})
+	h.customize(p, &spec.Credentials{})
 	checkDone(t, p, h.finish())
 	for _, at := range []int64{0, 4<<30 - spec.EndSize} {
 		if !bytes.Equal(piece(t, disk, at), make([]byte, spec.EndSize)) {
@@ -296,7 +296,7 @@ func TestFailureInVM(t *testing.T) {
 	p := plan(spec.ModeCustomize, spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage,
 		spec.RunCustomTask, spec.UmountImage)
 	p.Exclude = map[string]string{spec.FilesystemResizeUnmounted: "EXCLUDE_FILESYSTEMRESIZE_TASKS"}
-	h.customise(p, &spec.Credentials{CustomTask: failingProgram})
+	h.customize(p, &spec.Credentials{CustomTask: failingProgram})
 	r := h.finish()
 	var got []string
 	for _, task := range r.Tasks {
@@ -324,15 +324,15 @@ func TestRefusedBeforehandInVM(t *testing.T) {
 	h := boot(t, "disk0="+disk)
 	p := plan(spec.ModeCustomize, spec.FixPartitionTable, spec.MountImage, spec.AddSwap, spec.UmountImage)
 	p.Swap = &spec.Swap{Disk: 7}
-	h.customise(p, nil)
+	h.customize(p, nil)
 	r := h.finish()
 	if len(r.Tasks) > 0 || !strings.HasSuffix(r.Error, "there is no disk 7") || r.Remedy != "correct the property SWAP" {
 		t.Errorf("tasks %v, error %q, remedy %q, want no task", r.Tasks, r.Error, r.Remedy)
 	}
 }
 
-// customise holds the conversation up to the tasks.
-func (h *helper) customise(p *spec.Plan, creds *spec.Credentials) {
+// customize holds the conversation up to the tasks.
+func (h *helper) customize(p *spec.Plan, creds *spec.Credentials) {
 	h.t.Helper()
 	p.WantsCredentials = creds != nil
 	h.send(channel.Plan, p)

@@ -105,7 +105,7 @@ func fillsBtrfs(device string) bool {
 	return err == nil && uint64(size)/s.sector()*s.sector() <= s.u64(btrfsDeviceEnd)
 }
 
-// canFillBtrfs is Growth.CanFill: there is no size that it cannot have.
+// canFillBtrfs is Growth.CanFill: it can have any size.
 func canFillBtrfs(device string, _ int64) error {
 	_, _, err := readBtrfs(device)
 	return err
@@ -126,7 +126,7 @@ func growBtrfs(device, dir string) error {
 	return ioctl(dir, resize, unsafe.Pointer(&arg))
 }
 
-// checkBtrfs is Kind.Check. There is no repair that would be safe: the makers of btrfs
+// checkBtrfs is Kind.Check. No repair would be safe: the makers of btrfs
 // warn of btrfs check --repair.
 func checkBtrfs(ctx context.Context, device string, force bool) (repaired bool, err error) {
 	if _, _, err := readBtrfs(device); err != nil || !force {

@@ -13,13 +13,13 @@ import (
 // sample is how the suite makes, breaks and checks a file system of one kind, with the
 // tools of its own makers. A kind joins the suite with a sample.
 type sample struct {
-	name   string
-	kind   string // blkid's TYPE
-	mib    int64
-	mkfs   []string                          // the path is appended
-	fsck   []string                          // fails when something is wrong, changes nothing
-	unmend func(t *testing.T, path string)   // breaks what only a person repairs
-	small  func(size int64) (tooLarge int64) // a size it cannot grow to, 0 for none
+	name     string
+	kind     string // blkid's TYPE
+	mib      int64
+	mkfs     []string                          // the path is appended
+	fsck     []string                          // fails when something is wrong, changes nothing
+	damage   func(t *testing.T, path string)   // breaks what only a person repairs
+	tooLarge func(size int64) (tooLarge int64) // a size it cannot grow to, 0 for none
 }
 
 // samples are in the order of kinds.
@@ -28,13 +28,13 @@ func samples() []sample {
 	ext := func(kind string) sample {
 		return sample{
 			name: kind, kind: kind, mib: 32, mkfs: []string{"mke2fs", "-q", "-t", kind, "-b", "4096", "-O", "^64bit"},
-			fsck: []string{"e2fsck", "-f", "-n"}, unmend: noRootDir, small: func(int64) int64 { return 17 << 40 },
+			fsck: []string{"e2fsck", "-f", "-n"}, damage: noRootDir, tooLarge: func(int64) int64 { return 17 << 40 },
 		}
 	}
 	xfs := func(name string, mkfs ...string) sample {
 		return sample{
 			name: name, kind: "xfs", mib: 320, mkfs: append([]string{"mkfs.xfs", "-q"}, mkfs...),
-			fsck: []string{"xfs_repair", "-n"}, unmend: func(t *testing.T, path string) { scribble(t, path, 512) },
+			fsck: []string{"xfs_repair", "-n"}, damage: func(t *testing.T, path string) { scribble(t, path, 512) },
 		}
 	}
 	return []sample{
@@ -42,7 +42,7 @@ func samples() []sample {
 		xfs("xfs", "-m", "crc=1"), xfs("xfs V4", "-m", "crc=0"), xfs("xfs, blocks of 1 KiB", "-b", "size=1024"),
 		{
 			name: "btrfs", kind: "btrfs", mib: 128, mkfs: []string{"mkfs.btrfs", "-q"},
-			fsck: []string{"btrfs", "check", "--readonly"}, unmend: breakBtrfs,
+			fsck: []string{"btrfs", "check", "--readonly"}, damage: breakBtrfs,
 		},
 		{name: "vfat", kind: "vfat", mib: 32, mkfs: []string{"mkfs.vfat"}, fsck: []string{"fsck.vfat", "-n"}},
 	}
@@ -125,10 +125,10 @@ func (s sample) testMade(t *testing.T) {
 
 // testLimit has a size that is too large, and the largest one.
 func (s sample) testLimit(t *testing.T, v Volume) {
-	if s.small == nil {
+	if s.tooLarge == nil {
 		return
 	}
-	size := s.small(s.mib << 20)
+	size := s.tooLarge(s.mib << 20)
 	err := v.Kind().CanFill(v.Path, size)
 	limit, ok := errors.AsType[*LimitError](err)
 	if !ok || limit.Limit >= size || v.Kind().CanFill(v.Path, limit.Limit) != nil {
@@ -143,7 +143,7 @@ func (s sample) testBroken(t *testing.T) {
 	if k.Check == nil {
 		return
 	}
-	s.unmend(t, v.Path)
+	s.damage(t, v.Path)
 	if err := exec.Command(s.fsck[0], append(s.fsck[1:], v.Path)...).Run(); err == nil {
 		t.Fatalf("%q finds nothing wrong", s.fsck)
 	}

@@ -31,7 +31,7 @@ type Claim struct{ Start, New, End int64 }
 
 // Erase makes zero, within the new bytes of c, wherever a signature of their former
 // contents could make its owner look like something else, and waits until that is on
-// the disk. Bytes outside of New and End stay. What is zero already is not written:
+// the disk. Bytes outside of New and End stay. Zeros are not written again:
 // a sparse disk stays sparse.
 //
 // It knows no signature. A list would have to grow with blkid's, and blkid stops at

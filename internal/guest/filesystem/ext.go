@@ -123,8 +123,8 @@ func extModules(device string) []string {
 	return nil
 }
 
-// checkExt is Kind.Check. What was repaired is looked at once more: that a tool says so
-// is no proof.
+// checkExt is Kind.Check. A repaired file system is looked at once more: the word of a
+// tool is not a proof.
 func checkExt(ctx context.Context, device string, force bool) (repaired bool, err error) {
 	if s, _, err := readSuper(device); err == nil && s.isClean() && !force {
 		return false, nil

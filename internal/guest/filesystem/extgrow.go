@@ -19,7 +19,7 @@ var (
 	errSparse2 = errors.New("the kernel does not grow a file system with the feature sparse_super2")
 )
 
-// LimitError says that a file system cannot grow as far as it should.
+// LimitError is the error of a file system that cannot grow as far as it should.
 type LimitError struct {
 	Limit int64 // bytes, the largest size it can have
 	Why   error
@@ -136,8 +136,8 @@ func power(n, base uint64) bool {
 
 // growExt is Growth.Offline. The file system is mounted on dir meanwhile: the kernel adds
 // group by group, each with a transaction of the journal, so that the file system is sound
-// whatever happens. What resize2fs does to one that is not mounted is not: interrupted, or
-// given up half-way, it leaves damage.
+// whatever happens. resize2fs, which works on one that is not mounted, is not as safe:
+// interrupted, or given up half-way, it leaves damage.
 func growExt(v Volume, dir string, careful bool) error {
 	if err := mountAndGrow(v, dir, careful); err != nil {
 		return fmt.Errorf("growing the file system on %s: %w", v.Path, err)

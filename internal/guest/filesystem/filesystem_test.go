@@ -169,3 +169,8 @@ func TestFills(t *testing.T) {
 		})
 	}
 }
+
+func FuzzParseBlkid(f *testing.F) {
+	f.Add([]byte("DEVNAME=a\nTYPE=x\nLABEL=a\\ b\\\n\nDEVNAME=b"))
+	f.Fuzz(func(_ *testing.T, data []byte) { parseBlkid(data) })
+}

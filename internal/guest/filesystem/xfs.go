@@ -176,7 +176,7 @@ func ioctl(dir string, request uintptr, arg unsafe.Pointer) error {
 	return nil
 }
 
-// checkXFS is Kind.Check. There is no repair that would be safe: xfs_repair clears what
+// checkXFS is Kind.Check. No repair would be safe: xfs_repair clears what
 // it does not understand.
 func checkXFS(ctx context.Context, device string, force bool) (repaired bool, err error) {
 	if _, _, err := readXFS(device); err != nil || !force {

@@ -59,7 +59,7 @@ func isMBR(sector []byte) bool {
 	return true
 }
 
-// protects says whether the boot record announces a GPT. A hybrid one does too;
+// protects reports whether the boot record announces a GPT. A hybrid one does too;
 // its other entries are mirrors of the GPT's.
 func protects(sector []byte) bool {
 	for i := range 4 {

@@ -61,7 +61,7 @@ func (d *dos) free(number int) (lead uint64, err error) {
 	return sectorsPerMiB, nil
 }
 
-// endsDisk says whether no primary partition lies behind primary[ext].
+// endsDisk reports whether no primary partition lies behind primary[ext].
 func (d *dos) endsDisk(ext int) bool {
 	return !slices.ContainsFunc(d.primary[:], func(s slot) bool {
 		return s.entry.used() && s.start() > d.primary[ext].start()

@@ -77,7 +77,7 @@ func (g *gpt) add(number int, start, end uint64, uuid string) error {
 // is whole.
 func (g *gpt) write(d Disk) error {
 	if !g.dirty {
-		return g.mendBackup(d)
+		return g.repairBackup(d)
 	}
 	g.seal()
 	if g.overBackup() {
@@ -103,21 +103,21 @@ func (g *gpt) writeBackup(d Disk) error {
 	return nil
 }
 
-// mendBackup writes the backup of a table that stays as it is anew, unless it is
+// repairBackup writes the backup of a table that stays as it is anew, unless it is
 // whole or there is no room for it.
-func (g *gpt) mendBackup(d Disk) error {
+func (g *gpt) repairBackup(d Disk) error {
 	if g.backupWhole(d) || le64(g.header[gptLastUsable:]) >= g.backupEntries() || g.overBackup() {
 		return nil
 	}
 	return g.writeBackup(d)
 }
 
-// overBackup says that a partition lies where the backup belongs.
+// overBackup reports whether a partition lies where the backup belongs.
 func (g *gpt) overBackup() bool {
 	return slices.ContainsFunc(g.partitions(), func(p Partition) bool { return lba(p.End()) > g.backupEntries() })
 }
 
-// backupWhole says whether the backup says the same as the table, wherever its
+// backupWhole reports whether the backup says the same as the table, wherever its
 // entries are.
 func (g *gpt) backupWhole(d Disk) bool {
 	h, err := readSector(d, g.sectors-1, g.sectors)

@@ -14,7 +14,7 @@ type Swap struct {
 	UUID   string // partition GUID, GPT only
 }
 
-// Change says what Grow did.
+// Change is what Grow did.
 type Change struct {
 	Last        int   // number of the partition that lies last, swap not counted
 	Grown       int   // number of the partition that grew, 0 for none

@@ -75,6 +75,19 @@ type Partition struct {
 // End returns the first byte behind p.
 func (p Partition) End() int64 { return p.Start + p.Size }
 
+// BSD names the system of the BSD family that the type of p is for, or is empty.
+func (p Partition) BSD() string {
+	switch p.Type {
+	case "a5", "516E7CB6-6ECF-11D6-8FF8-00022D09712B":
+		return "FreeBSD"
+	case "a6":
+		return "OpenBSD"
+	case "a9":
+		return "NetBSD"
+	}
+	return ""
+}
+
 // scheme is what differs between MBR and GPT. Positions are in sectors, ends
 // are exclusive.
 type scheme interface {
@@ -83,7 +96,7 @@ type scheme interface {
 	// stretch fits the table to the disk and returns the end of the space that
 	// partitions may use.
 	stretch() (uint64, error)
-	// free says whether a partition of that number can be added, and how many
+	// free reports whether a partition of that number can be added, and how many
 	// sectors in front of it the table itself needs.
 	free(number int) (lead uint64, err error)
 	resize(number int, end uint64)

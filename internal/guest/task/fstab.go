@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/fstab"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 )
@@ -36,8 +37,8 @@ func MountFstab(root *rootfs.Root, volumes []filesystem.Volume, mount func(v fil
 	if err != nil {
 		return f, err
 	}
-	entries := filesystem.ParseFstab(data)
-	mounts, warnings, err := filesystem.Resolve(entries, volumes)
+	entries := fstab.Parse(data)
+	mounts, warnings, err := fstab.Resolve(entries, volumes)
 	if err != nil {
 		return f, fstabAdvice(err)
 	}
@@ -62,14 +63,14 @@ func (f *Fstab) warn(format string, args ...any) {
 
 // mountOne mounts m where its mount point leads inside the image. What the
 // machine can do without is left out with a warning.
-func (f *Fstab) mountOne(root *rootfs.Root, m filesystem.Mounting, mount func(filesystem.Volume, string) error) (done bool, err error) {
+func (f *Fstab) mountOne(root *rootfs.Root, m fstab.Mounting, mount func(filesystem.Volume, string) error) (done bool, err error) {
 	point, err := root.RealPath(m.Point)
 	if err != nil || !root.IsDir(point) {
 		f.warn("fstab: %s is not mounted: the image has no such directory", m.Point)
 		return false, nil
 	}
 	if point == "/" {
-		return false, fstabAdvice(fmt.Errorf("fstab entry for %s: %w", m.Point, filesystem.ErrCoversRoot))
+		return false, fstabAdvice(fmt.Errorf("fstab entry for %s: %w", m.Point, fstab.ErrCoversRoot))
 	}
 	err = mount(m.Volume, point)
 	switch {
@@ -84,7 +85,7 @@ func (f *Fstab) mountOne(root *rootfs.Root, m filesystem.Mounting, mount func(fi
 
 // elsewhere returns the real paths of the entries' mount points besides those
 // that are mounted.
-func elsewhere(root *rootfs.Root, entries []filesystem.Entry, mounted []string) []string {
+func elsewhere(root *rootfs.Root, entries []fstab.Entry, mounted []string) []string {
 	var points []string
 	for _, e := range entries {
 		point := path.Clean(e.Point)
@@ -102,10 +103,10 @@ func elsewhere(root *rootfs.Root, entries []filesystem.Entry, mounted []string) 
 }
 
 func fstabAdvice(err error) error {
-	if errors.Is(err, filesystem.ErrCoversRoot) {
+	if errors.Is(err, fstab.ErrCoversRoot) {
 		return outcome.Advise(err, "correct the image's /etc/fstab")
 	}
-	if errors.Is(err, filesystem.ErrNotPersistent) {
+	if errors.Is(err, fstab.ErrNotPersistent) {
 		return outcome.Advise(err, "use UUID= or LABEL= in the image's /etc/fstab, or the option nofail")
 	}
 	return outcome.Advise(err, "correct the image's /etc/fstab, or give that entry the option nofail")

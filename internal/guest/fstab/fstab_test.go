@@ -1,4 +1,4 @@
-package filesystem
+package fstab
 
 import (
 	"errors"
@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"snf-image/internal/guest/filesystem"
 )
 
 // volumes of a machine with two disks.
-var testVolumes = []Volume{
+var testVolumes = []filesystem.Volume{
 	{Path: "/dev/disk-a1", Number: 1, Type: "vfat", UUID: "1234-ABCD", Label: "ESP", PartUUID: "AA-1", PartLabel: "EFI system"},
 	{Path: "/dev/disk-a2", Number: 2, Type: "ext4", UUID: "aaaa", Label: "root"},
 	{Path: "/dev/disk-a3", Number: 3},
@@ -69,7 +71,7 @@ func TestResolve(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			mounts, warnings, err := Resolve(ParseFstab([]byte(tt.fstab)), testVolumes)
+			mounts, warnings, err := Resolve(Parse([]byte(tt.fstab)), testVolumes)
 			if failed := tt.err != nil || tt.text != ""; failed != (err != nil) ||
 				failed && (tt.err != nil && !errors.Is(err, tt.err) || !strings.Contains(err.Error(), tt.text)) {
 				t.Fatalf("Resolve = %v, want %v with %q", err, tt.err, tt.text)
@@ -91,7 +93,7 @@ func TestResolve(t *testing.T) {
 func FuzzResolve(f *testing.F) {
 	f.Add([]byte("UUID=aaaa / ext4 defaults 0 1\n/dev/disk/by-label/a\\x2 /b\\04 auto nofail,x\nLABEL=\\ /../c d"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		mounts, _, err := Resolve(ParseFstab(data), testVolumes)
+		mounts, _, err := Resolve(Parse(data), testVolumes)
 		if err != nil {
 			return
 		}
@@ -101,9 +103,4 @@ func FuzzResolve(f *testing.F) {
 			}
 		}
 	})
-}
-
-func FuzzParseBlkid(f *testing.F) {
-	f.Add([]byte("DEVNAME=a\nTYPE=x\nLABEL=a\\ b\\\n\nDEVNAME=b"))
-	f.Fuzz(func(_ *testing.T, data []byte) { parseBlkid(data) })
 }

@@ -1,4 +1,4 @@
-package agent
+package modules
 
 import (
 	"bytes"

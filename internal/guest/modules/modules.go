@@ -1,4 +1,6 @@
-package agent
+// Package modules loads the kernel modules of the helper image, by the lists that its
+// builder made. It loads nothing else.
+package modules
 
 import (
 	"bytes"
@@ -12,28 +14,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// modulesFile lists the kernel modules of the helper image.
-const modulesFile = "/etc/snf-image/modules.json"
+// file lists the kernel modules of the helper image.
+const file = "/etc/snf-image/modules.json"
 
-// modules are paths of kernel modules in the order they must be loaded.
-type modules struct {
+// Lists are paths of kernel modules in the order they must be loaded.
+type Lists struct {
 	Boot   []string            `json:"boot"`
-	Demand map[string][]string `json:"demand"` // by file system type
+	Demand map[string][]string `json:"demand"` // by driver, and "quota"
 }
 
-func readModules() (modules, error) {
-	var m modules
-	data, err := os.ReadFile(modulesFile)
+// Read reads the lists.
+func Read() (Lists, error) {
+	var m Lists
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return m, fmt.Errorf("reading the list of modules: %w", err)
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
-		return m, fmt.Errorf("reading %s: %w", modulesFile, err)
+		return m, fmt.Errorf("reading %s: %w", file, err)
 	}
 	return m, nil
 }
 
-func loadModules(paths []string) error {
+// Load loads the modules; one that is there already is fine.
+func Load(paths []string) error {
 	for _, p := range paths {
 		if err := loadModule(p); err != nil {
 			return fmt.Errorf("loading kernel module %s: %w", p, err)

@@ -1,4 +1,6 @@
-package filesystem
+// Package fstab reads the file of an image that says what is mounted where, and finds
+// the volumes it names. It mounts nothing.
+package fstab
 
 import (
 	"errors"
@@ -7,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"snf-image/internal/guest/filesystem"
 )
 
 // Entry is a line of fstab(5).
@@ -15,16 +19,16 @@ type Entry struct {
 	Options           []string
 }
 
-// optional says whether the machine boots without the entry.
+// optional reports whether the machine boots without the entry.
 func (e Entry) optional() bool {
 	return slices.Contains(e.Options, "noauto") || slices.Contains(e.Options, "nofail")
 }
 
 // Mounting is one file system to mount.
 type Mounting struct {
-	Volume Volume
+	Volume filesystem.Volume
 	Point  string // absolute path in the image, clean
-	// Optional says that the machine boots without it.
+	// Optional reports whether the machine boots without it.
 	Optional bool
 }
 
@@ -36,9 +40,9 @@ var ErrNotPersistent = errors.New("the device name is not persistent")
 // image.
 var ErrCoversRoot = errors.New("the mount point leads to /, where it would cover the root file system")
 
-// ParseFstab returns the entries of an fstab. Lines it cannot make sense of are
+// Parse returns the entries of an fstab. Lines it cannot make sense of are
 // left out, as mount(8) does.
-func ParseFstab(data []byte) []Entry {
+func Parse(data []byte) []Entry {
 	var entries []Entry
 	for line := range strings.Lines(string(data)) {
 		fields := strings.FieldsFunc(strings.TrimRight(line, "\r\n"), isBlank)
@@ -54,15 +58,15 @@ func ParseFstab(data []byte) []Entry {
 	return entries
 }
 
-// isBlank is what separates fields, for the kernel's lists of mounts too. Other
+// isBlank is what separates fields. Other
 // white space, a no-break space for one, may be part of a name.
 func isBlank(c rune) bool { return c == ' ' || c == '\t' }
 
-// Resolve says which volumes the entries mount where, besides the root, parents
-// first. Entries that are no file systems on disks are left out; one that the
+// Resolve returns which volumes the entries mount where, besides the root, parents
+// first. Entries that are not file systems on disks are left out; one that the
 // machine needs and that names no volume, or none for certain, is an error. It
 // returns a warning for each optional entry that could not be resolved.
-func Resolve(entries []Entry, volumes []Volume) (mounts []Mounting, warnings []string, err error) {
+func Resolve(entries []Entry, volumes []filesystem.Volume) (mounts []Mounting, warnings []string, err error) {
 	for _, e := range entries {
 		if e.skipped() {
 			continue
@@ -92,7 +96,7 @@ func Resolve(entries []Entry, volumes []Volume) (mounts []Mounting, warnings []s
 	return mounts, warnings, nil
 }
 
-// skipped says whether the entry is none of ours: pseudo and network file
+// skipped reports whether the entry is not ours: pseudo and network file
 // systems, swap, removable media, bind mounts and files.
 func (e Entry) skipped() bool {
 	if !strings.HasPrefix(e.Point, "/") || e.Type == "swap" || e.Type == "iso9660" || isNetwork(e.Type) ||
@@ -136,17 +140,17 @@ func (e Entry) tag() (name, value string, ok bool) {
 }
 
 // find returns the volume the entry names.
-func (e Entry) find(volumes []Volume) (Volume, error) {
+func (e Entry) find(volumes []filesystem.Volume) (filesystem.Volume, error) {
 	name, value, ok := e.tag()
 	if !ok {
-		return Volume{}, e.nameError()
+		return filesystem.Volume{}, e.nameError()
 	}
 	for _, v := range volumes {
-		if v.has(name, value) {
+		if has(v, name, value) {
 			return v, nil
 		}
 	}
-	return Volume{}, errors.New("no disk of the instance has it")
+	return filesystem.Volume{}, errors.New("no disk of the instance has it")
 }
 
 // subvolume returns the option that selects a subvolume, or "".
@@ -159,7 +163,7 @@ func (e Entry) subvolume() string {
 	return ""
 }
 
-// nameError says what is wrong with a plain device name.
+// nameError returns what is wrong with a plain device name.
 func (e Entry) nameError() error {
 	if strings.Count(e.Spec, "/") > 2 { // /dev/mapper/NAME, /dev/GROUP/NAME
 		return errors.New("LVM is not in this version")
@@ -167,7 +171,7 @@ func (e Entry) nameError() error {
 	return ErrNotPersistent
 }
 
-func (v Volume) has(tag, value string) bool {
+func has(v filesystem.Volume, tag, value string) bool {
 	if value == "" {
 		return false
 	}
