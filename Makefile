@@ -59,10 +59,11 @@ test-ganeti: deps-test build ## the OS definition in a real Ganeti cluster of NO
 test-package: deps-test ## the packages in a fresh Debian: install, use, upgrade, purge
 	SNF_STRICT=1 SNF_PACKAGE=1 scripts/go-test.sh package -timeout 40m ./tests/package/...
 
-lint: deps-lint ## gofumpt, vet, staticcheck, shellcheck
+lint: deps-lint ## gofumpt, vet, staticcheck, shellcheck, words
 	@out=$$($(GOFUMPT) -l cmd internal tests); [ -z "$$out" ] || { echo "not gofumpt'ed:"; echo "$$out"; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
+	go run ./tests/words
 	shellcheck .ci/run scripts/*.sh tests/images/*.sh tests/ganeti/*.sh
 
 bench: deps-bench build ## the numbers of docs/performance.md

@@ -166,7 +166,7 @@ func (c cluster) logOf(k int, action, instance string) string {
 	return string(text)
 }
 
-// has says whether the cluster has an instance.
+// has reports whether the cluster has an instance.
 func (c cluster) has(instance string) bool {
 	c.Helper()
 	return strings.Contains(c.gnt("gnt-instance", "list", "--no-headers", "-o", "name"), instance)

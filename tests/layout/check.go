@@ -19,6 +19,7 @@ func Check(fsys fs.FS) ([]string, error) {
 		found = append(found, checkFile(f)...)
 	}
 	found = append(found, checkComments(files)...)
+	found = append(found, checkSizes(files)...)
 	slices.Sort(found)
 	return slices.Compact(found), nil
 }
@@ -29,8 +30,11 @@ func checkFile(f file) []string {
 		found = append(found, f.name+": "+fmt.Sprintf(format, args...))
 	}
 	most := maxLines
-	if !f.test && !within(f.dir, []string{"tests/"}) {
+	if f.product() {
 		most = maxProduction
+		for _, fn := range f.long {
+			add("%s", fn)
+		}
 	}
 	if f.lines > most {
 		add("%d lines, more than %d", f.lines, most)
@@ -128,6 +132,27 @@ func checkComments(files []file) []string {
 	for dir, ok := range commented {
 		if !ok {
 			found = append(found, dir+": no package comment")
+		}
+	}
+	return found
+}
+
+// product reports whether f is neither a test nor of what serves tests.
+func (f file) product() bool { return !f.test && !within(f.dir, []string{"tests/"}) }
+
+// checkSizes finds packages that are large without a reason.
+func checkSizes(files []file) []string {
+	lines, reason := map[string]int{}, map[string]bool{}
+	for _, f := range files {
+		if f.product() {
+			lines[f.dir] += f.code
+			reason[f.dir] = reason[f.dir] || f.reason
+		}
+	}
+	var found []string
+	for dir, n := range lines {
+		if n > maxPackage && !reason[dir] {
+			found = append(found, fmt.Sprintf("%s: %d lines of code, more than %d, and its comment does not say \"It is large because ...\"", dir, n, maxPackage))
 		}
 	}
 	return found

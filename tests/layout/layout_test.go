@@ -132,6 +132,10 @@ func TestCheck(t *testing.T) {
 			[]string{fmt.Sprintf("internal/spec/a.go: %d lines, more than %d", maxProduction+2, maxProduction)},
 		},
 		{
+			"long function", "internal/spec/a.go", src("spec") + "func f() {" + strings.Repeat("\n", maxFunction) + "}\n",
+			[]string{fmt.Sprintf("internal/spec/a.go: f has %d lines, more than %d", maxFunction+1, maxFunction)},
+		},
+		{
 			"long test", "internal/spec/a_test.go", src("spec") + strings.Repeat("\n", maxLines),
 			[]string{fmt.Sprintf("internal/spec/a_test.go: %d lines, more than %d", maxLines+2, maxLines)},
 		},
@@ -165,4 +169,19 @@ func src(pkg string, imports ...string) string {
 		s += fmt.Sprintf("import %q\n", i)
 	}
 	return s
+}
+
+// TestPackageSize allows a large package that says why.
+func TestPackageSize(t *testing.T) {
+	t.Parallel()
+	for reason, found := range map[string]int{"": 1, "\n//\n// It is large\n// because it is one table.": 0} {
+		tree := fstest.MapFS{}
+		for n := range 5 {
+			text := "// Package spec is one." + reason + "\npackage spec\n" + strings.Repeat("var _ = 0\n", maxProduction-10)
+			tree[fmt.Sprintf("internal/spec/%c.go", 'a'+n)] = &fstest.MapFile{Data: []byte(text)}
+		}
+		if got, err := Check(tree); err != nil || len(got) != found {
+			t.Errorf("Check with the reason %q = %v, %v, want %d findings", reason, got, err, found)
+		}
+	}
 }

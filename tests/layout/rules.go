@@ -5,7 +5,10 @@
 // It reads source files and nothing else: no build, no network.
 package layout
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 const module = "snf-image"
 
@@ -129,11 +132,18 @@ type confinement struct {
 var badNames = []string{"util", "utils", "common", "shared", "helpers", "types", "manager", "misc", "lib"}
 
 // maxLines is the longest a source file may be, maxProduction one that is part of the
-// product.
+// product, and maxFunction a function of it. maxPackage is how many lines of code, without
+// comments and blank lines, a package of the product may have, unless its comment says "It is
+// large because ...", or larger.
 const (
 	maxLines      = 500
 	maxProduction = 300
+	maxFunction   = 45
+	maxPackage    = 1200
 )
+
+// sizeReason finds the reason why a package is large in its comment.
+var sizeReason = regexp.MustCompile(`\bIt is (a little )?larger? ([^.]* )?because `)
 
 // within reports whether the package path is named by one of the patterns.
 func within(path string, patterns []string) bool {

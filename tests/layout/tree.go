@@ -19,7 +19,10 @@ type file struct {
 	pkg     string
 	test    bool
 	lines   int
+	code    int      // lines that are neither blank nor a comment
 	comment bool     // has a package comment
+	reason  bool     // its package comment says why the package is large
+	long    []string // functions of more than maxFunction lines
 	imports []string // import paths
 	uses    []string // functions of other packages, as "os.Exit"
 	inits   bool     // has a func init
@@ -55,7 +58,8 @@ func readFile(fsys fs.FS, name string) (file, error) {
 	if err != nil {
 		return file{}, err
 	}
-	tree, err := parser.ParseFile(token.NewFileSet(), name, src, parser.ParseComments|parser.SkipObjectResolution)
+	positions := token.NewFileSet()
+	tree, err := parser.ParseFile(positions, name, src, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
 		return file{}, fmt.Errorf("parsing %s: %w", name, err)
 	}
@@ -67,12 +71,29 @@ func readFile(fsys fs.FS, name string) (file, error) {
 		lines:   bytes.Count(src, []byte("\n")),
 		comment: tree.Doc != nil && isPackageComment(tree.Doc.Text(), tree.Name.Name),
 	}
+	f.reason = sizeReason.MatchString(strings.ReplaceAll(tree.Doc.Text(), "\n", " "))
+	f.measure(tree, positions, string(src))
 	locals := f.addImports(tree)
 	ast.Inspect(tree, func(n ast.Node) bool {
 		f.addUse(n, locals)
 		return true
 	})
 	return f, nil
+}
+
+// measure counts lines of code and finds long functions.
+func (f *file) measure(tree *ast.File, positions *token.FileSet, src string) {
+	for line := range strings.Lines(src) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+			f.code++
+		}
+	}
+	for _, d := range tree.Decls {
+		lines := positions.Position(d.End()).Line - positions.Position(d.Pos()).Line + 1
+		if fn, ok := d.(*ast.FuncDecl); ok && lines > maxFunction {
+			f.long = append(f.long, fmt.Sprintf("%s has %d lines, more than %d", fn.Name.Name, lines, maxFunction))
+		}
+	}
 }
 
 // isPackageComment accepts "Package x" and, for commands, "Command x" or the

@@ -26,7 +26,7 @@ var mischief = map[string]func(*actor) error{
 	// early claims success before it has the disk.
 	"early": func(a *actor) error { return a.send(channel.Result, success(a.plan)) },
 	// honest claims success at the right moment without having done anything:
-	// the positive control, which the host can not tell from work done.
+	// the positive control, which the host cannot tell from work done.
 	"honest": func(a *actor) error {
 		if err := a.begin(); err != nil {
 			return err

@@ -61,7 +61,7 @@ func (s *Search) saw(line string) {
 	s.seen[line] = true
 }
 
-// handedOver says whether the arguments are those of a process that is to have
+// handedOver reports whether the arguments are those of a process that is to have
 // secrets in its environment. A child between fork(2) and execve(2) has them, too:
 // its memory is still its parent's.
 func (s *Search) handedOver(line string) bool {

@@ -131,7 +131,7 @@ func (s *Search) Check(want []string) {
 // sorted returns the different ones of names in order.
 func sorted(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
 
-// Saw says whether a process had text in its command line.
+// Saw reports whether a process had text in its command line.
 func (s *Search) Saw(text string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -111,7 +111,7 @@ func (w *written) file(f *os.File) {
 	w.s.add(Temporary, path, w.s.read(f))
 }
 
-// temporary says whether a path is where temporary files are looked for.
+// temporary reports whether a path is where temporary files are looked for.
 func (s *Search) temporary(path string) bool {
 	return longest(path, s.Dirs) > longest(path, s.Except)
 }

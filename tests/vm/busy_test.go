@@ -15,7 +15,7 @@ import (
 	"snf-image/tests/oracle"
 )
 
-// TestSecondDeployment starts another deployment and another customisation of
+// TestSecondDeployment starts another deployment and another customization of
 // a disk that one is working on: both fail at once, the first is not harmed.
 func TestSecondDeployment(t *testing.T) {
 	j := newJob(t, images.Primary("ext4", images.Debian()))

@@ -134,8 +134,8 @@ func TestCustomizeDoesWhatIsAsked(t *testing.T) {
 		refusal string   // or the last line
 	}{
 		{"password", []string{"--password-file", j.file("new", "another horse\n")}, []string{"! /etc/shadow"}, ""},
-		{"user there is none of", []string{"--password-file", j.file("new", "x y z\n"), "--new-identity", "--size", "300M", "--property", "USERS=roto"}, nil, `nothing is changed, since ChangePassword cannot be done: the image has no user "roto"`},
-		{"owner there is none of", []string{"--name", "web9", "--file", j.file("issue", "x\n") + ":/etc/issue:0644:nobdy"}, nil, `nothing is changed, since EnforcePersonality .*the image has no user "nobdy"`},
+		{"unknown user", []string{"--password-file", j.file("new", "x y z\n"), "--new-identity", "--size", "300M", "--property", "USERS=roto"}, nil, `nothing is changed, since ChangePassword cannot be done: the image has no user "roto"`},
+		{"unknown owner", []string{"--name", "web9", "--file", j.file("issue", "x\n") + ":/etc/issue:0644:nobdy"}, nil, `nothing is changed, since EnforcePersonality .*the image has no user "nobdy"`},
 		{"nothing", nil, nil, "nothing is asked for; say what is to be changed"},
 		{"file", []string{"--file", j.file("issue", "hello\n") + ":/etc/issue.d/site:0644"}, []string{"+ /etc/issue.d", "+ /etc/issue.d/site"}, ""},
 		{"network", []string{"--nic", "ip=192.0.2.11/24,gateway=192.0.2.1,mac=52:54:00:00:00:01"}, []string{

@@ -88,7 +88,7 @@ func TestGanetiFetch(t *testing.T) {
 	s := serveImage(t, j)
 	s.allow(t, j)
 	env := gnt(j.disk, map[string]string{"OSP_CONFIG_URL": s.URL + "/config?token=" + canary, "OSP_IMG_ID": "gone"})
-	// What can not work is no reason to ask.
+	// What cannot work is not a reason to ask.
 	env["DISK_0_PATH"] = filepath.Join(j.dir, "gone")
 	d.Call(t, "create", env).Fails(t, 4, "gone: no such file or directory")
 	env["DISK_0_PATH"] = j.disk

@@ -51,7 +51,7 @@ func writeAt(t *testing.T, f *os.File, at int64, b []byte) {
 
 // TestFormerContents deploys to a disk that had partitions in a pool and a RAID, with
 // swap on another such disk, and lets the machine grow over a third: of what was there
-// nothing is recognised, not by wipefs either.
+// nothing is recognized, not by wipefs either.
 func TestFormerContents(t *testing.T) {
 	j := newJob(t, images.Primary("ext4", images.Debian()))
 	const size, larger = 256 * images.MiB, 512 * images.MiB
@@ -81,7 +81,7 @@ func TestFormerContents(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeAt(t, f, size, behind)
-	for range 2 { // the second has to recognise the root
+	for range 2 { // the second has to recognize the root
 		in.Run(t, j.customized("--grow", "--disk", swap, "--property", "SWAP=b")...).OK(t)
 	}
 	j.done()

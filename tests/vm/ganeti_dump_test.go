@@ -239,7 +239,7 @@ func TestGanetiDumpStopped(t *testing.T) {
 }
 
 // halfway returns a command whose stream stays open in the middle of the dump,
-// and a function that says whether it has come there.
+// and a function that reports whether it has come there.
 func halfway(t *testing.T, j *job, d *harness.Definition, script string) (*exec.Cmd, func() bool) {
 	t.Helper()
 	r, w, err := os.Pipe()

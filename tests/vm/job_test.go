@@ -49,7 +49,7 @@ func (j *job) args(more ...string) []string {
 	}, more...)
 }
 
-// customized are the arguments to customise the disk as it is.
+// customized are the arguments to customize the disk as it is.
 func (j *job) customized(more ...string) []string {
 	return append([]string{"customize", "--disk", j.disk, "--property", "USERS=root"}, more...)
 }

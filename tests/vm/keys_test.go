@@ -44,7 +44,7 @@ func guests() images.Tree {
 	)
 }
 
-// TestGuestsCannotLeadKeysAstray customises a machine with keys and files whose
+// TestGuestsCannotLeadKeysAstray customizes a machine with keys and files whose
 // places unprivileged accounts of it prepared, looked at with debugfs.
 func TestGuestsCannotLeadKeysAstray(t *testing.T) {
 	harness.Gate(t, "debugfs", "sshd", "ssh", "unshare", "chroot")

@@ -117,7 +117,7 @@ func writeBootSector(t *testing.T, path string) {
 	}
 }
 
-// TestCustomizeKilled ends the host while a living machine is customised: it is
+// TestCustomizeKilled ends the host while a living machine is customized: it is
 // never blanked.
 func TestCustomizeKilled(t *testing.T) {
 	j := newJob(t, images.Primary("ext4", images.Debian()))

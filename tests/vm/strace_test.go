@@ -17,7 +17,7 @@ import (
 var (
 	execCall  = regexp.MustCompile(`execve(?:at)?\((?:-?\w+, )?"([^"]*)".*(\) += 0|<unfinished \.\.\.>|<pid changed to \d+ \.\.\.>)$`)
 	mountCall = regexp.MustCompile(`\b(mount|move_mount|fsmount|fsopen|fsconfig|open_tree)\(`)
-	// Asking which files loop devices of others have is no use of one: such a file
+	// Asking which files loop devices of others have does not use one: such a file
 	// is refused as a disk.
 	loopCall = regexp.MustCompile(`"/dev/(loop-control|mapper|nbd|dm-)|"/dev/loop[0-9]+", O_(RDWR|WRONLY)|LOOP_(SET|CTL|CONFIGURE|CHANGE|CLR)|DM_`)
 )

@@ -57,7 +57,7 @@ func newRemote(t *testing.T) *job {
 	return j
 }
 
-// TestURIDisk deploys to a disk that has only a URI, customises it, and looks at the
+// TestURIDisk deploys to a disk that has only a URI, customizes it, and looks at the
 // file behind it.
 func TestURIDisk(t *testing.T) {
 	j := newRemote(t)
@@ -124,7 +124,7 @@ func TestURIGaneti(t *testing.T) {
 	}
 }
 
-// TestURIRefuses: what can not be opened says why, and what is opened and does not
+// TestURIRefuses: what cannot be opened says why, and what is opened and does not
 // do is left as it is.
 func TestURIRefuses(t *testing.T) {
 	j := newRemote(t)

@@ -5,6 +5,9 @@
 // The host believes nothing but a complete result. The agent therefore sends
 // exactly one, after everything is unmounted and flushed, and powers off
 // whatever happened. It never reads a disk before the host has handed it over.
+//
+// It is large because PID 1 sets everything up by itself: devices, disks, the
+// conversation and the shell.
 package agent
 
 import (

@@ -169,7 +169,7 @@ func TestUndetected(t *testing.T) {
 	}
 }
 
-// TestUndetectedTellsWhy: a root file system that cannot be read is no disk
+// TestUndetectedTellsWhy: a root file system that cannot be read is not a disk
 // without a system.
 func TestUndetectedTellsWhy(t *testing.T) {
 	t.Parallel()

@@ -110,7 +110,7 @@ func (c *conversation) inspected(i *report.Inspection) error {
 	return c.send(channel.Inspected, boundInspection(*i))
 }
 
-// event sends an event. That it could not be sent shows when the result can not
+// event sends an event. That it could not be sent shows when the result cannot
 // be sent either.
 func (c *conversation) event(e report.Event) {
 	_ = c.send(channel.Event, boundEvent(e))

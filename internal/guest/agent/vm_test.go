@@ -317,7 +317,7 @@ func TestFailureInVM(t *testing.T) {
 // failingProgram is a CUSTOM_TASK that fails, as nobody can know beforehand.
 var failingProgram = []byte("#!/bin/sh\nexit 3\n")
 
-// TestRefusedBeforehandInVM asks for swap space on a disk there is none of: nothing is
+// TestRefusedBeforehandInVM asks for swap space on a disk that is missing: nothing is
 // done to a living machine then.
 func TestRefusedBeforehandInVM(t *testing.T) {
 	disk := image(t, 4<<30)

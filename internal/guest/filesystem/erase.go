@@ -7,7 +7,7 @@ import (
 )
 
 // How far from the ends of a device the signatures lie by which blkid, wipefs, the
-// kernel and the tools of RAID and volume managers recognise what is on it. The farthest
+// kernel and the tools of RAID and volume managers recognize what is on it. The farthest
 // known ones are the second header of LUKS, 4 MiB behind the start, and that of a
 // Promise RAID, 1.5 MiB before the end; labels of ZFS lie within 768 KiB of both ends.
 const (
@@ -35,7 +35,7 @@ type Claim struct{ Start, New, End int64 }
 // a sparse disk stays sparse.
 //
 // It knows no signature. A list would have to grow with blkid's, and blkid stops at
-// the first one it recognises.
+// the first one it recognizes.
 func Erase(s Store, c Claim) error {
 	written := false
 	for _, r := range c.reached() {

@@ -26,7 +26,7 @@ type Volume struct {
 	Path   string // device
 	Disk   int    // index of the disk of the instance
 	Number int    // partition, 0 for a whole disk
-	Type   string // blkid's TYPE, empty when nothing is recognised
+	Type   string // blkid's TYPE, empty when nothing is recognized
 	// Subvolume is the mount option that selects one of the subvolumes: "subvol=/@".
 	Subvolume string
 	UUID      string
@@ -48,7 +48,7 @@ func Probe(ctx context.Context, volumes []Volume) error {
 }
 
 // probe asks blkid about all volumes and returns for how many it answered: it
-// stops at the first on which it recognises nothing, or several things.
+// stops at the first on which it recognizes nothing, or several things.
 func probe(ctx context.Context, volumes []Volume) (done int, err error) {
 	args := []string{"blkid", "-p", "-o", "export"}
 	for _, v := range volumes {

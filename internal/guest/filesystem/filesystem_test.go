@@ -73,7 +73,7 @@ func TestProbeOfNothingThere(t *testing.T) {
 	tool(t, "blkid")
 	volumes := []Volume{{Path: filepath.Join(t.TempDir(), "absent")}}
 	if err := Probe(context.Background(), volumes); err != nil || volumes[0].Type != "" {
-		t.Errorf("Probe = %v, type %q; want nothing recognised", err, volumes[0].Type)
+		t.Errorf("Probe = %v, type %q; want nothing recognized", err, volumes[0].Type)
 	}
 }
 

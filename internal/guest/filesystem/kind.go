@@ -16,7 +16,7 @@ type Kind struct {
 	Instead string
 
 	// Driver is the kernel's name, and that of the modules it needs; empty for what this
-	// version recognises and does not mount.
+	// version recognizes and does not mount.
 	Driver string
 	// Options are on every mount. Hasty ones come on top on a disk that counts for nothing
 	// until all is done, ReadOnly ones where not a byte may change.
@@ -107,7 +107,7 @@ func (v Volume) Kind() Kind {
 	return Kind{}
 }
 
-// Missing returns the name to give what v holds if this version recognises it and does
+// Missing returns the name to give what v holds if this version recognizes it and does
 // not mount it, or "".
 func (v Volume) Missing() string {
 	if k := v.Kind(); k.Driver == "" {

@@ -20,7 +20,7 @@ const (
 )
 
 // MakeSwap makes swap space with that UUID on a device. Whatever lay there is
-// not recognised any more; that is on the disk before the header is.
+// not recognized any more; that is on the disk before the header is.
 //
 // It is a dozen lines; starting mkswap costs a tenth of the helper's time.
 func MakeSwap(device, uuid string) error {

@@ -12,13 +12,13 @@ const (
 	OpenBSD       = "openbsd"
 )
 
-// detector recognises the systems of one family.
+// detector recognizes the systems of one family.
 type detector struct {
 	family string
 	is     func(root *rootfs.Root) bool
 }
 
-// detectors returns what this version recognises; the first that does counts. A system
+// detectors returns what this version recognizes; the first that does counts. A system
 // that looks like another one stands before it.
 func detectors() []detector {
 	return []detector{

@@ -54,7 +54,7 @@ func keyfileIPv6(i Interface) []string {
 		lines = append([]string{"method=manual", "address1=" + i.Address6.String()}, lines...)
 	case DHCP:
 		lines = append([]string{"method=dhcp"}, lines...)
-	case SLAAC, SLAACDHCP: // the advertisement tells whether there is a DHCP server
+	case SLAAC, SLAACDHCP: // the advertisement reports whether there is a DHCP server
 		lines = append([]string{"method=auto"}, lines...)
 	default:
 		return []string{"method=link-local"}

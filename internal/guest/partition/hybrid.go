@@ -27,7 +27,7 @@ func (g *gpt) twins() map[int]entry {
 func (e entry) end() uint64 { return e.start() + e.size() }
 
 // moveTwins gives the twins of a partition that ends at old its new end. Entries that
-// overlap what it becomes and are no twins stay as they are, and so does a twin that
+// overlap what it becomes and are not twins stay as they are, and so does a twin that
 // cannot reach so far: their numbers are added to g.stale.
 func (g *gpt) moveTwins(start, old, end uint64) {
 	for n, e := range g.twins() {

@@ -26,7 +26,7 @@ const (
 
 // ReadFile returns the content of the regular file p, following symbolic links
 // inside the image. A file of more than limit bytes is ErrTooLarge; anything
-// that is no regular file is ErrNotRegular and is not opened.
+// that is not a regular file is ErrNotRegular and is not opened.
 func (r *Root) ReadFile(p string, limit int64) ([]byte, error) {
 	f, err := r.openRegular(p)
 	if err != nil {

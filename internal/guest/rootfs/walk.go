@@ -27,7 +27,7 @@ type step struct {
 	below string // the topmost directory on the way that others than root can write, "" for none
 }
 
-// place is where a path leads. Directories are in steps; what is no directory
+// place is where a path leads. Directories are in steps; what is not a directory
 // is the leaf; what is not there is missing.
 type place struct {
 	steps    []step // top first

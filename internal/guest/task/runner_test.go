@@ -113,7 +113,7 @@ func TestEnded(t *testing.T) {
 		{"warned", nil, true, report.Warned, "", false},
 		{"skipped", Skip("nothing to do"), true, report.Skipped, "nothing to do", false},
 		{"failed", errors.New("it broke"), true, report.Failed, "it broke", true},
-		{"remedied", outcome.Advise(errors.New("it broke"), "mend it"), false, report.Failed, "it broke", true},
+		{"remedied", outcome.Advise(errors.New("it broke"), "fix it"), false, report.Failed, "it broke", true},
 	} {
 		got, reason, err := ended(tt.err, tt.warned)
 		if got != tt.want || reason != tt.reason || (err != nil) != tt.fails {

@@ -35,7 +35,7 @@ type Node struct {
 // Limits are what a helper needs.
 type Limits struct {
 	MiB  int // memory, QEMU included
-	Most int // helpers at once on this node; 0 is no limit
+	Most int // helpers at once on this node; 0 means no limit
 	// Patience is how long to wait for a place.
 	Patience time.Duration
 }

@@ -9,6 +9,9 @@
 //
 // The package has more than 1,200 lines of code: the flows share the run, its report
 // and its disks, and apart from each other they would be a page each.
+//
+// It is large because every flow is here: deploy, customize, inspect, shell, dumps and
+// the dry run.
 package deploy
 
 import (

@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"os"
 
 	"snf-image/internal/host/confine"
 	"snf-image/internal/host/fetch"
@@ -45,6 +46,16 @@ func Inspect(ctx context.Context, set session.Settings, path string) (*report.In
 		return nil, err
 	}
 	defer disk.Close() //nolint:errcheck // only read
+	in, err := inspectDisk(ctx, s, set, path, disk)
+	if err != nil {
+		return nil, err
+	}
+	in.Format, in.Layers = string(g.Format), g.Layers
+	return in, nil
+}
+
+// inspectDisk has a helper look at the disk of the image at path.
+func inspectDisk(ctx context.Context, s *session.Session, set session.Settings, path string, disk *os.File) (*report.Inspection, error) {
 	if err := s.Admit(ctx); err != nil {
 		return nil, err
 	}
@@ -61,7 +72,6 @@ func Inspect(ctx context.Context, set session.Settings, path string) (*report.In
 	if err != nil {
 		return nil, h.Explain(err)
 	}
-	in.Format, in.Layers = string(g.Format), g.Layers
 	return in, nil
 }
 

@@ -136,7 +136,7 @@ func hostNames(s *spec.Spec) []string {
 }
 
 // taskFailure turns a result with an error into the failure the administrator
-// sees. Before the first task the image is to blame, if there is one.
+// sees. Before the first task the image is the cause, if there is one.
 func (r *run) taskFailure(result *report.Result) error {
 	bounded := report.BoundResult(*result)
 	f := &report.Failure{

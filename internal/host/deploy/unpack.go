@@ -55,18 +55,23 @@ func unpack(ctx context.Context, set session.Settings, image *source.Image, g wo
 		Format: g.Format, Stored: image.Stored, DiskSize: size, Wipe: target.WipeNone,
 		From: image.File, To: disk, Head: e.head, Tail: e.tail, Spool: spool,
 	}
+	result, err := worked(ctx, job, ids)
+	if err != nil {
+		return nil, err
+	}
+	return disk, join(disk, e, result.ImageBytes, size)
+}
+
+// worked runs a job of the image worker to its end.
+func worked(ctx context.Context, job worker.Job, ids confine.Identities) (worker.Result, error) {
 	if id := ids.Worker; id != nil {
 		job.UID, job.GID = id.Uid, id.Gid
 	}
 	w, err := worker.Start(ctx, job)
 	if err != nil {
-		return nil, err
+		return worker.Result{}, err
 	}
-	result, err := w.Wait()
-	if err != nil {
-		return nil, err
-	}
-	return disk, join(disk, e, result.ImageBytes, size)
+	return w.Wait()
 }
 
 // join puts the ends of the disk to it, and gives it the length it has.

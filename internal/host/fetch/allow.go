@@ -21,7 +21,7 @@ type pattern struct{ scheme, host, path string }
 func parsePattern(text string) (pattern, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok || scheme != "file" && !IsURL(text) {
-		return pattern{}, fmt.Errorf("%q is no pattern like http://127.0.0.1:8080/* or file:///srv/answers/*", text)
+		return pattern{}, fmt.Errorf("%q is not a pattern like http://127.0.0.1:8080/* or file:///srv/answers/*", text)
 	}
 	host, file, slash := strings.Cut(rest, "/")
 	if !slash {
@@ -30,7 +30,7 @@ func parsePattern(text string) (pattern, error) {
 	return pattern{strings.ToLower(scheme), strings.ToLower(host), "/" + file}, nil
 }
 
-// matches says whether the pattern stands for u. Users, passwords and queries do
+// matches reports whether the pattern stands for u. Users, passwords and queries do
 // not count, and a path that climbs is where it leads.
 func (p pattern) matches(u *url.URL) bool {
 	host := strings.ToLower(u.Host)
@@ -102,7 +102,7 @@ func (c *Client) checkName(u *url.URL) error {
 // nodeNames are what /etc/hosts calls loopback on most systems.
 var nodeNames = []string{"localhost", "localhost.localdomain", "localhost6", "localhost6.localdomain6", "ip6-localhost", "ip6-loopback"}
 
-// numeric says whether the last label of a name is a number, which inet_aton(3)
+// numeric reports whether the last label of a name is a number, which inet_aton(3)
 // takes for an address: 127.1, 0x7f000001, 2130706433. No real domain is one.
 func numeric(name string) bool {
 	last := name[strings.LastIndexByte(name, '.')+1:]

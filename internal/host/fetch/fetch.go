@@ -46,7 +46,7 @@ type Options struct {
 	// Limit is how long a whole transfer may take; 0 is for ever.
 	Limit time.Duration
 	// Rate is how many bytes a second a server has to send, on average of each Window
-	// in which it is waited for; 0 is no limit. 0 as Window means a minute, or half of
+	// in which it is waited for; 0 means no limit. 0 as Window means a minute, or half of
 	// Limit where that is shorter: else a short limit would leave no window to judge.
 	Rate   int64
 	Window time.Duration

@@ -20,7 +20,7 @@ func (c *Client) openFile(u *url.URL) (*Stream, error) {
 	}
 	st, err := f.Stat()
 	if err == nil && !st.Mode().IsRegular() {
-		err = errors.New("it is no regular file")
+		err = errors.New("it is not a regular file")
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -42,7 +42,7 @@ func (c *Client) openFTP(ctx context.Context, u *url.URL) (*Stream, error) {
 	}
 	server, err := ftp.Dial(net.JoinHostPort(u.Hostname(), port), options...)
 	if err != nil {
-		err = because(ctx, tidy(err)) // before the end, which is no reason
+		err = because(ctx, tidy(err)) // before the end, which is not a reason
 		watch.end()
 		return nil, err
 	}

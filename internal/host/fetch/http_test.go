@@ -38,7 +38,7 @@ func all(t *testing.T, c *Client, address string) (string, int64, error) {
 	return string(b), s.Length, errors.Join(err, s.Close())
 }
 
-// raw serves connections with bytes that are no proper HTTP server's.
+// raw serves connections with bytes that no proper HTTP server sends.
 func raw(t *testing.T, answer string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

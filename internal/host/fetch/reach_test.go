@@ -112,7 +112,7 @@ func ownNode() int {
 	if got, err := read(allowed, base+fmt.Sprintf("?to=http://[fd12:3456::40]:%d/", port)); !errors.Is(err, ErrForbidden) {
 		wrong("a redirect: %q, %v", got, err)
 	}
-	// A proxy of the administrator's is no way round.
+	// A proxy of the administrator's is not a way round.
 	proxied, err := New(Options{HTTPProxy: base})
 	if err != nil {
 		wrong("%v", err)

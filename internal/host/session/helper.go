@@ -21,11 +21,11 @@ type Work struct {
 	// Disks are those of the plan in its order, and then its ends.
 	Disks []vm.Disk
 	// Paths name the first of the disks in messages. A disk without a path is never
-	// blamed for a failure.
+	// named in a failure.
 	Paths []string
 	// On is the object of failures, for people.
 	On string
-	// Limit is how long the helper may take once it has the disks; 0 is no limit.
+	// Limit is how long the helper may take once it has the disks; 0 means no limit.
 	Limit time.Duration
 	Shell Shell
 }

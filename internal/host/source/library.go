@@ -68,7 +68,7 @@ func (l Library) Find(id string) (*Found, error) {
 	all := l.openers()
 	i := slices.IndexFunc(all, func(o opener) bool { return slices.Contains(o.kinds, ref.Kind) })
 	if i < 0 {
-		return nil, refuse(id, errors.New("it is no image"), remedyName)
+		return nil, refuse(id, errors.New("it is not an image"), remedyName)
 	}
 	o := all[i]
 	if err := o.check(ref); err != nil {

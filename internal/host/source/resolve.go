@@ -20,7 +20,7 @@ import (
 type Store struct {
 	Dir  string // IMAGE_DIR; may be a symbolic link itself
 	Arch string // for the file names of the first releases
-	// Never are directories below Dir whose files are no images: HELPER_DIR and
+	// Never are directories below Dir whose files are not images: HELPER_DIR and
 	// the cache.
 	Never []string
 }
@@ -28,7 +28,7 @@ type Store struct {
 // Open opens the image id and returns warnings about how it is named: NAME, then
 // NAME.FORMAT, then NAME-ARCH.FORMAT. What is opened lies in the store, whoever may
 // write there and whatever they do meanwhile: nothing is looked at by name and opened
-// by name again. "null" is no image and must not get here.
+// by name again. "null" is not an image and must not get here.
 func (s Store) Open(id, format string) (*Image, []string, error) {
 	ref, err := imageref.Parse(id)
 	if err != nil {

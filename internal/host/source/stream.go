@@ -48,7 +48,7 @@ func (s *Stream) Feed() {
 // End returns how the transfer ended: err is what the worker said, which cannot
 // distinguish a stream that broke off from a whole one.
 func (s *Stream) End(ctx context.Context, err error) error {
-	if ctx.Err() != nil || err != nil && report.KindOf(err) == report.Disk { // which a stream is no reason for
+	if ctx.Err() != nil || err != nil && report.KindOf(err) == report.Disk { // which a stream is not a reason for
 		return err
 	}
 	var fed error

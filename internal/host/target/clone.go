@@ -12,7 +12,7 @@ import (
 
 // cloner lets a disk file share the blocks of an image file on the same file system.
 type cloner struct {
-	to   *os.File // nil for a disk that is no file
+	to   *os.File // nil for a disk that is not a file
 	lack atomic.Bool
 }
 

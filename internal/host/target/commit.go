@@ -73,7 +73,7 @@ func (d *Disk) commit(ctx context.Context, to medium, h, t []byte) error {
 	}
 	f := commitFailure(d, because(ctx, err))
 	if err := writeFlushed(to, piece{0, make([]byte, Sector)}); err != nil {
-		f.Remedy = "zero its first MiB before it is used: it may boot, and can not be reached now"
+		f.Remedy = "zero its first MiB before it is used: it may boot, and cannot be reached now"
 	}
 	return f
 }

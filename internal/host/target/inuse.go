@@ -71,7 +71,7 @@ func identify(st *unix.Stat_t) identity {
 	return id
 }
 
-// same says whether writing one would change the other. Two partitions of one
+// same reports whether writing one would change the other. Two partitions of one
 // disk are different.
 func same(a, b identity) bool {
 	if a.device && b.device && a.whole == b.whole {
@@ -148,7 +148,7 @@ func loopHas(dev string, st fs.FileInfo) bool {
 	return err == nil && ok && info.Inode == sys.Ino && info.Device == sys.Dev
 }
 
-// namesFile says whether the file called name holds the path of st.
+// namesFile reports whether the file called name holds the path of st.
 func namesFile(name string, st fs.FileInfo) bool {
 	b, err := os.ReadFile(name)
 	if err != nil {

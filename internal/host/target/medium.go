@@ -20,7 +20,7 @@ type medium interface {
 	makeZero(m Method, off, n int64) error
 	// flush returns when the disk has everything.
 	flush() error
-	// setDirect lets writes pass the page cache by, and says whether they do now.
+	// setDirect lets writes pass the page cache by, and reports whether they do now.
 	setDirect(on bool) bool
 }
 
@@ -98,7 +98,7 @@ func writeFull(f *os.File, p []byte, off int64) error {
 	return nil
 }
 
-// setDirect switches O_DIRECT of the open file description, and says whether
+// setDirect switches O_DIRECT of the open file description, and reports whether
 // it is on now. Some file systems do not have it.
 func setDirect(f *os.File, on bool) bool {
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)

@@ -52,7 +52,7 @@ func openFailure(path string, device bool, err error) error {
 	return failure(report.Disk, path, err, "")
 }
 
-// readOnlyPath says whether the device at path is read-only; opening such a
+// readOnlyPath reports whether the device at path is read-only; opening such a
 // device for writing gives the same error as missing permission.
 func readOnlyPath(path string) bool {
 	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)

@@ -5,6 +5,9 @@
 // Commit has no valid first and last MiB, so it cannot boot; Commit writes
 // sector 0 last of all. Every byte an image covers is written or proven zero,
 // whatever a previous owner left there.
+//
+// It is large because opening, locking, zeroing, writing and committing share what is
+// known of one disk.
 package target
 
 import (
@@ -172,7 +175,7 @@ func (d *Disk) plan(o Options) error {
 // fits checks the final size of d against the rules and the image.
 func fits(d *Disk, o Options) error {
 	if rest := d.Size % Sector; rest != 0 {
-		err := fmt.Errorf("its %d bytes are no whole number of %d-byte sectors", d.Size, Sector)
+		err := fmt.Errorf("its %d bytes are not a whole number of %d-byte sectors", d.Size, Sector)
 		return failure(report.Disk, d.Path, err, "extend it to a multiple of 512 bytes")
 	}
 	if d.Size < MinSize {
@@ -242,7 +245,7 @@ func removeSame(f *os.File, path string) error {
 func checkSize(size int64) error {
 	switch {
 	case size < 0 || size%Sector != 0:
-		return fmt.Errorf("%d bytes are no whole number of %d-byte sectors", size, Sector)
+		return fmt.Errorf("%d bytes are not a whole number of %d-byte sectors", size, Sector)
 	case size != 0 && size < MinSize:
 		return fmt.Errorf("%d bytes are too few, a disk needs at least %d", size, MinSize)
 	}

@@ -75,7 +75,7 @@ func writerOn(disk medium, head, tail *os.File, size int64) (*Writer, error) {
 	return &Writer{disk: disk, head: head, tail: tail, size: size}, nil
 }
 
-// Direct says whether writes pass the page cache by.
+// Direct reports whether writes pass the page cache by.
 func (w *Writer) Direct() bool { return w.direct }
 
 // DataBytes returns how many bytes WriteAt has written, the ends included.

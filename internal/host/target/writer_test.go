@@ -201,7 +201,7 @@ func TestZeroStops(t *testing.T) {
 	}
 }
 
-// TestWriteOverPunched zeroes a range and writes its end, which is no whole
+// TestWriteOverPunched zeroes a range and writes its end, which is not a whole
 // block: the data must win, with O_DIRECT and without.
 func TestWriteOverPunched(t *testing.T) {
 	t.Parallel()

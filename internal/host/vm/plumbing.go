@@ -36,19 +36,7 @@ func newPlumbing(cfg Config) (*plumbing, error) {
 		return nil
 	}
 	p.fd.kernel, p.fd.initramfs = pass(cfg.Kernel), pass(cfg.Initramfs)
-	var err error
-	for _, d := range cfg.Disks {
-		f := d.File
-		if d.Connect != nil && err == nil {
-			f, err = d.Connect()
-			p.own = append(p.own, f)
-		} else if own := reopen(d); own != nil {
-			pass(f) // holds the lock
-			f = own
-			p.own = append(p.own, own)
-		}
-		p.disks = append(p.disks, pass(f))
-	}
+	err := p.addDisks(cfg.Disks, pass)
 	if cfg.Shell != nil {
 		p.fd.shell = pass(cfg.Shell)
 	}
@@ -66,6 +54,23 @@ func newPlumbing(cfg Config) (*plumbing, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// addDisks opens the connections to the disks and passes them on.
+func (p *plumbing) addDisks(disks []Disk, pass func(*os.File) int) (err error) {
+	for _, d := range disks {
+		f := d.File
+		if d.Connect != nil && err == nil {
+			f, err = d.Connect()
+			p.own = append(p.own, f)
+		} else if own := reopen(d); own != nil {
+			pass(f) // holds the lock
+			f = own
+			p.own = append(p.own, own)
+		}
+		p.disks = append(p.disks, pass(f))
+	}
+	return err
 }
 
 // reopen opens a disk once more for QEMU, nil when that is not possible. The image

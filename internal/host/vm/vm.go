@@ -60,7 +60,7 @@ type Disk struct {
 	// Connect, when not nil, takes the place of File: it returns a new connection to
 	// an NBD server, whose handshake is for QEMU to do.
 	Connect  func() (*os.File, error)
-	Serial   string // at most 20 bytes, how the agent recognises the disk
+	Serial   string // at most 20 bytes, how the agent recognizes the disk
 	ReadOnly bool
 	Direct   bool // File was opened with O_DIRECT
 }

@@ -119,7 +119,7 @@ func (a Action) about(at side, j Job) (kind report.Kind, on string) {
 // check refuses a result that this action cannot have.
 func (a Action) check(r *Result, j Job) error {
 	if a == Export && (r.ImageBytes != j.DiskSize || r.WipedBytes != 0) {
-		return fmt.Errorf("%w: %d bytes are no dump of a disk of %d", errProtocol, r.ImageBytes, j.DiskSize)
+		return fmt.Errorf("%w: %d bytes are not a dump of a disk of %d", errProtocol, r.ImageBytes, j.DiskSize)
 	}
 	return nil
 }

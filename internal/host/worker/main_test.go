@@ -150,7 +150,7 @@ func blockDigest(disk []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// blank says whether both ends of the disk at path are zero.
+// blank reports whether both ends of the disk at path are zero.
 func blank(t *testing.T, path string) bool {
 	t.Helper()
 	b := readDisk(t, path)

@@ -87,7 +87,7 @@ func TestListenGeometry(t *testing.T) {
 	}
 }
 
-// TestListenFailure: a worker may blame the image or the disk, nothing else,
+// TestListenFailure: a worker may name the image or the disk, nothing else,
 // and cannot write to the terminal.
 func TestListenFailure(t *testing.T) {
 	t.Parallel()

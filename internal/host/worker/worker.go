@@ -8,6 +8,9 @@
 // What it says is bounded and checked; it is believed about nothing that the
 // host can know better. Before it writes to the disk it says what the image is, and waits
 // until the host lets it go on.
+//
+// It is large because parent and child are here, with import and export: the two ends
+// of one conversation.
 package worker
 
 import (
