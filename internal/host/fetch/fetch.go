@@ -65,7 +65,7 @@ type Client struct {
 // idle is the default of Options.Idle and Options.Window.
 const idle = time.Minute
 
-// New returns a Client, or says what is wrong with the options.
+// New returns a Client, or returns what is wrong with the options.
 func New(o Options) (*Client, error) {
 	if o.Idle == 0 {
 		o.Idle = idle
@@ -178,7 +178,7 @@ func IsURL(text string) bool {
 	return false
 }
 
-// Check says what is wrong with a URL as far as that shows in its text. It
+// Check returns what is wrong with a URL as far as its text shows. It
 // resolves no name and connects to nothing.
 func (c *Client) Check(text string) error {
 	u, err := parse(text)

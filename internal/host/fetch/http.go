@@ -107,7 +107,7 @@ func (c *Client) transport(u *url.URL) (*http.Transport, error) {
 	return t, nil
 }
 
-// judge says what an answer means: a stream (nil, nil), another URL or an error.
+// judge returns what an answer means: a stream (nil, nil), another URL or an error.
 func judge(r *http.Response, u *url.URL) (*url.URL, error) {
 	switch r.StatusCode {
 	case http.StatusOK:

@@ -33,7 +33,7 @@ type Ref struct {
 	Name string // without local://; of a URL all of it
 	Old  bool   // written as file://, an old name of local://
 	// Digest is what the stored bytes must have, as sha256 or sha512 and in hexadecimal; the
-	// zero value is none.
+	// zero value asks for nothing.
 	Digest Digest
 }
 

@@ -193,7 +193,7 @@ func (w *Writer) zeroPart(ctx context.Context, off, n int64, limit Method) error
 	return nil
 }
 
-// Zeroing says how ranges inside the image were made zero.
+// Zeroing returns how ranges inside the image were made zero.
 func (w *Writer) Zeroing() Method { return Method(w.zeroer.used.Load()) }
 
 // Flush writes what was kept back and waits until the disk has everything.

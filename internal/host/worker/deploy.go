@@ -169,7 +169,7 @@ func imageRemedy(err error) string {
 	case errors.Is(err, errTooLong), errors.Is(err, format.ErrTooLarge):
 		return "use a larger disk"
 	case errors.Is(err, format.ErrRoom):
-		return "make room there, or unpack the image and name its file"
+		return "make room there, set SPOOL_DIR in the configuration, or unpack the image and name its file"
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		return "make room on the file system or the pool the disk lies on"
 	case errors.Is(err, errCut), errors.Is(err, format.ErrEmpty):

@@ -154,7 +154,7 @@ type refused struct{ error }
 
 func (r *refused) Unwrap() error { return r.error }
 
-// check refuses a geometry that makes no sense.
+// check refuses a geometry that cannot be.
 func (g *Geometry) check() error {
 	if g.DiskBytes < 0 || g.DiskBytes%format.Sector != 0 || len(g.Layers) > maxLayers || !slices.Contains(format.Names(), g.Format) {
 		return fmt.Errorf("%w: an impossible geometry", errProtocol)
@@ -205,7 +205,7 @@ func (r *Result) check(j Job) error {
 	case j.Action == Deploy && (err != nil || len(sum) != digestSize):
 		return fmt.Errorf("%w: malformed digest", errProtocol)
 	case r.ImageBytes <= 0 || behind < 0 || r.DataBytes < 0 || r.ZeroedBytes < 0 || r.DataBytes+r.ZeroedBytes != r.ImageBytes:
-		return fmt.Errorf("%w: %d bytes of data and %d of zero make no image of %d for a disk of %d",
+		return fmt.Errorf("%w: %d bytes of data and %d of zero do not make an image of %d for a disk of %d",
 			errProtocol, r.DataBytes, r.ZeroedBytes, r.ImageBytes, j.DiskSize)
 	case r.WipedBytes < 0 || r.WipedBytes > behind:
 		return fmt.Errorf("%w: wiped %d of %d bytes", errProtocol, r.WipedBytes, behind)
