@@ -81,6 +81,7 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 		show.log = newLogger(show.lines, true)
 	}
 	var s *spec.Spec
+	var warnings []string
 	var client *fetch.Client
 	if err == nil {
 		client, err = parameters.NewClient(cfg, "snf-image/"+version)
@@ -88,6 +89,7 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 	if err == nil {
 		r := parameters.Reader{Config: cfg, Client: client, Stdin: a.stdin, Log: a.log}
 		s, err = r.OfFlags(cmd.Context(), mode, &p.Flags)
+		warnings = r.Warnings
 	}
 	if err == nil && p.reportFile != "" {
 		if err = reportfile.Distinct(p.reportFile, parameters.ImageFile(s, cfg)); err != nil {
@@ -101,7 +103,7 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 	req := deploy.Request{
 		Settings: settings(cfg, show.log),
 		Spec:     s, Sink: show.sink, Progress: show.progress,
-		Store: parameters.Store(s, cfg), Fetch: client,
+		Store: parameters.Store(s, cfg), Fetch: client, Warnings: warnings,
 	}
 	if p.DryRun {
 		return nil, deploy.DryRun(cmd.Context(), req, a.stdout)

@@ -95,9 +95,10 @@ func (s *osScript) run(ctx context.Context) error {
 // osCall is a call with what was read for it.
 type osCall struct {
 	*ganeti.Call
-	config *config.Config
-	spec   *spec.Spec
-	fetch  *fetch.Client
+	config   *config.Config
+	spec     *spec.Spec
+	fetch    *fetch.Client
+	warnings []string // of the parameters
 }
 
 // read reads configuration, variant, environment and what config_url delivers. All that is
@@ -128,7 +129,7 @@ func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	}
 	cfg.ImageDebug = cfg.ImageDebug || call.Debug
 	s.log = newScriptLogger(s.stderr, cfg.ImageDebug)
-	return &osCall{call, cfg, built, r.Client}, nil
+	return &osCall{call, cfg, built, r.Client, r.Warnings}, nil
 }
 
 // watch starts PROGRESS_MONITOR. A monitor that does not start is a warning.
@@ -157,6 +158,6 @@ func (s *osScript) request(call *osCall) deploy.Request {
 	return deploy.Request{
 		Settings: settings(cfg, s.log),
 		Spec:     call.spec, Sink: s.sink, Fetch: call.fetch,
-		Store: parameters.Images(cfg),
+		Store: parameters.Images(cfg), Warnings: call.warnings,
 	}
 }

@@ -35,6 +35,8 @@ type Request struct {
 	Store *source.Store
 	// Fetch opens Spec.Image when it is a URL.
 	Fetch *fetch.Client
+	// Warnings are what the parameters were warned of, which is in the log already.
+	Warnings []string
 	// Sink takes the progress messages, fit for the instance's owner.
 	Sink report.Sink
 	// Progress, when not nil, gets the progress of the copy in bytes a few times

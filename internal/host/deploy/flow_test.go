@@ -220,8 +220,14 @@ func TestDeploymentIsRefused(t *testing.T) {
 func TestCustomization(t *testing.T) {
 	t.Parallel()
 	req, _ := customized(t, "a machine")
-	if _, err := Run(t.Context(), req); err != nil {
+	const warning = "--user-data: without effect"
+	req.Warnings = []string{warning}
+	done, err := Run(t.Context(), req)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if !slices.Contains(done.Warnings, warning) {
+		t.Errorf("the report has the warnings %q, not that of the parameters", done.Warnings)
 	}
 	if got := begins(t, req, len(marker)); got != marker {
 		t.Errorf("the disk begins with %q", got)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ func newRecord(req Request) *record {
 	now := time.Now()
 	return &record{start: now, Deployment: report.Deployment{
 		Version: req.Release, Mode: string(req.Spec.Mode), Name: req.Spec.Name, Started: now.UTC(),
+		Warnings: slices.Clone(req.Warnings),
 	}}
 }
 

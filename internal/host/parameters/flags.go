@@ -73,9 +73,7 @@ func (r *Reader) OfFlags(ctx context.Context, mode spec.Mode, p *Flags) (*spec.S
 	if params.Fetched(spec.OSAnswerFile) {
 		problems = r.checkURLs(params, problems, spec.OSAnswerFile)
 	}
-	for _, w := range problems.Warnings() {
-		r.Log.Warn(w.Error())
-	}
+	r.warn(problems)
 	return s, problem.Refuse(r.Log, "checking the parameters", problems)
 }
 

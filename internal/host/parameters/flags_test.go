@@ -1,8 +1,10 @@
 package parameters
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,6 +51,22 @@ func TestKeysAreOneList(t *testing.T) {
 	keys, _ := params.Lookup(spec.AuthKeys)
 	if got := strings.Join(strings.Fields(keys.Reveal()), " "); got != "ssh-ed25519 first ssh-ed25519 second" {
 		t.Errorf("keys %q, want both", got)
+	}
+}
+
+// TestWarnings are kept for the report and the end of the log.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "user-data")
+	if err := os.WriteFile(data, []byte("#cloud-config"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := Reader{Config: &config.Config{}, Log: slog.New(slog.DiscardHandler)}
+	if _, err := r.OfFlags(t.Context(), spec.ModeCustomize, &Flags{Disks: []string{data}, UserDataFile: data, All: true}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, "CLOUD_INIT is not set") }) {
+		t.Errorf("warnings %q, not that the user-data has no effect", r.Warnings)
 	}
 }
 

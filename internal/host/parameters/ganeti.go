@@ -41,9 +41,7 @@ func (r *Reader) OfCall(ctx context.Context, c Call) (*spec.Spec, error) {
 			problems = r.checkURLs(params, problems, spec.ImgID, spec.ConfigURL, spec.OSAnswerFile)
 		}
 	}
-	for _, w := range problems.Warnings() {
-		r.Log.Warn(w.Error())
-	}
+	r.warn(problems)
 	return s, problem.Refuse(r.Log, what, problems)
 }
 

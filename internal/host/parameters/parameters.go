@@ -15,6 +15,7 @@ import (
 
 	"snf-image/internal/host/config"
 	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/problem"
 )
 
 // Reader reads parameters on a node.
@@ -23,4 +24,15 @@ type Reader struct {
 	Client *fetch.Client  // opens URLs; nil without a Config
 	Stdin  io.Reader      // for a file called "-"
 	Log    *slog.Logger   // gets every warning, and every error when there are several
+
+	// Warnings are those that Log got, for the report and the end of the log.
+	Warnings []string
+}
+
+// warn passes the warnings among the problems on.
+func (r *Reader) warn(problems problem.List) {
+	for _, w := range problems.Warnings() {
+		r.Log.Warn(w.Error())
+		r.Warnings = append(r.Warnings, w.Error())
+	}
 }
