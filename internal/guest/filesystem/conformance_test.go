@@ -65,7 +65,7 @@ func TestSamples(t *testing.T) {
 }
 
 // TestKinds makes and breaks a file system of each kind. They are mounted and grown in
-// tests/vm (TestGrowKinds), by the helper's kernel.
+// tests/vm (grow_test.go, filesystems_test.go), by the helper's kernel.
 func TestKinds(t *testing.T) {
 	t.Parallel()
 	for _, s := range samples() {

@@ -73,6 +73,9 @@ func (s Store) find(ref imageref.Ref, format string) (f *os.File, warnings []str
 		format = string(spec.DiskDump)
 	}
 	fd, err := unix.Open(s.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, refuse(s.path(name), fmt.Errorf("IMAGE_DIR, %s, does not exist", s.Dir), remedyMissing)
+	}
 	if err != nil {
 		return nil, nil, refuse(s.Dir, err, "check IMAGE_DIR in the configuration")
 	}
@@ -88,8 +91,12 @@ func (s Store) find(ref imageref.Ref, format string) (f *os.File, warnings []str
 		}
 		return f, warnings, err
 	}
-	return nil, nil, refuse(s.path(name), fs.ErrNotExist, "check img_id, and whether the image has been copied to this node")
+	return nil, nil, refuse(s.path(name), fs.ErrNotExist, remedyMissing)
 }
+
+// remedyMissing is for a name without a file in the store. The command line has looked in
+// its current directory before.
+const remedyMissing = "check img_id (--image), and whether the image has been copied to this node"
 
 // path is how a file of the store is named in messages.
 func (s Store) path(name string) string { return filepath.Join(s.Dir, filepath.Clean("/"+name)) }

@@ -77,6 +77,18 @@ func TestStore(t *testing.T) {
 	}
 }
 
+// TestNoStore names the image that was asked for, not only the directory.
+func TestNoStore(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "none")
+	_, _, err := Store{Dir: dir}.Open("debian", "diskdump")
+	for _, want := range []string{"/none/debian", "IMAGE_DIR", "does not exist", "--image"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open() = %v, want %q in it", err, want)
+		}
+	}
+}
+
 func TestStoreRefuses(t *testing.T) {
 	t.Parallel()
 	s, _ := store(t)
