@@ -18,7 +18,7 @@ type PlanOptions struct {
 	SwapUUID          string
 	SwapPartitionUUID string
 	Disks             []PlanDisk
-	SoftTimeout       time.Duration // for a living machine, 0 for no limit
+	SoftTimeout       time.Duration // for an installed machine, 0 for no limit
 
 	DHCPTags, StatefulTags, StatelessTags []string
 	DefaultNIC                            string

@@ -6,7 +6,7 @@ type Mode string
 // The modes.
 const (
 	ModeDeploy    Mode = "deploy"    // the disk was just written from an image, its ends are apart
-	ModeCustomize Mode = "customize" // the disk holds a living machine
+	ModeCustomize Mode = "customize" // the disk holds an installed machine
 	ModeInspect   Mode = "inspect"   // look, change nothing
 	ModeShell     Mode = "shell"     // an interactive shell on the disks
 	ModeCheck     Mode = "check"     // the parameters of a deployment alone, no helper

@@ -15,7 +15,7 @@ type Spec struct {
 	// Only, when not empty, names the tasks that run, beside the mounting they
 	// need.
 	Only []string `json:"only,omitempty"`
-	// Asked leaves out, on a living machine, every task that nothing in the Spec
+	// Asked leaves out, on an installed machine, every task that nothing in the Spec
 	// asks for. NewIdentity asks for machine-id and SSH host keys, Grow for growing
 	// the last partition and its file system.
 	Asked       bool `json:"asked,omitempty"`

@@ -118,11 +118,11 @@ func TestCustomizeChangesExactly(t *testing.T) {
 		t.Errorf("changes (-want +got):\n%s", d)
 	}
 	if oracle.Digest(t, j.disk, 0, images.MiB) != head {
-		t.Error("customize changed the first MiB of a living machine")
+		t.Error("customize changed the first MiB of an installed machine")
 	}
 }
 
-// TestCustomizeDoesWhatIsAsked changes one thing after the other on a living machine
+// TestCustomizeDoesWhatIsAsked changes one thing after the other on an installed machine
 // whose network is static: nothing else changes, and what is refused changes nothing.
 func TestCustomizeDoesWhatIsAsked(t *testing.T) {
 	j := newJob(t, images.Primary("ext4", images.Debian()))

@@ -49,7 +49,7 @@ func (j *job) checkFilled(hostname string) {
 }
 
 // TestXFS deploys a root on XFS, with all features of this mkfs, and grows it once more as a
-// living machine; and a living machine on XFS of version 4.
+// installed machine; and an installed machine on XFS of version 4.
 func TestXFS(t *testing.T) {
 	needsFilesystems(t)
 	t.Run("deployed", func(t *testing.T) {

@@ -39,7 +39,7 @@ func TestGrowsFar(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			j := newJob(t, c.image)
-			if name == "few reserved blocks" { // a living machine, which is not written anew
+			if name == "few reserved blocks" { // an installed machine, which is not written anew
 				j.disk = c.image.Write(t, j.disk)
 				site.Run(t, j.customized("--size", c.size)...).OK(t)
 			} else {
@@ -55,7 +55,7 @@ func TestGrowsFar(t *testing.T) {
 	}
 }
 
-// TestCannotGrow has a living machine whose file system cannot become as large as its
+// TestCannotGrow has an installed machine whose file system cannot become as large as its
 // disk: that is refused before a byte is written, and what the last line says works.
 func TestCannotGrow(t *testing.T) {
 	image := rootMadeBy("ext4", 32, "-O", "sparse_super2")
@@ -71,7 +71,7 @@ func TestCannotGrow(t *testing.T) {
 	j.done()
 }
 
-// TestDamageIsNotGrown has a living machine with damage that says it is clean: its
+// TestDamageIsNotGrown has an installed machine with damage that says it is clean: its
 // partition stays as it is.
 func TestDamageIsNotGrown(t *testing.T) {
 	image := images.Primary("ext4", images.Debian())
@@ -88,7 +88,7 @@ func TestDamageIsNotGrown(t *testing.T) {
 	}
 }
 
-// TestEndsBetweenSteps ends the helper of a living machine while a program of the task
+// TestEndsBetweenSteps ends the helper of an installed machine while a program of the task
 // RunCustomTask runs, by an oops and by the time limit. The file system is sound, also
 // when nothing was unmounted; log and report say what had been changed.
 func TestEndsBetweenSteps(t *testing.T) {

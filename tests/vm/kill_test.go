@@ -117,7 +117,7 @@ func writeBootSector(t *testing.T, path string) {
 	}
 }
 
-// TestCustomizeKilled ends the host while a living machine is customized: it is
+// TestCustomizeKilled ends the host while an installed machine is customized: it is
 // never blanked.
 func TestCustomizeKilled(t *testing.T) {
 	j := newJob(t, images.Primary("ext4", images.Debian()))
@@ -131,7 +131,7 @@ func TestCustomizeKilled(t *testing.T) {
 	}
 	harness.NothingLeft(t, j.disk)
 	if oracle.Digest(t, j.disk, 0, images.MiB) != head {
-		t.Error("customize changed the first MiB of a living machine")
+		t.Error("customize changed the first MiB of an installed machine")
 	}
 	if !machine.Bootable(t, machine.SeaBIOS, j.disk) {
 		t.Error("the machine does not boot any more")

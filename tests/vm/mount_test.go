@@ -30,7 +30,7 @@ func TestMountFails(t *testing.T) {
 	j.undone()
 }
 
-// TestUnmountableDoesNotGrow has a living machine whose file system the kernel mounts for
+// TestUnmountableDoesNotGrow has an installed machine whose file system the kernel mounts for
 // reading only: its partition is not grown either.
 func TestUnmountableDoesNotGrow(t *testing.T) {
 	j := newJob(t, rootMadeBy("ext4", 64, "-b", "4096"))

@@ -11,7 +11,7 @@ import (
 	"snf-image/tests/oracle"
 )
 
-// TestRoomForFiles has a living machine with two full file systems, of which the last
+// TestRoomForFiles has an installed machine with two full file systems, of which the last
 // grows with its disk. A file that fits only there, after that, comes there; one for
 // the other is refused before anything changes.
 func TestRoomForFiles(t *testing.T) {
@@ -37,7 +37,7 @@ func TestRoomForFiles(t *testing.T) {
 	}
 }
 
-// checkSwapAlone adds swap behind the last partition of a living machine, and nothing
+// checkSwapAlone adds swap behind the last partition of an installed machine, and nothing
 // else: what is there stays, to the byte.
 func checkSwapAlone(t *testing.T, j *job) {
 	t.Helper()

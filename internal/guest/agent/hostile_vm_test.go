@@ -54,7 +54,7 @@ func TestErrorsPanicInVM(t *testing.T) {
 	}
 }
 
-// TestDamageStaysAsItIsInVM has a living machine whose /etc cannot be read: the
+// TestDamageStaysAsItIsInVM has an installed machine whose /etc cannot be read: the
 // refusal says so, and not even a note of the damage is written.
 func TestDamageStaysAsItIsInVM(t *testing.T) {
 	if os.Getenv("SNF_VM") != "1" {

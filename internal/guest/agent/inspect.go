@@ -247,7 +247,7 @@ func instead(err error, remedy string) error {
 	return &task.Remedied{Err: err, Remedy: remedy}
 }
 
-// precheck refuses, before the first task touches the disk of a living machine, what
+// precheck refuses, before the first task touches the disk of an installed machine, what
 // the tasks are asked for and cannot do.
 func (s *session) precheck() error {
 	i := slices.IndexFunc(s.task.Volumes, func(v filesystem.Volume) bool { return v.Name == s.task.Inspection.Root })

@@ -318,7 +318,7 @@ func TestFailureInVM(t *testing.T) {
 var failingProgram = []byte("#!/bin/sh\nexit 3\n")
 
 // TestRefusedBeforehandInVM asks for swap space on a disk that is missing: nothing is
-// done to a living machine then.
+// done to an installed machine then.
 func TestRefusedBeforehandInVM(t *testing.T) {
 	disk := image(t, 4<<30)
 	h := boot(t, "disk0="+disk)

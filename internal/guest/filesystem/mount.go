@@ -20,7 +20,7 @@ const flags = unix.MS_NODEV | unix.MS_NOSUID | unix.MS_NOEXEC
 const noPanic = "errors=remount-ro"
 
 // Mount mounts the volume on dir. Careful keeps the write barriers, so that the
-// disk of a living machine survives whatever happens; without them it counts
+// disk of an installed machine survives whatever happens; without them it counts
 // only after a flush, and many small changes cost far less.
 func Mount(v Volume, dir string, careful bool) error {
 	k := v.Kind()

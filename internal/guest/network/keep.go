@@ -12,12 +12,12 @@ import (
 // ships reads such a name.
 const (
 	keptOriginal = ".snf-image-orig" // the image's own
-	keptLast     = ".snf-image-old"  // what a customization of a living machine replaced
+	keptLast     = ".snf-image-old"  // what a customization of an installed machine replaced
 )
 
 // keep puts a copy of the file p, whose content old is to become data, beside it.
 // The image's own file is kept once and for all. What we wrote ourselves, with
-// header, is worth keeping only on a living machine, where somebody may have
+// header, is worth keeping only on an installed machine, where somebody may have
 // edited it since. The copy is for an administrator only: some keep a password
 // there.
 func keep(g system.Guest, p string, old, data []byte, header string) error {

@@ -16,7 +16,7 @@ var persistentNames = []string{
 }
 
 // freeNames disables the rules by which the names of the instance's interfaces
-// belong to the MAC addresses of another machine. On a living machine whose MAC
+// belong to the MAC addresses of another machine. On an installed machine whose MAC
 // addresses are not told they are its own.
 func freeNames(g system.Guest, interfaces []netconf.Interface) error {
 	unknown := slices.ContainsFunc(interfaces, func(i netconf.Interface) bool { return i.MAC == "" })

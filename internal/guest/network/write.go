@@ -46,7 +46,7 @@ func setAside(g system.Guest, p, end string) error {
 }
 
 // removeOwn removes the files that an earlier run wrote and this one did not, those of a
-// living machine by setting them aside.
+// installed machine by setting them aside.
 func removeOwn(g system.Guest, pattern string, written map[string]bool, end string) error {
 	found, err := g.Root.Glob(pattern)
 	if err != nil {

@@ -28,7 +28,7 @@ import (
 // absolute or relative to its top. They are safe for concurrent use.
 type Root struct {
 	// NoSync leaves it to the unmount to bring changes to the disk. It is for a
-	// disk that does not boot before everything is there; on a living machine
+	// disk that does not boot before everything is there; on an installed machine
 	// each change must be durable by itself. Set it before the first change.
 	NoSync bool
 

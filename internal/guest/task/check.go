@@ -11,7 +11,7 @@ import (
 
 // Check reports whether the planned tasks can do what is asked of them, as far as
 // that can be known beforehand; Prepare looks at partition table and file systems.
-// r.Root is mounted read-only; nothing is written. A living machine is refused here
+// r.Root is mounted read-only; nothing is written. An installed machine is refused here
 // rather than left half changed.
 func Check(r *Run) error {
 	defer func() { r.warnings = nil }() // the tasks give them again

@@ -17,7 +17,7 @@ const (
 )
 
 // relabel has an SELinux system label its files at its next boot when files were
-// changed: a new one has no label, and nobody could log in. A living machine is
+// changed: a new one has no label, and nobody could log in. An installed machine is
 // left alone when all that was changed has kept its labels.
 func relabel(r *Run) error {
 	unlabelled := slices.ContainsFunc(r.Root.Changed(), func(p string) bool {

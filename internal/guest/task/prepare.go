@@ -12,7 +12,7 @@ import (
 	"snf-image/internal/spec"
 )
 
-// Recover has the journal of a living machine's root replayed where that is due: what the
+// Recover has the journal of an installed machine's root replayed where that is due: what the
 // machine wrote last is what Check has to see. A clean file system is left as it is.
 func (r *Run) Recover(ctx context.Context) error {
 	root, ok := r.volume(r.Inspection.Root)

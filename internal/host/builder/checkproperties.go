@@ -72,7 +72,7 @@ func (b *builder) checkBoolean(name string) {
 }
 
 // onlyHint reports whether the property comes from the configuration of the node
-// and this is a living machine that gets only what the parameters ask for.
+// and this is an installed machine that gets only what the parameters ask for.
 func (b *builder) onlyHint(name string) bool { return b.spec.Asked && b.props[name].hint }
 
 func (b *builder) checkOSFamily() {

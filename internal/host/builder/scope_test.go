@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestAskedTasks plans for a living machine what is asked for, and nothing else.
+// TestAskedTasks plans for an installed machine what is asked for, and nothing else.
 func TestAskedTasks(t *testing.T) {
 	t.Parallel()
 	mounted := func(tasks ...string) []string {

@@ -41,7 +41,7 @@ func used() []Setting {
 		{"VERSION_CHECK", "boolean", "yes", Used, "refuse a helper image of another release; no only warns", to(boolean, func(c *Config) *bool { return &c.VersionCheck })},
 		{"HELPER_DIR", "directory", "/var/lib/snf-image/helper", Used, "the helper image lies here", to(path, func(c *Config) *string { return &c.HelperDir })},
 		{"HELPER_PKG", "file", "${HELPER_DIR}/snf-image-helper.deb", Used, "package the helper image is made from; a bare name is looked for in HELPER_DIR", helperPackage},
-		{"HELPER_SOFT_TIMEOUT", "duration", "120", Used, "time for the customization, suffixes s m h d; 0 means no limit; on a living machine it acts between steps", to(duration, func(c *Config) *dur { return &c.HelperSoftTimeout })},
+		{"HELPER_SOFT_TIMEOUT", "duration", "120", Used, "time for the customization, suffixes s m h d; 0 means no limit; on an installed machine it acts between steps", to(duration, func(c *Config) *dur { return &c.HelperSoftTimeout })},
 		{"HELPER_HARD_TIMEOUT", "duration", "5", Used, "time from the end of the soft timeout until the helper is killed", to(duration, func(c *Config) *dur { return &c.HelperHardTimeout })},
 		{"HELPER_USER", "account", "nobody", Used, "account the helper runs as; nobody stands for a uid of its own for each run", helperUser},
 		{"HELPER_MEMORY", "MiB", "512", Used, "memory of the helper", to(memory, func(c *Config) *int { return &c.HelperMemory })},

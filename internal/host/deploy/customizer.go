@@ -96,7 +96,7 @@ func (c *customizer) judge(ctx context.Context, result *report.Result) error {
 	return err
 }
 
-// listChanged logs what a failed customization of a living machine had changed before.
+// listChanged logs what a failed customization of an installed machine had changed before.
 func (r *run) listChanged() {
 	if !r.living() {
 		return

@@ -4,7 +4,7 @@
 //
 // A disk whose deployment failed, or was killed at any moment, does not boot:
 // its first and last MiB are zero from before the first byte of the image until
-// after the helper's success (design: commit last). A living machine (customize)
+// after the helper's success (design: commit last). An installed machine (customize)
 // is never blanked.
 //
 // The package has more than 1,200 lines of code: the flows share the run, its report
@@ -27,7 +27,7 @@ import (
 	"snf-image/internal/spec"
 )
 
-// Request is one deployment, or one customization of a living machine.
+// Request is one deployment, or one customization of an installed machine.
 type Request struct {
 	session.Settings
 	Spec *spec.Spec

@@ -66,7 +66,7 @@ func TestNotesAreBounded(t *testing.T) {
 	}
 }
 
-// TestSoftLimit bounds the helper of a living machine later than that of a deployment.
+// TestSoftLimit bounds the helper of an installed machine later than that of a deployment.
 func TestSoftLimit(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

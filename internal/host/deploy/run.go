@@ -28,7 +28,7 @@ type run struct {
 	redactor redact.Redactor
 }
 
-// living reports whether the disk is one of a living machine, that is to stay sound.
+// living reports whether the disk is one of an installed machine, that is to stay sound.
 func (r *run) living() bool { return r.plan.Mode == spec.ModeCustomize }
 
 // object is what the run works on, for people.

@@ -26,11 +26,11 @@ func TestConfiguredParameters(t *testing.T) {
 			t.Errorf("%s does not reach a new machine", name)
 		}
 		if _, ok := configured(cfg, true).Lookup(name); ok {
-			t.Errorf("%s of the configuration reaches a living machine", name)
+			t.Errorf("%s of the configuration reaches an installed machine", name)
 		}
 	}
 	if _, ok := configured(cfg, true).Lookup(spec.ImgProperties); !ok {
-		t.Error("the properties of the configuration do not describe a living machine")
+		t.Error("the properties of the configuration do not describe an installed machine")
 	}
 }
 

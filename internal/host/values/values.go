@@ -12,6 +12,6 @@ var (
 	ErrHostname = errors.New("invalid host name")
 	ErrSize     = errors.New("invalid size")
 	ErrNIC      = errors.New("unusable NIC")
-	ErrFileFlag = errors.New("unusable --file")
+	ErrFileFlag = errors.New("invalid --file")
 	ErrSwap     = errors.New("unusable swap request")
 )
