@@ -33,6 +33,10 @@ func Recognize(header []byte) *File {
 		name    = "name its format, qcow2 or auto"
 		look    = "give the format raw, or auto, which look inside; or decompress it first"
 	)
+	if len(header) >= 4 && header[0]&0xf0 == 0x50 && string(header[1:4]) == "\x2a\x4d\x18" {
+		// RFC 8878, section 3.1.2: what follows may be either.
+		return &File{"a zstd or LZ4 file that begins with a frame to skip", "decompress it first", false}
+	}
 	var found *File
 	for _, f := range []struct {
 		at           int
@@ -54,6 +58,7 @@ func Recognize(header []byte) *File {
 		{0, "\x28\xb5\x2f\xfd", "a zstd file", look},
 		{0, "BZh", "a bzip2 file", look},
 		{0, "\x04\x22\x4d\x18", "an LZ4 file", look},
+		{0, "\x02\x21\x4c\x18", "an LZ4 file of the old form", "decompress it first"},
 		{0, "\x89LZO\x00\r\n\x1a\n", "an lzop file", "decompress it first"},
 		{0, "PK\x03\x04", "a zip archive", "unpack it first"},
 		{0, "7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"},

@@ -56,6 +56,7 @@ func TestRecognizeWithoutAProgram(t *testing.T) {
 	for header, want := range map[string]string{
 		"\x28\xb5\x2f\xfd\x04": "a zstd file", "\x04\x22\x4d\x18": "an LZ4 file", "PK\x03\x04": "a zip archive",
 		"7z\xbc\xaf\x27\x1c": "a 7z archive", "\x89LZO\x00\r\n\x1a\n": "an lzop file", "COWD": "a VMDK image",
+		"\x5f\x2a\x4d\x18": "a zstd or LZ4 file that begins with a frame to skip", "\x60\x2a\x4d\x18": "",
 		"": "", "QFI": "", strings.Repeat("\x00", HeaderSize): "", strings.Repeat("\x00", 256) + "\x00": "",
 	} {
 		got := Recognize([]byte(header))

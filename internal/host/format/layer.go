@@ -44,7 +44,7 @@ func layers() []layer {
 		})},
 		{"bzip2", 0, "BZh", plain(func(r io.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil })},
 		{"lz4", 0, "\x04\x22\x4d\x18", plain(func(r io.Reader) (io.Reader, error) {
-			return &frames{lz4.NewReader(r), r}, nil
+			return &frames{lz4.NewReader(inside{r}), r}, nil
 		})},
 		{"tar", 257, "ustar", openTar},
 	}
@@ -106,8 +106,10 @@ func (l *layer) explain(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, xz.ErrBuf):
 		err = ErrTruncated
-	case errors.Is(err, xz.ErrMemlimit), errors.Is(err, zstd.ErrWindowSizeExceeded):
+	case errors.Is(err, xz.ErrMemlimit):
 		err = fmt.Errorf("%w: it takes a dictionary of more than %d MiB", ErrRefused, maxXZ>>20)
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		err = fmt.Errorf("%w: it takes a window of more than %d MiB", ErrRefused, maxZstd>>20)
 	case !known(err):
 		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
@@ -144,16 +146,32 @@ type frames struct {
 // Read reads, and goes to the next frame where one ends. A lz4.Reader must not be asked
 // again, nor used again, when it has returned its end.
 func (f *frames) Read(p []byte) (int, error) {
-	if f.frame == nil {
-		var next [1]byte
-		if _, err := io.ReadFull(f.from, next[:]); err != nil {
-			return 0, err
+	for {
+		if f.frame == nil {
+			var next [1]byte
+			if _, err := io.ReadFull(f.from, next[:]); err != nil {
+				return 0, err
+			}
+			f.frame = lz4.NewReader(io.MultiReader(bytes.NewReader(next[:]), inside{f.from}))
 		}
-		f.frame = lz4.NewReader(io.MultiReader(bytes.NewReader(next[:]), f.from))
+		n, err := f.frame.Read(p)
+		if errors.Is(err, io.EOF) {
+			f.frame, err = nil, nil
+		}
+		if n > 0 || err != nil || len(p) == 0 {
+			return n, err
+		}
 	}
-	n, err := f.frame.Read(p)
+}
+
+// inside is what a frame is read from: its end comes too early, where a lz4.Reader takes
+// it for the end of the frame.
+type inside struct{ from io.Reader }
+
+func (i inside) Read(p []byte) (int, error) {
+	n, err := i.from.Read(p)
 	if errors.Is(err, io.EOF) {
-		f.frame, err = nil, nil
+		err = io.ErrUnexpectedEOF
 	}
 	return n, err
 }

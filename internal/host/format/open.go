@@ -68,6 +68,9 @@ func Open(name spec.Format, s Source) (*Image, error) {
 			return nil, err
 		}
 	}
+	if err := d.fits(c.head, s.Largest); err != nil {
+		return nil, err // before its tables are checked, which takes time
+	}
 	if img.Disk, err = d.file(c.file); err != nil {
 		return nil, err
 	}

@@ -14,12 +14,13 @@ import (
 // spool brings a stream to a file that can be read in any order. How long it may be
 // follows from its header, so that it ends whatever a server sends.
 func (c *content) spool(d decoder, s Source) (*os.File, error) {
+	if err := d.fits(c.head, s.Largest); err != nil {
+		return nil, err
+	}
 	most, disk, err := d.most(c.head)
 	switch {
 	case err != nil:
 		return nil, err
-	case s.Largest > 0 && disk > s.Largest:
-		return nil, tooLarge(disk, s.Largest)
 	case s.Spool == nil:
 		return nil, fmt.Errorf("%w: %s has to be in a file, for it is read in any order", ErrRefused, d.title)
 	case c.size > most:
@@ -38,6 +39,18 @@ func (c *content) spool(d decoder, s Source) (*os.File, error) {
 		return nil, fmt.Errorf("%w: it goes on after %d bytes, and its disk of %d bytes takes no more", ErrRefused, most, disk)
 	}
 	return s.Spool, nil
+}
+
+// fits refuses a disk that is larger than largest by what its header says of it.
+func (d *decoder) fits(head []byte, largest int64) error {
+	if d.most == nil || largest == 0 {
+		return nil
+	}
+	_, disk, err := d.most(head)
+	if err == nil && disk > largest {
+		err = tooLarge(disk, largest)
+	}
+	return err
 }
 
 // roomFor checks that n bytes fit on the file system of f; 0 is an unknown length.

@@ -18,10 +18,14 @@ const (
 	smallDisk = 1 << 20
 	// maxBeside is how many bytes of other members are passed over.
 	maxBeside = 64 << 20
+	// maxBehind is how many bytes may follow the end of an archive: tar fills its last
+	// record, of 10 KiB unless it is told otherwise.
+	maxBehind = 64 << 20
 )
 
 // archive reads the one member of a tar archive that is a disk.
 type archive struct {
+	from   io.Reader
 	tar    *tar.Reader
 	member *bufio.Reader
 	count  int
@@ -30,7 +34,7 @@ type archive struct {
 
 // openTar finds the disk.
 func openTar(r io.Reader) (io.Reader, int64, error) {
-	a := &archive{tar: tar.NewReader(r)}
+	a := &archive{from: r, tar: tar.NewReader(r)}
 	h, err := a.next()
 	if errors.Is(err, io.EOF) {
 		err = fmt.Errorf("%w: none of its members is a disk", ErrRefused)
@@ -96,5 +100,15 @@ func (a *archive) Read(p []byte) (int, error) {
 	} else if !errors.Is(err, io.EOF) {
 		return 0, err
 	}
-	return 0, io.EOF
+	return 0, a.end()
+}
+
+// end reads what follows the archive: a compression around it proves at its own end that
+// nothing of it was damaged.
+func (a *archive) end() error {
+	n, err := io.CopyN(io.Discard, a.from, maxBehind+1)
+	if err == nil {
+		return fmt.Errorf("%w: more than %d bytes follow the archive", ErrRefused, n-1)
+	}
+	return err
 }

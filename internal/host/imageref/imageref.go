@@ -70,8 +70,11 @@ func Parse(id string) (Ref, error) {
 	if err == nil && r.Kind == None {
 		return Ref{}, ErrNoFile
 	}
+	if err != nil {
+		return Ref{}, err
+	}
 	r.Digest = d
-	return r, err
+	return r, nil
 }
 
 func parse(id string) (Ref, error) {
@@ -87,6 +90,8 @@ func parse(id string) (Ref, error) {
 		return Ref{Kind: Bare, Name: id}, nil
 	case name == "local", name == "file":
 		return Ref{Kind: Stored, Name: rest, Old: name == "file"}, nil
+	case slices.Contains(Schemes(), name) && strings.Contains(rest, "#"):
+		return Ref{}, ErrDigest // a fragment of an image's URL means nothing else
 	case slices.Contains(Schemes(), name):
 		return Ref{Kind: URL, Name: id}, nil
 	}
