@@ -93,6 +93,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	if strings.HasSuffix(err.Error(), ": --password") && cmd.Flags().Lookup("password") != nil {
 		return passwordRefused()
 	}
+	if words := cmd.Flags().Args(); !cmd.HasParent() && len(words) > 0 {
+		return unknownCommand(cmd, words[0]) // whose flags they would be
+	}
 	unknown, ok := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !ok {
 		return usage(cmd, err)

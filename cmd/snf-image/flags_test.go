@@ -38,6 +38,17 @@ func TestUnknownFlagHint(t *testing.T) {
 	}
 }
 
+// TestUnknownCommandHint: flags behind a misspelled command are not what is wrong.
+func TestUnknownCommandHint(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"deploi"}, {"deploi", "--image", "x"}} {
+		code, _, stderr := commanded(t, t.Context(), strings.NewReader(""), args...)
+		if code != 2 || !strings.Contains(stderr, `unknown command "deploi"; did you mean deploy?`) {
+			t.Errorf("%v: exit code %d, %q, want 2 and the command that is meant", args, code, stderr)
+		}
+	}
+}
+
 // TestAliases gives values by the other names of flags.
 func TestAliases(t *testing.T) {
 	t.Parallel()

@@ -54,7 +54,7 @@ so that hostile images never touch this node.`,
       --name web1.example.org --authorized-keys id_ed25519.pub`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage(cmd, fmt.Errorf("unknown command %q", args[0]))
+				return unknownCommand(cmd, args[0])
 			}
 			return nil
 		},
@@ -63,6 +63,19 @@ so that hostile images never touch this node.`,
 	root.AddCommand(a.deployCommand(), a.customizeCommand(), a.inspectCommand(),
 		a.helperCommand(), a.doctorCommand(), a.versionCommand())
 	return root
+}
+
+// unknownCommand is the failure of a word that is not a command of cmd.
+func unknownCommand(cmd *cobra.Command, word string) error {
+	err := fmt.Errorf("unknown command %q", word)
+	var known []string
+	for _, c := range cmd.Commands() {
+		known = append(known, c.Name())
+	}
+	if near := problem.Nearest(word, known); near != "" {
+		return usageAdvice(err, "did you mean "+near+"?")
+	}
+	return usage(cmd, err)
 }
 
 // usage is the failure of a wrong command line.
