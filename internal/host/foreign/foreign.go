@@ -33,8 +33,7 @@ func Recognize(header []byte) *File {
 		name    = "name its format, qcow2 or auto"
 		look    = "give the format raw, or auto, which look inside; or decompress it first"
 	)
-	if len(header) >= 4 && header[0]&0xf0 == 0x50 && string(header[1:4]) == "\x2a\x4d\x18" {
-		// RFC 8878, section 3.1.2: what follows may be either.
+	if toSkip(header) {
 		return &File{"a zstd or LZ4 file that begins with a frame to skip", "decompress it first", false}
 	}
 	var found *File
@@ -72,4 +71,10 @@ func Recognize(header []byte) *File {
 		}
 	}
 	return found
+}
+
+// toSkip reports whether header is that of a skippable frame (RFC 8878, section 3.1.2),
+// which both zstd and LZ4 have.
+func toSkip(header []byte) bool {
+	return len(header) >= 4 && header[0]&0xf0 == 0x50 && string(header[1:4]) == "\x2a\x4d\x18"
 }

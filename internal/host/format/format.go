@@ -5,6 +5,9 @@
 // file, and believes the declared format: only "auto" is found out from the bytes. An
 // image is a format inside any number of layers (a compression, an archive), which are
 // peeled first; files and streams take the same way.
+//
+// It is large because every layer and format is here: what is peeled and what decides
+// between formats have to know each other.
 package format
 
 import (
