@@ -21,6 +21,7 @@ import (
 	"snf-image/internal/host/session"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
+	"snf-image/tests/require"
 )
 
 // imageSize is the size of an image of imageByte alone, and diskSize that of its disk.
@@ -190,6 +191,9 @@ func TestDeploymentFails(t *testing.T) {
 // TestDeploymentIsRefused before anything is written: what was opened is as it was.
 func TestDeploymentIsRefused(t *testing.T) {
 	t.Parallel()
+	packed := filepath.Join(t.TempDir(), "image.qcow2.gz")
+	require.Tool(t, "qemu-img")
+	require.Run(t, "", "sh", "-ec", `qemu-img create -q -f qcow2 "$0.tmp" 8M; gzip <"$0.tmp" >"$0"`, packed)
 	for name, tc := range map[string]struct {
 		change func(*Request)
 		kind   report.Kind
@@ -199,7 +203,10 @@ func TestDeploymentIsRefused(t *testing.T) {
 		"another format":  {func(r *Request) { r.Spec.Format = "qcow3" }, report.Usage},
 		"no image":        {func(r *Request) { r.Spec.Image += "x" }, report.Image},
 		"a small disk":    {func(r *Request) { r.Spec.Disks[0].Size = 4 << 20 }, report.Disk},
-		"no memory":       {func(r *Request) { r.Config.HelperMemory = 1 << 20 }, report.Node},
+		"no spool": {func(r *Request) {
+			r.Spec.Image, r.Spec.Format, r.Config.SpoolDir = packed, spec.Auto, "/no/directory"
+		}, report.Node},
+		"no memory": {func(r *Request) { r.Config.HelperMemory = 1 << 20 }, report.Node},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -59,7 +59,6 @@ func (i *imaging) check(ctx context.Context, o target.Options) (err error) {
 
 // make does the work; everything that could be refused has been.
 func (i *imaging) make(ctx context.Context) error {
-	i.touched = i.image.Stream == nil // one that is here has been judged
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	i.disks.watch(ctx, cancel)
