@@ -69,7 +69,7 @@ var allowed = map[string][]string{
 }
 
 // forTests are the packages that tests of any package may import.
-var forTests = []string{"tests/storage", "tests/tree", "tests/golden", "tests/require"}
+var forTests = []string{"tests/storage", "tests/tree", "tests/golden", "tests/require", "tests/support", "tests/systems"}
 
 // basics are the packages everyone may import and that import only the
 // standard library and golang.org/x/sys, never each other.

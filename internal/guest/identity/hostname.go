@@ -25,15 +25,15 @@ func SetHostname(g system.Guest, name string) error {
 	if len(name) > maxHostname {
 		g.Warn("the name %s is longer than the %d characters Linux keeps; the system will use a part of it", name, maxHostname)
 	}
-	distribution, old := inspect.Name(g.Root)
-	file, err := findNameFile(g.Root, distribution)
+	distributions, old := inspect.Name(g.Root)
+	file, err := findNameFile(g.Root, distributions)
 	if err != nil {
 		return err
 	}
 	if err := g.Root.Put(file.path, file.editor(name)); err != nil {
 		return err
 	}
-	return editHosts(g.Root, distribution, old, name)
+	return editHosts(g.Root, distributions[0], old, name)
 }
 
 // CheckHostname finds out, without writing, what SetHostname would fail with.
@@ -41,8 +41,8 @@ func CheckHostname(g system.Guest, name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	distribution, _ := inspect.Name(g.Root)
-	file, err := findNameFile(g.Root, distribution)
+	distributions, _ := inspect.Name(g.Root)
+	file, err := findNameFile(g.Root, distributions)
 	if err != nil {
 		return err
 	}
@@ -75,31 +75,42 @@ func (f nameFile) editor(name string) func(old []byte) ([]byte, error) {
 	}
 }
 
-// findNameFile returns the file the distribution reads. /etc/hostname wins where it
-// exists or systemd is the init, which reads it on all of them.
-func findNameFile(root *rootfs.Root, distribution string) (nameFile, error) {
+// findNameFile returns the file the distribution reads, by the first of those it is or is
+// like that is known. /etc/hostname wins where it exists or systemd is the init, which reads
+// it on all of them.
+func findNameFile(root *rootfs.Root, distributions []string) (nameFile, error) {
 	if root.Has("/etc/hostname") || inspect.Systemd(root) {
 		return nameFile{"/etc/hostname", ""}, nil
 	}
-	switch distribution {
-	case "coreos", "flatcar", "fcos":
-		return nameFile{"/etc/hostname", ""}, nil
-	case "slackware", "suse", "sles", "sled", "opensuse", "opensuse-leap", "opensuse-tumbleweed":
-		return nameFile{"/etc/HOSTNAME", ""}, nil
-	case "gentoo":
-		return nameFile{"/etc/conf.d/hostname", "hostname"}, nil
-	case "arch":
-		if root.Has("/etc/rc.conf") {
-			return nameFile{"/etc/rc.conf", "HOSTNAME"}, nil
+	for _, name := range distributions {
+		if file, ok := nameFileOf(root, name); ok {
+			return file, nil
 		}
-		return nameFile{"/etc/hostname", ""}, nil
-	case "rhel", "centos", "fedora", "rocky", "almalinux", "ol", "scientific":
-		return nameFile{"/etc/sysconfig/network", "HOSTNAME"}, nil
 	}
 	return nameFile{}, &outcome.Remedied{
 		Err:    errors.New("found no /etc/hostname nor another file with the host name that this version knows"),
 		Remedy: "set the image property EXCLUDE_TASK_ASSIGNHOSTNAME=yes if the image names itself",
 	}
+}
+
+// nameFileOf returns the file that a distribution reads without systemd.
+func nameFileOf(root *rootfs.Root, distribution string) (nameFile, bool) {
+	switch distribution {
+	case "coreos", "flatcar", "fcos":
+		return nameFile{"/etc/hostname", ""}, true
+	case "slackware", "suse", "sles", "sled", "opensuse", "opensuse-leap", "opensuse-tumbleweed":
+		return nameFile{"/etc/HOSTNAME", ""}, true
+	case "gentoo":
+		return nameFile{"/etc/conf.d/hostname", "hostname"}, true
+	case "arch":
+		if root.Has("/etc/rc.conf") {
+			return nameFile{"/etc/rc.conf", "HOSTNAME"}, true
+		}
+		return nameFile{"/etc/hostname", ""}, true
+	case "rhel", "centos", "fedora", "rocky", "almalinux", "ol", "amzn", "scientific":
+		return nameFile{"/etc/sysconfig/network", "HOSTNAME"}, true
+	}
+	return nameFile{}, false
 }
 
 // editHosts makes the name resolve where the image's own name did, and takes that

@@ -53,11 +53,11 @@ func Look(root *rootfs.Root) System {
 	return s
 }
 
-// Name returns the distribution and the host name the system gives itself, both
-// as Look does.
-func Name(root *rootfs.Root) (distribution, host string) {
-	distribution, _, _ = release(root)
-	return distribution, hostname(root)
+// Name returns the distribution, those that it says it is like, the nearest first, and the
+// host name that the system gives itself.
+func Name(root *rootfs.Root) (distributions []string, host string) {
+	id, _, _ := release(root)
+	return append([]string{id}, like(root)...), hostname(root)
 }
 
 // Systemd reports whether systemd is the init of the image.
@@ -74,20 +74,29 @@ func (s *System) warn(err error) {
 
 // release returns ID, VERSION_ID and PRETTY_NAME.
 func release(root *rootfs.Root) (id, version, pretty string) {
-	for _, p := range []string{"/etc/os-release", "/usr/lib/os-release"} {
-		data, err := root.ReadFile(p, maxSmall)
-		if err != nil {
-			continue
-		}
-		v := etc.ParseAssignments(data)
-		id = v["ID"]
-		if id == "" {
-			id = "linux" // the default of os-release(5)
-		}
-		return id, v["VERSION_ID"], v["PRETTY_NAME"]
+	v := osRelease(root)
+	if v == nil {
+		return markers(root)
 	}
-	return markers(root)
+	id = v["ID"]
+	if id == "" {
+		id = "linux" // the default of os-release(5)
+	}
+	return id, v["VERSION_ID"], v["PRETTY_NAME"]
 }
+
+// osRelease returns the assignments of os-release(5), nil if there is no such file.
+func osRelease(root *rootfs.Root) map[string]string {
+	for _, p := range []string{"/etc/os-release", "/usr/lib/os-release"} {
+		if data, err := root.ReadFile(p, maxSmall); err == nil {
+			return etc.ParseAssignments(data)
+		}
+	}
+	return nil
+}
+
+// like returns ID_LIKE: the distributions whose ways this one has, the nearest first.
+func like(root *rootfs.Root) []string { return strings.Fields(osRelease(root)["ID_LIKE"]) }
 
 // markers knows systems that are older than os-release.
 func markers(root *rootfs.Root) (id, version, pretty string) {
@@ -134,11 +143,16 @@ func hostname(root *rootfs.Root) string {
 			}
 		}
 	}
-	data, err := root.ReadFile("/etc/sysconfig/network", maxSmall)
-	if err != nil {
-		return ""
+	for _, f := range []struct{ path, variable string }{
+		{"/etc/sysconfig/network", "HOSTNAME"}, {"/etc/conf.d/hostname", "hostname"}, {"/etc/rc.conf", "HOSTNAME"},
+	} {
+		if data, err := root.ReadFile(f.path, maxSmall); err == nil {
+			if name := etc.ParseAssignments(data)[f.variable]; name != "" {
+				return name
+			}
+		}
 	}
-	return etc.ParseAssignments(data)["HOSTNAME"]
+	return ""
 }
 
 // users returns root and those who have a shell and either a password or keys.
