@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"snf-image/internal/guest/etc"
-	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/sshd"
 	"snf-image/internal/guest/system"
 )
 
@@ -27,7 +27,7 @@ type keyFile struct {
 // keyFiles finds the file for each user, sshd_config(5) AuthorizedKeysFile, and
 // looks whether root may write there. It changes nothing.
 func keyFiles(g system.Guest, users []etc.User) ([]*keyFile, error) {
-	server, err := inspect.SSH(g.Root)
+	server, err := sshd.Read(g.Root)
 	if err != nil {
 		return nil, fmt.Errorf("looking for AuthorizedKeysFile: %w", err)
 	}

@@ -122,13 +122,13 @@ func TestParseSSHD(t *testing.T) {
 	t.Parallel()
 	in := "# c\nHostKey /a\n  HOSTKEY=\"/b c\" # d\nhostkey = /d\nAuthorizedKeysFile\t.ssh/a  /x/%u #y\nPort\nMatch User ann\n HostKey /e\n"
 	want := []Directive{
-		{Keyword: "hostkey", Args: []string{"/a"}},
-		{Keyword: "hostkey", Args: []string{"/b c"}},
-		{Keyword: "hostkey", Args: []string{"/d"}},
-		{Keyword: "authorizedkeysfile", Args: []string{".ssh/a", "/x/%u"}},
-		{Keyword: "port", Args: []string{}},
-		{Keyword: "match", Args: []string{"User", "ann"}},
-		{Keyword: "hostkey", Args: []string{"/e"}, Conditional: true},
+		{Keyword: "hostkey", Args: []string{"/a"}, Line: 2},
+		{Keyword: "hostkey", Args: []string{"/b c"}, Line: 3},
+		{Keyword: "hostkey", Args: []string{"/d"}, Line: 4},
+		{Keyword: "authorizedkeysfile", Args: []string{".ssh/a", "/x/%u"}, Line: 5},
+		{Keyword: "port", Args: []string{}, Line: 6},
+		{Keyword: "match", Args: []string{"User", "ann"}, Line: 7},
+		{Keyword: "hostkey", Args: []string{"/e"}, Line: 8, Conditional: true},
 	}
 	got := ParseSSHD([]byte(in))
 	for n := range got {

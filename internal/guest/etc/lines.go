@@ -65,3 +65,20 @@ func AppendMissing(data []byte, lines []string) []byte {
 	}
 	return JoinLines(out)
 }
+
+// AppendBlock adds lines to data behind a line that marks them. What such a line and those
+// behind it said before goes: it has to be the end of the file.
+func AppendBlock(data []byte, mark, block string) []byte {
+	lines := SplitLines(data)
+	for i, line := range lines {
+		if strings.TrimSpace(line) == mark {
+			lines = lines[:i]
+			break
+		}
+	}
+	lines = appendLine(lines, mark)
+	for line := range strings.Lines(block) {
+		lines = appendLine(lines, strings.TrimSuffix(line, "\n"))
+	}
+	return JoinLines(lines)
+}

@@ -6,6 +6,7 @@ import "strings"
 type Directive struct {
 	Keyword string // in lower case
 	Args    []string
+	Line    int // in its file, from 1
 	// Conditional is set for what follows a Match line.
 	Conditional bool
 }
@@ -16,12 +17,14 @@ type Directive struct {
 func ParseSSHD(data []byte) []Directive {
 	var out []Directive
 	conditional := false
+	number := 0
 	for line := range strings.Lines(string(data)) {
+		number++
 		words := sshdWords(line)
 		if len(words) == 0 {
 			continue
 		}
-		d := Directive{Keyword: strings.ToLower(words[0]), Args: words[1:], Conditional: conditional}
+		d := Directive{Keyword: strings.ToLower(words[0]), Args: words[1:], Line: number, Conditional: conditional}
 		if d.Keyword == "match" {
 			conditional = true
 		}

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/sshd"
 	"snf-image/internal/guest/system"
 	"snf-image/internal/spec"
 )
@@ -19,7 +19,7 @@ import (
 // not make any. It removes no key that the server's configuration names unless
 // there is a new one for it.
 func ReplaceHostKeys(g system.Guest, keys []spec.HostKey) error {
-	server, err := inspect.SSH(g.Root)
+	server, err := sshd.Read(g.Root)
 	if err != nil {
 		return fmt.Errorf("looking for HostKey: %w", err)
 	}
@@ -50,7 +50,7 @@ func ReplaceHostKeys(g system.Guest, keys []spec.HostKey) error {
 
 // CheckHostKeys finds out, without writing, what ReplaceHostKeys would fail with.
 func CheckHostKeys(g system.Guest, keys []spec.HostKey) error {
-	server, err := inspect.SSH(g.Root)
+	server, err := sshd.Read(g.Root)
 	if err != nil {
 		return fmt.Errorf("looking for HostKey: %w", err)
 	}
@@ -101,7 +101,7 @@ type freshKey struct {
 
 // freshKeys finds the new key for each that the server's configuration names. It
 // changes nothing.
-func freshKeys(g system.Guest, server inspect.Server, keys []spec.HostKey) ([]freshKey, error) {
+func freshKeys(g system.Guest, server sshd.Server, keys []spec.HostKey) ([]freshKey, error) {
 	if !server.Present() {
 		return nil, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/network"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/sshd"
 )
 
 // maxSmall bounds files of a few lines, in bytes.
@@ -47,7 +48,7 @@ func Look(root *rootfs.Root) System {
 	users, err := users(root)
 	s.warn(err)
 	s.Users = users
-	server, err := SSH(root)
+	server, err := sshd.Read(root)
 	s.warn(err)
 	s.HostKeyTypes = server.Types()
 	return s

@@ -1,4 +1,4 @@
-package inspect
+package sshd
 
 import (
 	"bytes"
@@ -16,13 +16,13 @@ const (
 
 // typeOf tells the type of a host key by the private key, by its public half, and
 // only where neither says anything by its name.
-func (r *sshReader) typeOf(p string) string {
-	private, err := r.root.ReadFile(p, maxSmall)
+func (r *reader) typeOf(p string) string {
+	private, err := r.root.ReadFile(p, maxKey)
 	kind := ""
 	if err == nil {
 		kind = privateType(private)
 	}
-	if data, err := r.root.ReadFile(p+".pub", maxSmall); err == nil && kind == "" {
+	if data, err := r.root.ReadFile(p+".pub", maxKey); err == nil && kind == "" {
 		kind = publicType(data)
 	}
 	if kind != "" {
@@ -50,7 +50,8 @@ var algorithms = []struct{ name, kind string }{
 
 // publicType tells the type of a public key line.
 func publicType(data []byte) string {
-	algorithm, _, _ := strings.Cut(firstLine(data), " ")
+	line, _, _ := strings.Cut(string(data), "\n")
+	algorithm, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 	for _, a := range algorithms {
 		if strings.HasPrefix(algorithm, a.name) {
 			return a.kind

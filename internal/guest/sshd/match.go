@@ -1,4 +1,4 @@
-package inspect
+package sshd
 
 import (
 	"path"
@@ -9,32 +9,8 @@ import (
 // match are the arguments of a Match line of sshd_config(5).
 type match []string
 
-// conditionalKeys is an AuthorizedKeysFile that holds when all conditions do.
-type conditionalKeys struct {
-	conditions []match
-	files      []string
-}
-
-// KeysOf returns the first argument of AuthorizedKeysFile that holds for a user
-// of those groups. Unsure is the Match line of a block that would change it for
-// some connections only.
-func (s Server) KeysOf(user string, groups []string) (pattern, unsure string) {
-	for _, c := range s.conditional {
-		verdict, line := yes, ""
-		for _, m := range c.conditions {
-			if v := m.holds(user, groups); v < verdict {
-				verdict, line = v, "Match "+strings.Join(m, " ")
-			}
-		}
-		switch verdict {
-		case yes:
-			return c.files[0], unsure
-		case perhaps:
-			unsure = line
-		}
-	}
-	return s.AuthorizedKeys[0], unsure
-}
+// String is the line.
+func (m match) String() string { return "Match " + strings.Join(m, " ") }
 
 // verdict reports whether a condition holds; the order matters.
 type verdict int

@@ -1,4 +1,4 @@
-package inspect
+package sshd
 
 import (
 	"os"
@@ -27,7 +27,7 @@ func TestHostKeyOfAnyName(t *testing.T) {
 			}
 			key, err := os.ReadFile(file)
 			must(t, err)
-			s, err := SSH(image(t, map[string]string{"etc/mine": string(key), "etc/ssh/sshd_config": "HostKey /etc/mine\n"}))
+			s, err := Read(image(t, map[string]string{"etc/mine": string(key), "etc/ssh/sshd_config": "HostKey /etc/mine\n"}))
 			must(t, err)
 			if diff := cmp.Diff([]string{c.kind}, s.Types()); diff != "" {
 				t.Errorf("Types (-want +got):\n%s", diff)
