@@ -67,7 +67,11 @@ func printInspection(out io.Writer, in *report.Inspection) error {
 	if in.Hostname != "" {
 		line("Host name", "%s", in.Hostname)
 	}
-	line("Network", "%s", orNone(in.Network))
+	if in.NetworkReason == "" {
+		line("Network", "%s", orNone(in.Network))
+	} else {
+		line("Network", "%s: %s", in.Network, in.NetworkReason)
+	}
 	line("SSH host keys", "%s", orNone(strings.Join(in.HostKeyTypes, " ")))
 	if in.OSFamily != "" {
 		line("Properties", "OSFAMILY=%s ROOT_PARTITION=%d USERS=%q", in.OSFamily, in.RootPartition, strings.Join(in.Users, " "))

@@ -112,7 +112,7 @@ func BoundResult(r Result) Result {
 // BoundInspection returns i with every text cleaned and every list bounded.
 func BoundInspection(i Inspection) Inspection {
 	i.Format, i.Layers = "", nil // not for the agent to tell
-	for _, s := range []*string{&i.Table, &i.TableID, &i.OSFamily, &i.Root, &i.Distribution, &i.Version, &i.Pretty, &i.Hostname, &i.Network} {
+	for _, s := range []*string{&i.Table, &i.TableID, &i.OSFamily, &i.Root, &i.Distribution, &i.Version, &i.Pretty, &i.Hostname, &i.Network, &i.NetworkReason} {
 		*s = Clean(*s)
 	}
 	i.Users = cleanAll(i.Users, maxList)

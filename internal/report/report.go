@@ -88,6 +88,8 @@ type Inspection struct {
 	Hostname     string `json:"hostname,omitempty"`
 	// Network names the network configuration system found ("ifupdown").
 	Network string `json:"network,omitempty"`
+	// NetworkReason is what shows that the image uses it.
+	NetworkReason string `json:"network_reason,omitempty"`
 	// Users are the accounts somebody could log in to: root and those with a
 	// shell and a password or an authorized_keys file.
 	Users []string `json:"users,omitempty"`

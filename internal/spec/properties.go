@@ -71,7 +71,7 @@ func AllProperties() []Property {
 		{PropSwap, TextProperty, PropertyUsed, "PARTITION:SIZE_MB to add a swap partition, or the letter of a whole secondary disk"},
 		{PropCloudInit, BooleanProperty, PropertyMissing, "configure through a NoCloud seed instead of editing system files"},
 		{PropCustomTask, TextProperty, PropertyUsed, "base64 of a program to run in the helper with the image mounted"},
-		{PropNMNetworking, BooleanProperty, PropertyMissing, "write NetworkManager keyfiles whatever the distribution"},
+		{PropNMNetworking, BooleanProperty, PropertyUsed, "write NetworkManager keyfiles whatever the distribution"},
 		{PropKeepIdentity, BooleanProperty, PropertyUsed, "with img_id null: run only the tasks that the parameters ask for, and keep machine-id and SSH host keys"},
 		{PropDNS, TextProperty, PropertyUsed, "space-separated name servers of NICs with a static address; wins over the setting DNS"},
 		{PropSearch, TextProperty, PropertyUsed, "space-separated search domains of NICs with a static address; wins over the setting SEARCH"},

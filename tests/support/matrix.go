@@ -20,6 +20,9 @@ func Systems() []System {
 		{"rhel-9", "RHEL 9"},
 		{"rhel-10", "RHEL 10"},
 		{"rocky-9", "Rocky 9"},
+		{"el-8", "RHEL 8 and its like"},
+		{"el-7", "RHEL 7 and its like"},
+		{"el-6", "RHEL 6 and its like"},
 		{"almalinux-10", "AlmaLinux 10"},
 		{"oracle-9", "Oracle Linux 9"},
 		{"amazon-2023", "Amazon Linux 2023"},
@@ -27,10 +30,12 @@ func Systems() []System {
 		{"leap-16", "openSUSE Leap 16"},
 		{"sles-15", "SLES 15"},
 		{"arch", "Arch"},
+		{"arch-netctl", "Arch with netctl"},
 		{"alpine", "Alpine"},
 		{"gentoo", "Gentoo (OpenRC)"},
 		{"void", "Void"},
 		{"slackware", "Slackware 15"},
+		{"proxmox", "Proxmox VE"},
 	}
 }
 
@@ -62,5 +67,11 @@ func Tasks() []Task {
 		{"netplan", "netplan", networks},
 		{"networkd", "systemd-networkd", networks},
 		{"networkmanager", "NetworkManager", networks},
+		{"ifcfg", "ifcfg", networks},
+		{"wicked", "wicked", networks},
+		{"ifupdown2", "ifupdown2", networks},
+		{"ifupdown-ng", "ifupdown-ng", networks},
+		{"netctl", "netctl", networks},
+		{"netifrc", "netifrc", networks},
 	}
 }

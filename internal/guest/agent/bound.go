@@ -62,7 +62,7 @@ func boundInspection(i report.Inspection) report.Inspection {
 	shrink(&out, func(list, text int) {
 		out.Users, out.Warnings = boundList(i.Users, list, text), boundList(i.Warnings, list, text)
 		out.HostKeyTypes = boundList(i.HostKeyTypes, list, text)
-		for _, s := range []*string{&out.Root, &out.Distribution, &out.Version, &out.Pretty, &out.Hostname, &out.Network} {
+		for _, s := range []*string{&out.Root, &out.Distribution, &out.Version, &out.Pretty, &out.Hostname, &out.Network, &out.NetworkReason} {
 			*s = boundText(*s, text)
 		}
 		for n := range out.Partitions {

@@ -197,7 +197,7 @@ func (s *session) enter(found *report.Inspection, root filesystem.Volume, system
 		found.OSFamily = s.plan.OSFamily
 	}
 	found.Distribution, found.Version, found.Pretty = system.Distribution, system.Version, system.Pretty
-	found.Hostname, found.Network = system.Hostname, system.Network
+	found.Hostname, found.Network, found.NetworkReason = system.Hostname, system.Network, system.NetworkReason
 	found.Users, found.HostKeyTypes = system.Users, system.HostKeyTypes
 	found.Warnings = append(found.Warnings, system.Warnings...)
 }

@@ -29,8 +29,9 @@ type System struct {
 	Version      string
 	Pretty       string
 	Hostname     string
-	// Network names the system that configures the network, empty if unknown.
-	Network string
+	// Network names the system that configures the network, empty if unknown, and
+	// NetworkReason what shows that.
+	Network, NetworkReason string
 	// Users are the accounts somebody could log in to.
 	Users []string
 	// HostKeyTypes are the types of SSH host key the image's server would use
@@ -44,7 +45,7 @@ func Look(root *rootfs.Root) System {
 	s := System{Family: family(root)}
 	s.Distribution, s.Version, s.Pretty = release(root)
 	s.Hostname = hostname(root)
-	s.Network = network.Detect(root)
+	s.Network, s.NetworkReason = network.Detect(root)
 	users, err := users(root)
 	s.warn(err)
 	s.Users = users

@@ -50,7 +50,7 @@ func TestLook(t *testing.T) {
 	}{
 		"debian": {debian, System{
 			Family: "linux", Distribution: "debian", Version: "12", Pretty: "Debian GNU/Linux 12 (bookworm)",
-			Hostname: "image", Network: network.Ifupdown, Users: []string{"root", "ann", "bob"}, HostKeyTypes: []string{"ed25519", "rsa"},
+			Hostname: "image", Network: network.Ifupdown, NetworkReason: "there is /sbin/ifup", Users: []string{"root", "ann", "bob"}, HostKeyTypes: []string{"ed25519", "rsa"},
 		}},
 		"empty":      {map[string]string{"x": ""}, System{}},
 		"fstab only": {map[string]string{"etc/fstab": ""}, System{Family: "linux"}},

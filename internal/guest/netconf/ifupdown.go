@@ -34,28 +34,18 @@ type Ifupdown struct {
 // first rename to a name that is taken, before any interface is up, lo
 // included. They are called nicN, which the kernel gives to none.
 func (f Ifupdown) Render(interfaces []Interface) []byte {
-	var b strings.Builder
-	b.WriteString(Header)
-	if len(f.Sources) > 0 {
-		b.WriteString("\n" + strings.Join(f.Sources, "\n") + "\n")
-	}
-	b.WriteString("\nauto lo\niface lo inet loopback\n")
-	for _, i := range interfaces {
-		if !i.Configured() {
-			continue
-		}
+	return stanzas(interfaces, f.Sources, func(b *strings.Builder, i Interface) {
 		if f.AvoidsKernelNames(interfaces) && i.MAC != "" {
 			i.Name = fmt.Sprintf("nic%d", i.Index)
 		}
-		b.WriteString("\n" + f.selector(i))
+		b.WriteString(f.selector(i))
 		options := common(i)
-		writeIPv4(&b, i, options)
+		writeIPv4(b, i, options)
 		if i.IPv4 != None {
 			options = "" // they count for the interface, whatever the family
 		}
-		writeIPv6(&b, i, options)
-	}
-	return []byte(b.String())
+		writeIPv6(b, i, options)
+	})
 }
 
 // ethernet is the pattern of the names that kernel and udev give to Ethernet

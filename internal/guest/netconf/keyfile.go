@@ -52,9 +52,9 @@ func keyfileIPv6(i Interface) []string {
 	switch i.IPv6 {
 	case Static:
 		lines = append([]string{"method=manual", "address1=" + i.Address6.String()}, lines...)
-	case DHCP:
-		lines = append([]string{"method=dhcp"}, lines...)
-	case SLAAC, SLAACDHCP: // the advertisement reports whether there is a DHCP server
+	case DHCP, SLAAC, SLAACDHCP:
+		// The advertisement reports whether there is a DHCP server. The method dhcp would
+		// not listen to advertisements, by which alone a machine learns of its router.
 		lines = append([]string{"method=auto"}, lines...)
 	default:
 		return []string{"method=link-local"}

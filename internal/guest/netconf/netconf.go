@@ -3,7 +3,8 @@
 //
 // It does no input or output. Every address, prefix and MAC in a rendered file
 // was parsed before and is written in canonical form, so that nothing in the
-// description of a NIC can break out of its place.
+// description of a NIC can break out of its place. It is large because each network system
+// has a format of its own.
 package netconf
 
 import (

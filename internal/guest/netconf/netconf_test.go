@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,6 +89,92 @@ func TestNetworkd(t *testing.T) {
 func TestKeyfile(t *testing.T) {
 	t.Parallel()
 	eachInterface(t, "keyfile", Keyfile)
+}
+
+func TestIfcfg(t *testing.T) {
+	t.Parallel()
+	eachFile(t, "ifcfg", func(interfaces []Interface) []File {
+		var files []File
+		for _, i := range configured(interfaces) {
+			for reader, byNM := range map[string]bool{"initscripts": false, "NetworkManager": true} {
+				for _, f := range Ifcfg(i, byNM) {
+					files = append(files, File{reader + "/" + f.Name, f.Data})
+				}
+			}
+		}
+		return files
+	})
+}
+
+func TestWicked(t *testing.T) {
+	t.Parallel()
+	eachFile(t, "wicked", func(interfaces []Interface) []File {
+		var files []File
+		for _, i := range configured(interfaces) {
+			files = append(files, Wicked(i)...)
+		}
+		set := func(data []byte, name, value string) []byte {
+			return append(data, name+"=\""+value+"\"\n"...)
+		}
+		if data := WickedResolver(nil, interfaces, set); len(data) > 0 {
+			files = append(files, File{"config", data})
+		}
+		return files
+	})
+}
+
+func TestNetctl(t *testing.T) {
+	t.Parallel()
+	eachFile(t, "netctl", func(interfaces []Interface) []File {
+		var files []File
+		for _, i := range configured(interfaces) {
+			files = append(files, File{i.Name, Netctl(i)})
+		}
+		return files
+	})
+}
+
+func TestNetifrc(t *testing.T) {
+	t.Parallel()
+	eachFile(t, "netifrc", func(interfaces []Interface) []File { return []File{{"net", Netifrc(interfaces)}} })
+}
+
+func TestIfupdown2(t *testing.T) {
+	t.Parallel()
+	eachFile(t, "ifupdown2", func(interfaces []Interface) []File {
+		return []File{{"interfaces", Ifupdown2(interfaces, []string{"source /etc/network/interfaces.d/*"})}}
+	})
+}
+
+func TestIfupdownNG(t *testing.T) {
+	t.Parallel()
+	eachFile(t, "ifupdown-ng", func(interfaces []Interface) []File {
+		const client = "udhcpc6 -b -R -i $IFACE"
+		return []File{
+			{"ifupdown-ng", IfupdownNG{DHCP6: client}.Render(interfaces)}, {"busybox", IfupdownNG{Busybox: true, DHCP6: client}.Render(interfaces)},
+		}
+	})
+}
+
+func configured(interfaces []Interface) []Interface {
+	return slices.DeleteFunc(slices.Clone(interfaces), func(i Interface) bool { return !i.Configured() })
+}
+
+// eachFile compares the files that render makes of all interfaces.
+func eachFile(t *testing.T, dir string, render func(interfaces []Interface) []File) {
+	t.Helper()
+	golden.Cases(t, filepath.Join("testdata", dir, "*.txtar"), func(t *testing.T, _, in string) []txtar.File {
+		interfaces, err := (&scenario{}).plan(t, []byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var files []txtar.File
+		for _, f := range render(interfaces) {
+			files = append(files, txtar.File{Name: f.Name, Data: f.Data})
+		}
+		slices.SortFunc(files, func(a, b txtar.File) int { return strings.Compare(a.Name, b.Name) })
+		return files
+	})
 }
 
 // eachInterface compares the files that render makes, one for each interface.

@@ -42,7 +42,7 @@ func Networkd(i Interface, alone bool) []byte {
 func NetworkdOthers() []byte {
 	var b strings.Builder
 	b.WriteString(Header)
-	section(&b, "Match", "Name="+anyEthernet, "Type=ether")
+	section(&b, "Match", "Name="+anyEthernet+" nic*", "Type=ether")
 	section(&b, "Link", "Unmanaged=yes")
 	return []byte(b.String())
 }

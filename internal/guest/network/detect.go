@@ -1,46 +1,43 @@
 package network
 
-import "snf-image/internal/guest/rootfs"
+import (
+	"snf-image/internal/guest/rootfs"
+)
 
 // places are the directories of programs.
 var places = []string{"/sbin/", "/usr/sbin/", "/bin/", "/usr/bin/", "/usr/lib/systemd/", "/lib/systemd/"}
 
 // installed reports whether the image has one of the programs.
-func installed(root *rootfs.Root, names ...string) bool {
+func installed(root *rootfs.Root, names ...string) bool { return program(root, names...) != "" }
+
+// program returns the path of one of the programs, "" when the image has none of them.
+func program(root *rootfs.Root, names ...string) string {
 	for _, name := range names {
 		for _, dir := range places {
 			if root.Exists(dir + name) {
-				return true
+				return dir + name
 			}
 		}
 	}
-	return false
+	return ""
 }
 
 // matches reports whether a file matches the pattern.
-func matches(root *rootfs.Root, pattern string) bool {
+func matches(root *rootfs.Root, pattern string) bool { return first(root, pattern) != "" }
+
+// first returns the first file that matches the pattern, or "".
+func first(root *rootfs.Root, pattern string) string {
 	found, err := root.Glob(pattern)
-	return err == nil && len(found) > 0
-}
-
-// hasIfupdown reports whether ifupdown brings the interfaces up. Where systemd is the
-// init and does not start it, something else does, if there is anything.
-func hasIfupdown(root *rootfs.Root) bool {
-	if !installed(root, "ifup") || !root.IsDir(interfacesDir) {
-		return false
+	if err != nil || len(found) == 0 {
+		return ""
 	}
-	other := hasNetplan(root) || enabled(root, networkdUnit) || enabled(root, networkManagerUnit)
-	return !bySystemd(root) || !other || enabled(root, ifupdownUnit)
+	return found[0]
 }
 
-func hasInterfacesFile(root *rootfs.Root) bool { return root.Exists(interfacesFile) }
-
-// hasWicked reports whether the image has wicked. SUSE's network.service leads to the
-// stack that is used.
-func hasWicked(root *rootfs.Root) bool {
-	return installed(root, "wicked") && !enabled(root, networkManagerUnit)
-}
-
-func hasIfcfg(root *rootfs.Root) bool {
-	return root.IsDir("/etc/sysconfig/network-scripts") || matches(root, "/etc/sysconfig/network/ifcfg-*")
+// because returns the reason that there is a file, or "".
+func because(file string) string {
+	if file == "" {
+		return ""
+	}
+	return "there is " + file
 }

@@ -40,8 +40,8 @@ func TestDetect(t *testing.T) {
 			for _, p := range c.files {
 				files[p] = ""
 			}
-			if got := Detect(open(t, tree.New(t, files))); got != c.want {
-				t.Errorf("Detect = %q, want %q", got, c.want)
+			if got, why := Detect(open(t, tree.New(t, files))); got != c.want || (why == "") != (got == "") {
+				t.Errorf("Detect = %q, %q, want %q", got, why, c.want)
 			}
 		})
 	}
@@ -93,7 +93,7 @@ func TestPackageVersion(t *testing.T) {
 func TestDetectHostile(t *testing.T) {
 	t.Parallel()
 	root := open(t, tree.New(t, map[string]string{"etc/network/interfaces": "FIFO", "var/lib/dpkg/status": "FIFO"}))
-	if got := Detect(root) + packageVersion(root, "ifupdown"); got != Ifupdown {
+	if got, _ := Detect(root); got+packageVersion(root, "ifupdown") != Ifupdown {
 		t.Errorf("detected %q, want %q", got, Ifupdown)
 	}
 }

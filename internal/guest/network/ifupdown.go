@@ -42,8 +42,10 @@ func applyIfupdown(g system.Guest, interfaces []netconf.Interface) error {
 	if err := disableIncluded(g, old); err != nil {
 		return err
 	}
-	if err := freeNames(g, interfaces); err != nil {
-		return err
+	if !format.MatchesByMAC() && namesByMAC(g.Root) {
+		if interfaces, err = assignNames(g, interfaces); err != nil {
+			return err
+		}
 	}
 	if err := writeResolver(g, interfaces); err != nil {
 		return err
@@ -58,7 +60,7 @@ func applyIfupdown(g system.Guest, interfaces []netconf.Interface) error {
 		}
 		return g.Root.WriteFile(interfacesFile, data, rootfs.Attr{Mode: 0o644})
 	}
-	if err := keep(g, interfacesFile, old, data, netconf.Header); err != nil {
+	if err := keep(g, interfacesFile, old, data, netconf.Header, ""); err != nil {
 		return err
 	}
 	return g.Root.Edit(interfacesFile, func([]byte) ([]byte, error) { return data, nil })
@@ -72,7 +74,7 @@ func warnAboutIfupdown(g system.Guest, format netconf.Ifupdown, interfaces []net
 		dhcp6 = dhcp6 || i.IPv6 == netconf.DHCP || i.IPv6 == netconf.SLAACDHCP
 		configured = configured || i.IPv4 != netconf.None || i.IPv6 != netconf.None
 	}
-	if configured && !format.MatchesByMAC() {
+	if configured && !format.MatchesByMAC() && !namesByMAC(g.Root) {
 		g.Warn("the image's ifupdown cannot match interfaces by MAC address: NIC n was configured as ethN")
 	}
 	if configured && format.AvoidsKernelNames(interfaces) {

@@ -66,7 +66,6 @@ func TestApplyIfupdown(t *testing.T) {
 		"other ifupdown": {map[string]string{"etc/network/interfaces": ""}, nics, "", nil, "", 1},
 		"no DHCP client": {map[string]string{"etc/network/interfaces": "", "var/lib/dpkg/status": debian["var/lib/dpkg/status"]}, []spec.NIC{{}}, "dhcp", nil, "", 1},
 		"unknown system": {map[string]string{"etc": "DIR"}, nics, "dhcp", nil, "", 1},
-		"wicked":         {map[string]string{"usr/sbin/wicked": ""}, nics, "dhcp", nil, "wicked is not in this version", 0},
 		"FIFO":           {with(map[string]string{"etc/network/interfaces": "FIFO"}), nics, "dhcp", nil, "a FIFO", 0},
 		"loop":           {with(map[string]string{"etc/network/interfaces": "-> interfaces"}), nics, "dhcp", nil, "too many levels", 0},
 		"link":           {with(map[string]string{"etc/network/interfaces": "-> /run/i", "run/i": oldMain}), nics, "dhcp", map[string]string{"run/i": main}, "", 0},
@@ -77,7 +76,7 @@ func TestApplyIfupdown(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			g := newGuest(t, c.files)
-			wants(t, Configure(g.Guest, planned(t, c.nics, c.config)), c.err)
+			wants(t, Configure(g.Guest, planned(t, c.nics, c.config), false), c.err)
 			if len(*g.warnings) != c.warns {
 				t.Errorf("warnings %q, want %d", *g.warnings, c.warns)
 			}

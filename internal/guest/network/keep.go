@@ -19,17 +19,17 @@ const (
 // The image's own file is kept once and for all. What we wrote ourselves, with
 // header, is worth keeping only on an installed machine, where somebody may have
 // edited it since. The copy is for an administrator only: some keep a password
-// there.
-func keep(g system.Guest, p string, old, data []byte, header string) error {
+// there. Its name ends with end, where the stack reads any other.
+func keep(g system.Guest, p string, old, data []byte, header, end string) error {
 	own := strings.HasPrefix(string(old), header)
 	suffix := keptOriginal
-	if own || g.Living && g.Root.Has(p+keptOriginal) {
+	if own || g.Living && g.Root.Has(p+keptOriginal+end) {
 		suffix = keptLast
 	}
 	if own && !g.Living || bytes.Equal(old, data) {
 		return nil
 	}
-	return g.Root.WriteFile(p+suffix, old, rootfs.Attr{Mode: 0o600})
+	return g.Root.WriteFile(p+suffix+end, old, rootfs.Attr{Mode: 0o600})
 }
 
 // keepLink is keep for a symbolic link, in whose place a file comes.

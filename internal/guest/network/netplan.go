@@ -16,14 +16,17 @@ const (
 
 // hasNetplan knows netplan by its program, too: the images of Debian have an empty
 // /etc/netplan.
-func hasNetplan(root *rootfs.Root) bool {
-	return installed(root, "netplan") || matches(root, netplanDir+"/*.yaml")
+func hasNetplan(root *rootfs.Root) string {
+	if why := because(program(root, "netplan")); why != "" {
+		return why
+	}
+	return because(first(root, netplanDir+"/*.yaml"))
 }
 
 // netplanRenderer returns what configures the interfaces for netplan: NetworkManager
 // where it is started and networkd is not, as on desktops.
 func netplanRenderer(root *rootfs.Root) string {
-	if enabled(root, networkManagerUnit) && !enabled(root, networkdUnit) {
+	if started(root, networkManagerService) && !started(root, networkdService) {
 		return netconf.ByNetworkManager
 	}
 	return netconf.ByNetworkd
@@ -43,9 +46,6 @@ func checkNetplan(g system.Guest, interfaces []netconf.Interface) error {
 // applyNetplan writes the one file that tells of Ethernet interfaces. Those of the image
 // get names that netplan does not read.
 func applyNetplan(g system.Guest, interfaces []netconf.Interface) error {
-	if err := freeNames(g, interfaces); err != nil {
-		return err
-	}
 	renderer := netplanRenderer(g.Root)
 	if err := write(g, netplanFile, netconf.Netplan(interfaces, renderer), 0o600); err != nil {
 		return err

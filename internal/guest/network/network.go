@@ -2,15 +2,14 @@
 // uses for that: one row of a table and one file for each. What is written comes from
 // the renderers of package netconf.
 //
-// It touches nothing but the files of the stack, and of others that would take its
-// interfaces. What it replaces it keeps beside, under a name that is not read.
+// It touches nothing but the files of the stack, of others that would take its
+// interfaces, and those that name interfaces. What it replaces it keeps beside, under a
+// name that is not read. It is large because each of the systems that Linux has for this
+// has its own files and its own way to be started.
 package network
 
 import (
-	"fmt"
-
 	"snf-image/internal/guest/netconf"
-	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/system"
 )
@@ -18,86 +17,105 @@ import (
 // The network configuration systems that are told apart.
 const (
 	Ifupdown       = "ifupdown"
+	Ifupdown2      = "ifupdown2"
+	IfupdownNG     = "ifupdown-ng"
 	Netplan        = "netplan"
 	NetworkManager = "NetworkManager"
 	Networkd       = "systemd-networkd"
 	Ifcfg          = "ifcfg"
 	Wicked         = "wicked"
+	Netctl         = "netctl"
+	Netifrc        = "netifrc"
 )
 
 // stack is a network configuration system.
 type stack struct {
-	name   string
-	detect func(root *rootfs.Root) bool
+	name string
+	// detect returns why this is the system that the image uses, "" when it is not.
+	detect func(root *rootfs.Root) string
 	// check finds out, without writing, what apply would fail with.
 	check func(g system.Guest, interfaces []netconf.Interface) error
-	// apply is nil for a stack that is not in this version.
 	apply func(g system.Guest, interfaces []netconf.Interface) error
 }
 
 // stacks returns the stacks in the order of preference: where several are installed
 // the one that distributions prefer wins. ifupdown comes first because whoever uses
-// another one on Debian removes it, or does not start it.
+// another one on Debian removes it, or does not start it. The last ones are what remains
+// where nothing is known to be started at boot.
 func stacks() []stack {
 	return []stack{
-		{Ifupdown, hasIfupdown, checkIfupdown, applyIfupdown},
+		{Ifupdown2, startsIfupdown(isIfupdown2), checkByName(interfacesFile), applyIfupdown2},
+		{IfupdownNG, startsIfupdown(isIfupdownNG), checkByName(interfacesFile), applyIfupdownNG},
+		{Ifupdown, startsIfupdown(isIfupdown), checkIfupdown, applyIfupdown},
 		{Netplan, hasNetplan, checkNetplan, applyNetplan},
-		{Wicked, hasWicked, nil, nil},
+		{Wicked, runsWicked, checkWicked, applyWicked},
+		{Netctl, runsNetctl, checkNetctl, applyNetctl},
+		{Ifcfg, readsIfcfg, checkIfcfg, applyIfcfg},
 		{NetworkManager, runsNetworkManager, checkNetworkManager, applyNetworkManager},
 		{Networkd, runsNetworkd, checkNetworkd, applyNetworkd},
-		{Ifcfg, hasIfcfg, nil, nil},
+		{Netifrc, hasNetifrc, checkByName(netifrcFile), applyNetifrc},
+		{Wicked, hasSysconfig, checkWicked, applyWicked},
+		{Ifcfg, hasIfcfg, checkIfcfg, applyIfcfg},
 		{Ifupdown, hasInterfacesFile, checkIfupdown, applyIfupdown},
+		{Netctl, hasNetctl, checkNetctl, applyNetctl},
 		{Networkd, hasNetworkd, checkNetworkd, applyNetworkd},
 	}
 }
 
-// find returns the stack that configures the image's interfaces at boot.
-func find(root *rootfs.Root) (stack, bool) {
+// find returns the stack that configures the image's interfaces at boot, and why it is
+// that one.
+func find(root *rootfs.Root) (s stack, why string, ok bool) {
 	for _, s := range stacks() {
-		if s.detect(root) {
-			return s, true
+		if why := s.detect(root); why != "" {
+			return s, why, true
 		}
 	}
-	return stack{}, false
+	return stack{}, "", false
 }
 
 // Detect returns the name of the system that configures the image's network
-// interfaces at boot, empty when it is not one of those above.
-func Detect(root *rootfs.Root) string {
-	s, _ := find(root)
-	return s.name
+// interfaces at boot, empty when it is not one of those above, and what shows that it
+// does.
+func Detect(root *rootfs.Root) (name, why string) {
+	s, why, _ := find(root)
+	return s.name, why
+}
+
+// chosen returns the stack that is to be configured: NetworkManager, if it is wanted
+// whatever the image uses.
+func chosen(root *rootfs.Root, keyfiles bool) (stack, bool) {
+	if !keyfiles {
+		s, _, ok := find(root)
+		return s, ok
+	}
+	return stack{name: NetworkManager, check: checkNetworkManager, apply: applyNetworkManager}, true
 }
 
 // Check finds out, without writing, what Configure would fail with.
-func Check(g system.Guest, interfaces []netconf.Interface) error {
-	switch s, ok := find(g.Root); {
-	case !ok:
+func Check(g system.Guest, interfaces []netconf.Interface, keyfiles bool) error {
+	s, ok := chosen(g.Root, keyfiles)
+	if !ok {
 		return nil // Configure warns
-	case s.apply == nil:
-		return unsupported(s)
-	default:
-		return s.check(g, interfaces)
 	}
+	return s.check(g, interfaces)
 }
 
 // Configure configures the interfaces in the network configuration system of the
-// image. It warns where that is unknown.
-func Configure(g system.Guest, interfaces []netconf.Interface) error {
-	switch s, ok := find(g.Root); {
-	case !ok:
-		g.Warn("the image's network configuration system is unknown or not in this version: its network was left as it is")
+// image, or in NetworkManager's keyfiles. It warns where the system is unknown.
+func Configure(g system.Guest, interfaces []netconf.Interface, keyfiles bool) error {
+	s, ok := chosen(g.Root, keyfiles)
+	if !ok {
+		g.Warn("the image's network configuration system is unknown: its network was left as it is")
 		return nil
-	case s.apply == nil:
-		return unsupported(s)
-	default:
-		return s.apply(g, interfaces)
 	}
-}
-
-// unsupported is the failure of an image whose network another system configures.
-func unsupported(s stack) error {
-	return &outcome.Remedied{
-		Err:    fmt.Errorf("configuring a network by %s is not in this version", s.name),
-		Remedy: "set the property EXCLUDE_TASK_CONFIGURENETWORK=yes and let the image configure itself",
+	if keyfiles && !installed(g.Root, "NetworkManager") {
+		g.Warn("NM_NETWORKING is set, but the image has no NetworkManager that reads the keyfiles")
 	}
+	if err := freeNames(g, interfaces); err != nil {
+		return err
+	}
+	if err := keepOthers(g, interfaces, s.name); err != nil {
+		return err
+	}
+	return s.apply(g, interfaces)
 }

@@ -12,11 +12,13 @@ import (
 // takes the first: the image's own names begin with 10 or more.
 const networkdFiles = "/etc/systemd/network/00-snf-image-"
 
-// runsNetworkd reports whether systemd-networkd is started at boot.
-func runsNetworkd(root *rootfs.Root) bool { return enabled(root, networkdUnit) }
+// runsNetworkd reports why systemd-networkd is started at boot.
+func runsNetworkd(root *rootfs.Root) string { return startedBy(root, networkdService) }
 
 // hasNetworkd knows a networkd that something else starts by its files.
-func hasNetworkd(root *rootfs.Root) bool { return matches(root, "/etc/systemd/network/*.network") }
+func hasNetworkd(root *rootfs.Root) string {
+	return because(first(root, "/etc/systemd/network/*.network"))
+}
 
 // checkNetworkd finds out what applyNetworkd would fail with.
 func checkNetworkd(g system.Guest, interfaces []netconf.Interface) error {
@@ -31,9 +33,6 @@ func checkNetworkd(g system.Guest, interfaces []netconf.Interface) error {
 // applyNetworkd writes a file for each NIC and one that keeps other Ethernet interfaces
 // from the files of the image.
 func applyNetworkd(g system.Guest, interfaces []netconf.Interface) error {
-	if err := freeNames(g, interfaces); err != nil {
-		return err
-	}
 	written := map[string]bool{}
 	for p, data := range networkdContent(interfaces) {
 		if err := write(g, p, data, 0o644); err != nil {
@@ -44,7 +43,7 @@ func applyNetworkd(g system.Guest, interfaces []netconf.Interface) error {
 	if err := removeOwn(g, networkdFiles+"*.network", written, ""); err != nil {
 		return err
 	}
-	if !enabled(g.Root, networkdUnit) {
+	if !started(g.Root, networkdService) {
 		g.Warn("the image does not start systemd-networkd at boot, whose files it has")
 	}
 	return writeStatic(g, interfaces)

@@ -18,16 +18,23 @@ const (
 	// noAutoFile keeps NetworkManager from making profiles of its own.
 	noAutoFile  = "/etc/NetworkManager/conf.d/90-snf-image.conf"
 	noAuto      = netconf.Header + "[main]\nno-auto-default=*\n"
-	ifcfgFiles  = "/etc/sysconfig/network-scripts/ifcfg-*"
 	maxProfile  = 1 << 20
 	backupEnd   = "~" // ends the name of a file that neither NetworkManager nor initscripts read
 	profilesEnd = ".nmconnection"
 )
 
-// runsNetworkManager reports whether NetworkManager is installed, and systemd-networkd is
-// not started in its place.
-func runsNetworkManager(root *rootfs.Root) bool {
-	return installed(root, "NetworkManager") && (enabled(root, networkManagerUnit) || !enabled(root, networkdUnit))
+// runsNetworkManager reports why NetworkManager configures the interfaces: it is installed,
+// and systemd-networkd is not started in its place.
+func runsNetworkManager(root *rootfs.Root) string {
+	p := program(root, "NetworkManager")
+	why := startedBy(root, networkManagerService)
+	if p == "" || why == "" && started(root, networkdService) {
+		return ""
+	}
+	if why != "" {
+		return why
+	}
+	return because(p)
 }
 
 // checkNetworkManager finds out what applyNetworkManager would fail with.
@@ -48,9 +55,6 @@ func profileOf(i netconf.Interface) string {
 // ignored. Other profiles of Ethernet interfaces, and what the plug-in of ifupdown takes
 // away from NetworkManager, are set aside.
 func applyNetworkManager(g system.Guest, interfaces []netconf.Interface) error {
-	if err := freeNames(g, interfaces); err != nil {
-		return err
-	}
 	written := map[string]bool{}
 	for _, i := range interfaces {
 		if !i.Configured() {
@@ -69,6 +73,9 @@ func applyNetworkManager(g system.Guest, interfaces []netconf.Interface) error {
 	}
 	if err := hideProfiles(g); err != nil {
 		return err
+	}
+	if !g.Root.Has(interfacesFile) {
+		return nil
 	}
 	return disableStanzas(g)
 }

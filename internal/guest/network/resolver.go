@@ -69,7 +69,7 @@ func tellResolver(g system.Guest, interfaces []netconf.Interface) error {
 	if err != nil {
 		return err
 	}
-	if err := keep(g, resolvConf, old, data, resolverHeader); err != nil {
+	if err := keep(g, resolvConf, old, data, resolverHeader, ""); err != nil {
 		return err
 	}
 	return g.Root.Edit(resolvConf, func([]byte) ([]byte, error) { return data, nil })

@@ -12,11 +12,14 @@ import (
 )
 
 const (
-	started  = "etc/systemd/system/multi-user.target.wants/"
-	ethernet = "[connection]\ntype=ethernet\n"
-	networkd = "etc/systemd/network/"
-	keyfiles = "etc/NetworkManager/system-connections/"
-	scripts  = "etc/sysconfig/network-scripts/"
+	wanted             = "etc/systemd/system/multi-user.target.wants/"
+	networkdUnit       = networkdService + ".service"
+	networkManagerUnit = networkManagerService + ".service"
+	ifupdownUnit       = ifupdownService + ".service"
+	ethernet           = "[connection]\ntype=ethernet\n"
+	networkd           = "etc/systemd/network/"
+	keyfiles           = "etc/NetworkManager/system-connections/"
+	scripts            = "etc/sysconfig/network-scripts/"
 )
 
 // TestApply looks at what becomes of every file of an image in each stack that is
@@ -29,53 +32,54 @@ func TestApply(t *testing.T) {
 	}
 	const resolver, ours = "# This file was written by snf-image.\nnameserver 10.0.0.53\n", "# This file was written by snf-image.\n"
 	for title, c := range map[string]struct {
-		files  map[string]string // units and programs among them
-		living bool
-		want   map[string]string // of what is new, changed or gone ("")
+		files    map[string]string // units and programs among them
+		living   bool
+		keyfiles bool
+		want     map[string]string // of what is new, changed or gone ("")
 	}{
 		"networkd": {map[string]string{
-			started + networkdUnit: "-> x", networkd + "10-dhcp.network": "[Match]\nName=en*\n", "etc/resolv.conf": "old\n",
-		}, false, map[string]string{
+			wanted + networkdUnit: "-> x", networkd + "10-dhcp.network": "[Match]\nName=en*\n", "etc/resolv.conf": "old\n",
+		}, false, false, map[string]string{
 			networkd + "00-snf-image-nic0.network": "=nic0", networkd + "00-snf-image-nic1.network": "=nic1", networkd + "00-snf-image-others.network": "=others",
 			"etc/resolv.conf": resolver, "etc/resolv.conf.snf-image-orig": "old\n",
 		}},
 		"networkd with resolved, again": {map[string]string{
-			started + networkdUnit: "-> x", started + resolvedUnit: "-> x", "etc/resolv.conf": "-> ../run/systemd/resolve/stub-resolv.conf",
+			wanted + networkdUnit: "-> x", wanted + resolvedUnit: "-> x", "etc/resolv.conf": "-> ../run/systemd/resolve/stub-resolv.conf",
 			networkd + "00-snf-image-nic0.network": ours, networkd + "00-snf-image-nic7.network": ours,
-		}, false, map[string]string{
+		}, false, false, map[string]string{
 			networkd + "00-snf-image-nic0.network": "=nic0", networkd + "00-snf-image-nic1.network": "=nic1", networkd + "00-snf-image-others.network": "=others",
 			networkd + "00-snf-image-nic7.network": "",
 		}},
 		"networkd, living": {map[string]string{
-			started + networkdUnit: "-> x", started + resolvedUnit: "-> x",
+			wanted + networkdUnit: "-> x", wanted + resolvedUnit: "-> x",
 			networkd + "00-snf-image-nic0.network": ours + "#0\n", networkd + "00-snf-image-nic7.network": ours + "#7\n",
-		}, true, map[string]string{
+		}, true, false, map[string]string{
 			networkd + "00-snf-image-nic0.network": "=nic0", networkd + "00-snf-image-nic1.network": "=nic1", networkd + "00-snf-image-others.network": "=others",
 			networkd + "00-snf-image-nic0.network.snf-image-old": ours + "#0\n",
 			networkd + "00-snf-image-nic7.network":               "", networkd + "00-snf-image-nic7.network.snf-image-old": ours + "#7\n",
 		}},
 		"netplan of Debian's image": {map[string]string{
-			"usr/sbin/netplan": "", "etc/netplan": "DIR", started + networkdUnit: "-> x", started + resolvedUnit: "-> x",
-		}, false, map[string]string{"etc/netplan/50-snf-image.yaml": "=networkd"}},
+			"usr/sbin/netplan": "", "etc/netplan": "DIR", wanted + networkdUnit: "-> x", wanted + resolvedUnit: "-> x",
+		}, false, false, map[string]string{"etc/netplan/50-snf-image.yaml": "=networkd"}},
 		"netplan with files": {map[string]string{
 			"usr/sbin/netplan": "", "etc/netplan/50-cloud-init.yaml": "network: {ethernets: {}}\n", "etc/netplan/60-bridge.yaml": "network: {bridges: {}}\n",
-			"usr/lib/netplan/90-default.yaml": "network: {ethernets: {}}\n", "usr/lib/netplan/00-nm.yaml": "network: {}\n", started + networkdUnit: "-> x",
-		}, false, map[string]string{
+			"usr/lib/netplan/90-default.yaml": "network: {ethernets: {}}\n", "usr/lib/netplan/00-nm.yaml": "network: {}\n", wanted + networkdUnit: "-> x",
+		}, false, false, map[string]string{
 			"etc/netplan/50-snf-image.yaml": "=networkd", "etc/netplan/90-default.yaml": ours,
 			"etc/netplan/50-cloud-init.yaml": "", "etc/netplan/50-cloud-init.yaml.snf-image-orig": "network: {ethernets: {}}\n",
 			"etc/resolv.conf": resolver,
 		}},
 		"netplan on a desktop": {map[string]string{
-			"usr/sbin/netplan": "", "usr/sbin/NetworkManager": "", started + networkManagerUnit: "-> x", keyfiles + "Wired": ethernet,
-		}, false, map[string]string{
+			"usr/sbin/netplan": "", "usr/sbin/NetworkManager": "", wanted + networkManagerUnit: "-> x", keyfiles + "Wired": ethernet,
+		}, false, false, map[string]string{
 			"etc/netplan/50-snf-image.yaml": "=NetworkManager", keyfiles + "Wired": "", keyfiles + "Wired.snf-image-orig~": ethernet,
 		}},
 		"NetworkManager": {map[string]string{
-			"usr/sbin/NetworkManager": "", started + networkManagerUnit: "-> x",
+			"usr/sbin/NetworkManager": "", wanted + networkManagerUnit: "-> x",
 			keyfiles + "Wired 1.nmconnection": ethernet, keyfiles + "office.nmconnection": "[connection]\ntype=vpn\n", keyfiles + "old~": ethernet,
 			scripts + "ifcfg-eth0": "DEVICE=eth0\n", scripts + "ifcfg-lo": "DEVICE=lo\n", scripts + "ifcfg-Office": "TYPE=Ethernet\n", scripts + "ifcfg-br0": "TYPE=Bridge\n",
 			"etc/network/interfaces": "auto eth0\niface eth0 inet dhcp\n",
-		}, false, map[string]string{
+		}, false, false, map[string]string{
 			keyfiles + "snf-image-nic0.nmconnection": "=nic0", "etc/NetworkManager/conf.d/90-snf-image.conf": noAuto,
 			keyfiles + "Wired 1.nmconnection": "", keyfiles + "Wired 1.nmconnection.snf-image-orig~": ethernet,
 			scripts + "ifcfg-eth0": "", scripts + "ifcfg-eth0.snf-image-orig~": "DEVICE=eth0\n",
@@ -89,8 +93,8 @@ func TestApply(t *testing.T) {
 			g.Living = c.living
 			interfaces := planned(t, nics, "")
 			before := g.Snapshot(t)
-			check(t, Check(g.Guest, interfaces))
-			check(t, Configure(g.Guest, interfaces))
+			check(t, Check(g.Guest, interfaces, c.keyfiles))
+			check(t, Configure(g.Guest, interfaces, c.keyfiles))
 			if len(*g.warnings) > 0 {
 				t.Errorf("warnings %q", *g.warnings)
 			}
@@ -98,7 +102,7 @@ func TestApply(t *testing.T) {
 				t.Errorf("changes (-want +got):\n%s", diff)
 			}
 			again := g.Snapshot(t)
-			check(t, Configure(g.Guest, interfaces))
+			check(t, Configure(g.Guest, interfaces, c.keyfiles))
 			if diff := cmp.Diff(again, g.Snapshot(t)); diff != "" {
 				t.Errorf("a second time (-before +after):\n%s", diff)
 			}
@@ -149,15 +153,15 @@ func TestApplyRefuses(t *testing.T) {
 	t.Parallel()
 	nics := []spec.NIC{{MAC: "aa:00:00:00:00:01", IP: "10.0.0.2", Subnet: "10.0.0.0/24", DNS: []string{"10.0.0.53"}}}
 	for p, files := range map[string]map[string]string{
-		"/etc/systemd/network/00-snf-image-nic0.network":                     {started + networkdUnit: ""},
+		"/etc/systemd/network/00-snf-image-nic0.network":                     {wanted + networkdUnit: ""},
 		"/etc/netplan/50-snf-image.yaml":                                     {"usr/sbin/netplan": ""},
 		"/etc/NetworkManager/system-connections/snf-image-nic0.nmconnection": {"usr/sbin/NetworkManager": ""},
 		"/etc/NetworkManager/conf.d/90-snf-image.conf":                       {"usr/sbin/NetworkManager": ""},
-		"/etc/resolv.conf": {started + networkdUnit: ""},
+		"/etc/resolv.conf": {wanted + networkdUnit: ""},
 	} {
 		files[p[1:]] = "DIR"
 		g := newGuest(t, files)
-		for _, err := range []error{Check(g.Guest, planned(t, nics, "")), Configure(g.Guest, planned(t, nics, ""))} {
+		for _, err := range []error{Check(g.Guest, planned(t, nics, ""), false), Configure(g.Guest, planned(t, nics, ""), false)} {
 			if err == nil || !strings.Contains(err.Error(), p) {
 				t.Errorf("%s is a directory: %v", p, err)
 			}
@@ -169,7 +173,7 @@ func TestApplyRefuses(t *testing.T) {
 func TestNetworkdIsNotStarted(t *testing.T) {
 	t.Parallel()
 	g := newGuest(t, map[string]string{networkd + "a.network": ""})
-	check(t, Configure(g.Guest, nil))
+	check(t, Configure(g.Guest, nil, false))
 	if len(*g.warnings) != 1 || !strings.Contains((*g.warnings)[0], "does not start systemd-networkd") {
 		t.Errorf("warnings %q", *g.warnings)
 	}

@@ -12,6 +12,11 @@ import (
 // write makes the file p, in a directory that it makes if need be. What was there is kept
 // beside.
 func write(g system.Guest, p string, data []byte, mode uint32) error {
+	return writeWith(g, p, data, mode, "")
+}
+
+// writeWith is write with an end for the name of the copy.
+func writeWith(g system.Guest, p string, data []byte, mode uint32, end string) error {
 	if _, err := g.Root.MkdirAll(path.Dir(p), rootfs.Attr{Mode: 0o755}); err != nil {
 		return err
 	}
@@ -24,7 +29,7 @@ func write(g system.Guest, p string, data []byte, mode uint32) error {
 	case err == nil && st.Mode().IsRegular():
 		old, err := g.Root.ReadFile(p, rootfs.MaxConfig)
 		if err == nil {
-			err = keep(g, p, old, data, netconf.Header)
+			err = keep(g, p, old, data, netconf.Header, end)
 		}
 		if err != nil {
 			return err
@@ -42,6 +47,7 @@ func setAside(g system.Guest, p, end string) error {
 	if g.Living && g.Root.Has(p+keptOriginal+end) {
 		suffix = keptLast
 	}
+	g.Log.Info("set aside", "file", p, "as", p+suffix+end)
 	return g.Root.Rename(p, p+suffix+end)
 }
 

@@ -45,7 +45,7 @@ func TestCheck(t *testing.T) {
 		"interfaces":             {map[string]string{"etc/network/interfaces": "FIFO"}, nil, "ConfigureNetwork cannot be done: editing /etc/network/interfaces"},
 		"resolv.conf":            {map[string]string{"etc/resolv.conf": "DIR"}, nil, "ConfigureNetwork cannot be done: writing /etc/resolv.conf"},
 		"resolvconf":             {map[string]string{"etc/resolv.conf": "DIR", "sbin/resolvconf": ""}, nil, ""},
-		"wicked":                 {map[string]string{"usr/sbin/wicked": ""}, nil, "ConfigureNetwork cannot be done: configuring a network by wicked"},
+		"wicked":                 {map[string]string{"usr/sbin/wicked": "", "etc/sysconfig/network/ifcfg-eth0": "DIR"}, nil, "ConfigureNetwork cannot be done: writing /etc/sysconfig/network/ifcfg-eth0"},
 		"image's own network": {map[string]string{"etc/network/interfaces": "FIFO"}, func(r *Run) {
 			r.Plan.NICs, r.Plan.DefaultNIC = []spec.NIC{{}}, ""
 		}, ""},

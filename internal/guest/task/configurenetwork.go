@@ -19,7 +19,7 @@ func configureNetwork(_ context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
-	return network.Configure(r.guest(), interfaces)
+	return network.Configure(r.guest(), interfaces, keyfiles(r.Plan))
 }
 
 // checkNetwork finds out, without writing, what configureNetwork would fail with.
@@ -31,7 +31,13 @@ func checkNetwork(r *Run) error {
 	if err != nil {
 		return err
 	}
-	return network.Check(r.guest(), interfaces)
+	return network.Check(r.guest(), interfaces, keyfiles(r.Plan))
+}
+
+// keyfiles reports whether NetworkManager's keyfiles are wanted, whatever the image uses.
+func keyfiles(p *spec.Plan) bool {
+	wanted, _ := spec.ParseBool(p.Properties[spec.PropNMNetworking])
+	return wanted
 }
 
 // wantedInterfaces decides how each NIC of the plan is configured.

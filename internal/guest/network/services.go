@@ -1,0 +1,55 @@
+package network
+
+import "snf-image/internal/guest/rootfs"
+
+// bySystemd reports whether systemd is the init of the image.
+func bySystemd(root *rootfs.Root) bool {
+	return root.IsRegular("/usr/lib/systemd/systemd") || root.IsRegular("/lib/systemd/systemd")
+}
+
+// enabled reports whether systemd starts a unit at boot: another one wants it, and it is
+// not masked.
+func enabled(root *rootfs.Root, unit string) bool {
+	for _, dir := range []string{"/etc/systemd/system/", "/usr/lib/systemd/system/"} {
+		if target, err := root.Readlink(dir + unit); err == nil && target == "/dev/null" {
+			return false
+		}
+	}
+	for _, pattern := range []string{"/etc/systemd/system/*.wants/", "/etc/systemd/system/*.requires/", "/usr/lib/systemd/system/*.wants/"} {
+		if matches(root, pattern+unit) {
+			return true
+		}
+	}
+	return false
+}
+
+// startedBy returns what starts a service at boot, in the words of its init, or "": a unit
+// of systemd, a runlevel of OpenRC, runit's directory, or a link of System V's init.
+func startedBy(root *rootfs.Root, service string) string {
+	switch {
+	case enabled(root, service+".service"):
+		return service + ".service is enabled"
+	case matches(root, "/etc/runlevels/*/"+service):
+		return service + " is in a runlevel of OpenRC"
+	case root.Has("/etc/runit/runsvdir/default/" + service):
+		return service + " is started by runit"
+	case matches(root, "/etc/rc[2-5].d/S[0-9][0-9]"+service), matches(root, "/etc/rc.d/rc[2-5].d/S[0-9][0-9]"+service),
+		matches(root, "/etc/init.d/rc[2-5].d/S[0-9][0-9]"+service):
+		return "the init script " + service + " is started"
+	}
+	return ""
+}
+
+// started reports whether something starts a service at boot.
+func started(root *rootfs.Root, service string) bool { return startedBy(root, service) != "" }
+
+// The services of the stacks, and the unit of the resolver that two of them tell of name
+// servers.
+const (
+	ifupdownService       = "networking"
+	networkdService       = "systemd-networkd"
+	networkManagerService = "NetworkManager"
+	wickedService         = "wicked"
+	scriptsService        = "network" // of Red Hat's initscripts, and SUSE's
+	resolvedUnit          = "systemd-resolved.service"
+)
