@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) {
@@ -56,6 +58,12 @@ func ownNode() int {
 	} {
 		if out, err := exec.Command("ip", strings.Fields(words)...).CombinedOutput(); err != nil {
 			wrong("ip %s: %v: %s", words, err, out)
+		}
+	}
+	// The kernel makes an IPv6 address local a moment after it was added.
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if kind, err := routeTo(netip.MustParseAddr("fd12:3456::40")); err != nil || kind == unix.RTN_LOCAL {
+			break
 		}
 	}
 	listener, err := net.Listen("tcp", "[::]:0")
