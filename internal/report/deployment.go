@@ -48,6 +48,8 @@ type ImageRead struct {
 	Size   int64    `json:"size"` // of the disk in it
 	// Stored is how many bytes it takes as it is stored, 0 when nobody told.
 	Stored int64 `json:"stored,omitempty"`
+	// Resumed is how often the transfer from a URL was resumed after its connection broke.
+	Resumed int `json:"resumed,omitempty"`
 	// Digest says of what and how it was computed, "blake3-blocks:…".
 	Digest string `json:"digest,omitempty"`
 	// DataBytes is how much of it was data and not holes.

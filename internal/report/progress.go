@@ -44,6 +44,8 @@ type Message struct {
 	Total     *int64      `json:"total,omitempty"`
 	Progress  *percent    `json:"progress,omitempty"`
 
+	// Rate is how many bytes a second were copied since the last message, for the log.
+	Rate int64 `json:"-"`
 	// Took is how long a task took that ends, for the log.
 	Took time.Duration `json:"-"`
 }

@@ -48,6 +48,10 @@ func TestTextSinkLines(t *testing.T) {
 	bounded := NewBounded(s, []string{"AddSwap"}, func() time.Time { ticks = ticks.Add(1500 * time.Millisecond); return ticks })
 	s.Send(Info("starts", "really"))
 	s.Send(CopyProgress(3<<29, 3<<30))
+	later, endless := CopyProgress(3<<30, 3<<30), CopyProgress(3<<20, 0)
+	later.Rate, endless.Rate = 3<<28, 1<<20
+	s.Send(later)
+	s.Send(endless)
 	bounded.Event(Event{Kind: TaskStart, Task: "AddSwap"})
 	bounded.Event(Event{Kind: Warning, Task: "AddSwap", Messages: []string{"careful"}})
 	bounded.Event(Event{Kind: TaskEnd, Task: "AddSwap"})
@@ -56,6 +60,7 @@ func TestTextSinkLines(t *testing.T) {
 	at := noon().Format("2006-01-02 15:04:05 ")
 	want := at + strings.Join([]string{
 		"[INFO] starts", "[INFO] really", "[INFO] copied 1.5 GiB of 3.0 GiB, 50.00 %",
+		"[INFO] copied 3.0 GiB of 3.0 GiB, 100.00 %, 768.0 MiB/s", "[INFO] copied 3.0 MiB, 1.0 MiB/s",
 		"HELPER: [INFO] task AddSwap starts", "HELPER: [WARNING] AddSwap: careful", "HELPER: [INFO] task AddSwap ended after 1.5 s",
 		"HELPER: [ERROR] broken", "",
 	}, "\n"+at)

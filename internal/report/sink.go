@@ -88,7 +88,7 @@ func (m Message) lines() []string {
 	case m.Type == ImageError:
 		return nil
 	case m.Type == ImageCopyProgress && m.Progress != nil:
-		return []string{fmt.Sprintf("[INFO] copied %s of %s, %.2f %%", Bytes(*m.Position), Bytes(*m.Total), float64(*m.Progress))}
+		return []string{"[INFO] " + m.copied()}
 	case m.Subtype == SubtypeTaskStart:
 		return []string{"HELPER: [INFO] task " + m.Task + " starts"}
 	case m.Subtype == SubtypeTaskEnd:
@@ -109,6 +109,18 @@ func (m Message) lines() []string {
 		lines = append(lines, prefix+text)
 	}
 	return lines
+}
+
+// copied says how far a copy is, whose length may be unknown.
+func (m Message) copied() string {
+	text := "copied " + Bytes(*m.Position)
+	if *m.Total > 0 {
+		text += fmt.Sprintf(" of %s, %.2f %%", Bytes(*m.Total), float64(*m.Progress))
+	}
+	if m.Rate > 0 {
+		text += ", " + Bytes(m.Rate) + "/s"
+	}
+	return text
 }
 
 // Bytes formats n with a binary unit: "1.5 GiB".

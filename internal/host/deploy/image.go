@@ -30,7 +30,7 @@ func (i *imaging) openImage(ctx context.Context) error {
 			Remedy: "name the image with --image, or have the server name one in IMAGE_DIR",
 		}
 	}
-	library := source.Library{Store: i.Store, Fetch: i.Fetch, Format: string(i.Spec.Format), Warn: i.warn}
+	library := source.Library{Store: i.Store, Fetch: i.Fetch, Format: string(i.Spec.Format), Warn: i.warn, Note: i.note}
 	found, err := library.Find(i.Spec.Image)
 	if err != nil {
 		return err

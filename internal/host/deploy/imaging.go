@@ -69,6 +69,7 @@ func (i *imaging) make(ctx context.Context) error {
 	defer h.stop()
 	h.started()
 	c, copyErr := written.wait()
+	i.recordTransfer()
 	if copyErr == nil {
 		i.recordCopy(c)
 	}
@@ -122,8 +123,11 @@ func (i *imaging) copy(ctx context.Context) (copied, error) {
 	job := worker.Job{
 		Format: i.Spec.Format, Stored: i.image.Stored, Stream: i.image.Stream != nil, DiskSize: i.disks[0].Size, Wipe: i.Config.Wipe,
 		From: i.image.File, To: disk, Server: export, Head: i.ends.head, Tail: i.ends.tail, Spool: spool,
-		Digests: slices.Collect(maps.Keys(i.found.Digests)), Progress: messages.add,
+		Digests:  slices.Collect(maps.Keys(i.found.Digests)),
 		Geometry: func(g worker.Geometry) error { c.geometry = g; return i.judgeGeometry(g) },
+	}
+	if !i.arrival.measured() {
+		job.Progress = messages.add
 	}
 	if id := i.ids.Worker; id != nil {
 		job.UID, job.GID = id.Uid, id.Gid
@@ -132,7 +136,7 @@ func (i *imaging) copy(ctx context.Context) (copied, error) {
 	if err != nil {
 		return copied{}, err
 	}
-	i.arrival.feed()
+	i.arrival.feed(messages.add)
 	c.result, err = w.Wait()
 	if err = i.arrival.end(ctx, err); err != nil {
 		return copied{}, i.disks[0].Explain(err)
@@ -146,11 +150,23 @@ func (i *imaging) copy(ctx context.Context) (copied, error) {
 func (i *imaging) recordCopy(c copied) {
 	i.known(c.geometry)
 	i.record.copied(c)
+	if s := i.image.Stream; s != nil {
+		rate := report.Bytes(int64(float64(s.Received()) / c.took.Seconds()))
+		i.Log.Info(fmt.Sprintf("%s: fetched %s, %s a second, resumed %d times", i.image.Name, report.Bytes(s.Received()), rate, s.Resumed()))
+	}
 	if len(c.missing) > 0 {
 		i.warn(refused("image worker", c.missing))
 	}
 	if c.result.Wiped == target.WipedCostly && !i.disks[0].Created {
 		i.warn("behind the image the disk keeps what it held before, since it makes ranges zero only by writing; WIPE=zero does that")
+	}
+}
+
+// recordTransfer says how often the transfer of an image was resumed, also of one that
+// failed in the end.
+func (i *imaging) recordTransfer() {
+	if i.image.Stream != nil {
+		i.record.Image.Resumed = i.image.Stream.Resumed()
 	}
 }
 

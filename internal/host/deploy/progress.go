@@ -14,6 +14,9 @@ func (r *run) mark(text string) {
 	r.Sink.Send(report.Info(text))
 }
 
+// note reports what happens to a transfer to the log. It is safe for concurrent use.
+func (r *run) note(text string) { r.Log.Warn(text) }
+
 // debugLimit bounds the agent's debug messages in one deployment.
 const debugLimit = 2000
 
@@ -61,6 +64,7 @@ type copyMessages struct {
 	mu              sync.Mutex
 	last            time.Time
 	position, total int64
+	sent            int64 // the position that was sent last
 }
 
 func (c *copyMessages) add(position, total int64) {
@@ -68,10 +72,17 @@ func (c *copyMessages) add(position, total int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.position, c.total = position, total
-	if now := time.Now(); now.Sub(c.last) >= report.ProgressInterval {
-		c.last = now
-		c.sink.Send(report.CopyProgress(position, total))
+	now := time.Now()
+	passed := now.Sub(c.last)
+	if passed < report.ProgressInterval {
+		return
 	}
+	m := report.CopyProgress(position, total)
+	if !c.last.IsZero() {
+		m.Rate = int64(float64(position-c.sent) / passed.Seconds())
+	}
+	c.last, c.sent = now, position
+	c.sink.Send(m)
 }
 
 // end sends the last message, which says 100 %. Now the length of an image is

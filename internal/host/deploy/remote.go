@@ -8,8 +8,12 @@ import (
 
 // arrival is how the bytes of an image come to the worker.
 type arrival interface {
-	// feed begins to send them. The worker holds its descriptors by now.
-	feed()
+	// feed begins to send them. The worker holds its descriptors by now. add gets the
+	// progress, if measured is true.
+	feed(add func(position, total int64))
+	// measured reports whether the bytes that come are the progress of the whole, and not
+	// what the worker says of its own work.
+	measured() bool
 	// end returns how the copy ended; err is what the worker said.
 	end(ctx context.Context, err error) error
 	// arrived waits until the helper may take memory.
@@ -19,14 +23,15 @@ type arrival interface {
 // here is the arrival of an image on this node.
 type here struct{}
 
-func (here) feed()                                          {}
+func (here) feed(func(position, total int64))               {}
+func (here) measured() bool                                 { return false }
 func (here) end(_ context.Context, err error) error         { return err }
 func (here) arrived(context.Context, *future[copied]) error { return nil }
 
 // download is the arrival of an image from a URL.
 type download struct {
 	helping helping
-	stream  *source.Stream
+	image   *source.Image
 }
 
 var (
@@ -46,15 +51,25 @@ func (i *imaging) openRemote(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	i.image, i.arrival = image, download{i.helping, image.Stream}
+	i.image, i.arrival = image, download{i.helping, image}
 	i.record.Image.Stored = image.Stored
 	return nil
 }
 
-func (d download) feed() { d.stream.Feed() }
+func (d download) feed(add func(position, total int64)) {
+	d.image.Stream.Feed(func(got int64) {
+		if d.measured() {
+			add(got, d.image.Stored)
+		}
+	})
+}
+
+// measured: with an image that is compressed, or is kept to be read in any order, the
+// worker knows no total while it waits for the server.
+func (d download) measured() bool { return d.image.Stored > 0 }
 
 // end: a worker cannot distinguish a stream that broke off from a whole one.
-func (d download) end(ctx context.Context, err error) error { return d.stream.End(ctx, err) }
+func (d download) end(ctx context.Context, err error) error { return d.image.Stream.End(ctx, err) }
 
 // arrived waits until the image is here, and then gets for the helper what a server
 // must not keep from others.

@@ -80,8 +80,8 @@ func (c *Client) anyPort(u *url.URL) bool {
 // ErrForbidden says that a URL leads where none may without ALLOW_URL.
 var ErrForbidden = errors.New("the URL is refused")
 
-// checkName looks at what the host is called, which is all there is to see before
-// it is resolved, or when a proxy will do that.
+// checkName looks at the name of the host. Nothing else is known before the name is
+// resolved, or when a proxy will resolve it.
 func (c *Client) checkName(u *url.URL) error {
 	if c.allowed(u) {
 		return nil
@@ -94,12 +94,12 @@ func (c *Client) checkName(u *url.URL) error {
 	case slices.Contains(nodeNames, name), strings.HasSuffix(name, ".localhost"):
 		return errReach
 	case numeric(name):
-		return errors.New("its address is no IPv4 address in the usual form")
+		return errors.New("its address is not an IPv4 address in the usual form")
 	}
 	return nil
 }
 
-// nodeNames are what /etc/hosts calls loopback on most systems.
+// nodeNames are the names of loopback in /etc/hosts on most systems.
 var nodeNames = []string{"localhost", "localhost.localdomain", "localhost6", "localhost6.localdomain6", "ip6-localhost", "ip6-loopback"}
 
 // numeric reports whether the last label of a name is a number, which inet_aton(3)

@@ -1,38 +1,41 @@
-// Package fetch opens a URL as one plain stream of bytes.
+// Package fetch opens a URL as one stream of bytes.
 //
-// One GET, or one RETR, for each URL: nothing is asked before, nothing is asked
-// again, so a server that answers once is enough. A stream that ends before its
-// declared length is an error, never an end. URLs come from an instance's owner,
-// and the node stands where they do not: files, loopback and link-local addresses
-// are out of reach, by whatever name or redirect, unless ALLOW_URL says otherwise.
+// Open sends one GET, or one RETR: nothing is asked before, nothing is asked again, so a
+// server that answers once is enough. Download is for files that stay: it asks again, and
+// for the rest where a connection breaks, and delivers bytes of one version of the file
+// alone. A stream that ends before its declared length is an error, never an end. URLs
+// come from an instance's owner, and the node stands where they do not: files, loopback
+// and link-local addresses are out of reach, by whatever name, redirect or resumption,
+// unless ALLOW_URL says otherwise.
+//
+// It is large because http and ftp are here: they share patience, limits and the rules
+// about addresses.
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
-
-	"snf-image/internal/host/ownership"
 )
 
-// Options are what the administrator of the node decides.
+// Options are the decisions of the node's administrator.
 type Options struct {
 	// Allow are patterns of URLs that may reach files, loopback and link-local
 	// addresses (ALLOW_URL).
 	Allow []string
-	// HTTPProxy, HTTPSProxy and NoProxy mean what curl(1) makes of the
+	// HTTPProxy, HTTPSProxy and NoProxy have the meaning that curl(1) gives to the
 	// environment variables of these names.
 	HTTPProxy, HTTPSProxy, NoProxy string
 	// CAFile has certificates, in PEM, of authorities that are trusted beside the
@@ -50,6 +53,9 @@ type Options struct {
 	// Limit where that is shorter: else a short limit would leave no window to judge.
 	Rate   int64
 	Window time.Duration
+	// Pause is how long to wait before a server is asked again, the first time; 0 means a
+	// second.
+	Pause time.Duration
 }
 
 // Client opens URLs.
@@ -65,11 +71,12 @@ type Client struct {
 // idle is the default of Options.Idle and Options.Window.
 const idle = time.Minute
 
-// New returns a Client, or returns what is wrong with the options.
+// New returns a Client, or an error that names the wrong option.
 func New(o Options) (*Client, error) {
 	if o.Idle == 0 {
 		o.Idle = idle
 	}
+	o.Pause = cmp.Or(o.Pause, firstPause)
 	if o.Window == 0 {
 		o.Window = idle
 		if o.Limit != 0 {
@@ -107,15 +114,14 @@ func usableProxy(text string) bool {
 	return err == nil && u.Hostname() != "" && slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
 }
 
-// ErrAuthorities is the error of a CAFile that cannot be used.
-var ErrAuthorities = errors.New("TLS_CA_FILE")
-
-// Remedy returns what to do about an error of Check, Open or a Stream; empty for what
-// has none of its own.
+// Remedy returns the remedy for an error of Check, Open, Download or a Stream; empty
+// for an error without a remedy of its own.
 func Remedy(err error) string {
 	switch {
 	case errors.Is(err, ErrForbidden):
 		return "name another server, or let ALLOW_URL in the configuration allow it"
+	case errors.Is(err, ErrChanged):
+		return "start again, and leave the file and its address alone meanwhile"
 	case errors.Is(err, ErrSlow):
 		return "name a faster server, or raise TRANSFER_TIMEOUT or lower TRANSFER_MIN_RATE in the configuration"
 	case errors.Is(err, ErrAuthorities):
@@ -124,44 +130,19 @@ func Remedy(err error) string {
 	return ""
 }
 
-// trusting returns settings of TLS that trust the authorities of the node and, unless it
-// is empty, those of file.
-func trusting(file string) (*tls.Config, error) {
-	settings := &tls.Config{MinVersion: tls.VersionTLS12}
-	if file == "" {
-		return settings, nil
-	}
-	roots, err := authorities(file)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrAuthorities, err)
-	}
-	settings.RootCAs = roots
-	return settings, nil
-}
-
-// authorities returns the certificates of file beside those of the node.
-func authorities(file string) (*x509.CertPool, error) {
-	if err := ownership.Check(file); errors.Is(err, ownership.ErrOthers) {
-		return nil, fmt.Errorf("%w; %s", err, ownership.Remedy)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool()
-	}
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM", file)
-	}
-	return roots, nil
-}
-
-// Stream is what a URL delivers.
+// Stream is the content of a URL.
 type Stream struct {
 	io.ReadCloser
-	Length int64 // as declared; -1 when it is not
+	Length  int64 // as declared; -1 when it is not
+	resumed *atomic.Int32
+}
+
+// Resumed returns how often a Download was resumed so far.
+func (s *Stream) Resumed() int {
+	if s.resumed == nil {
+		return 0
+	}
+	return int(s.resumed.Load())
 }
 
 // Schemes are those that Open knows.
@@ -178,7 +159,7 @@ func IsURL(text string) bool {
 	return false
 }
 
-// Check returns what is wrong with a URL as far as its text shows. It
+// Check returns the error in a URL as far as its text shows one. It
 // resolves no name and connects to nothing.
 func (c *Client) Check(text string) error {
 	u, err := parse(text)
@@ -200,38 +181,37 @@ func (c *Client) Check(text string) error {
 // errScheme refuses every other scheme, a file that ALLOW_URL does not name included.
 var errScheme = fmt.Errorf("%w: only http, https, ftp and ftps URLs are allowed", ErrForbidden)
 
-// Open opens a URL. Its errors hold neither password nor query. Reading from the
-// stream ends with an error when ctx ends, nothing comes for a while, or it takes too
-// long (ErrSlow).
+// Open opens a URL, and asks once. Its errors hold neither password nor query. Reading
+// from the stream ends with an error when ctx ends, nothing comes for a while, or it takes
+// too long (ErrSlow).
 func (c *Client) Open(ctx context.Context, text string) (*Stream, error) {
-	if err := c.Check(text); err != nil {
-		return nil, err
-	}
-	u, err := parse(text)
+	u, err := c.checked(text)
 	if err != nil {
 		return nil, err
 	}
-	if c.options.Limit == 0 {
-		return c.open(ctx, u)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.options.Limit, fmt.Errorf("%w: it is not done after %s", ErrSlow, c.options.Limit))
-	s, err := c.open(ctx, u)
+	ctx, cancel := c.limit(ctx)
+	p, err := c.part(ctx, u, ask{}, c.meter())
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	s.ReadCloser = &limited{s.ReadCloser, cancel}
-	return s, nil
+	return &Stream{ReadCloser: &limited{p.ReadCloser, cancel}, Length: p.length}, nil
 }
 
-func (c *Client) open(ctx context.Context, u *url.URL) (*Stream, error) {
-	switch u.Scheme {
-	case "ftp", "ftps":
-		return c.openFTP(ctx, u)
-	case "file":
-		return c.openFile(u)
+// checked returns a URL that Check finds nothing wrong with.
+func (c *Client) checked(text string) (*url.URL, error) {
+	if err := c.Check(text); err != nil {
+		return nil, err
 	}
-	return c.openHTTP(ctx, u)
+	return parse(text)
+}
+
+// limit returns a context for a whole transfer.
+func (c *Client) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.options.Limit == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, c.options.Limit, fmt.Errorf("%w: it is not done after %s", ErrSlow, c.options.Limit))
 }
 
 // limited is a stream with an overall limit, which ends with it.
@@ -244,48 +224,6 @@ type limited struct {
 func (l *limited) Close() error {
 	defer l.cancel()
 	return l.ReadCloser.Close()
-}
-
-// parse parses a URL and never quotes it.
-func parse(text string) (*url.URL, error) {
-	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return nil, errors.New("the URL has white space or control characters in it")
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme == "" || u.Opaque != "" {
-		return nil, errors.New("it is not a URL")
-	}
-	// Decoded they would reach an FTP server as lines of their own.
-	password, _ := u.User.Password()
-	for _, part := range []string{u.Path, u.User.Username(), password} {
-		if strings.ContainsFunc(part, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return nil, errors.New("the URL has encoded control characters in it")
-		}
-	}
-	u.Scheme = strings.ToLower(u.Scheme)
-	return u, nil
-}
-
-// Mask returns a URL for logs and reports: without user, password, query and
-// fragment. What is no URL stays as it is.
-func Mask(text string) string {
-	scheme, _, ok := strings.Cut(text, "://")
-	if !ok {
-		return text
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		return scheme + "://***"
-	}
-	masked := u.Scheme + "://"
-	if u.User != nil {
-		masked += "***@"
-	}
-	masked += u.Host + u.EscapedPath()
-	if u.RawQuery != "" {
-		masked += "?***"
-	}
-	return masked
 }
 
 // dialer connects to addresses that u may reach.

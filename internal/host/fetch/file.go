@@ -13,7 +13,7 @@ import (
 
 // openFile opens a file that ALLOW_URL names. Nothing but a regular file has an end
 // that can be relied on.
-func (c *Client) openFile(u *url.URL) (*Stream, error) {
+func (c *Client) openFile(u *url.URL) (*part, error) {
 	f, err := c.allowedFile(u)
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func (c *Client) openFile(u *url.URL) (*Stream, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &Stream{f, st.Size()}, nil
+	return &part{ReadCloser: f, length: st.Size(), until: st.Size(), at: u}, nil
 }
 
 // allowedFile opens the file by the first pattern that names it.

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jlaffaye/ftp"
 )
@@ -19,9 +20,9 @@ import (
 // openFTP retrieves u in passive mode. The path counts from where the login
 // leads to; one that begins with %2F from the root (RFC 1738 section 3.2.2). ftps
 // is TLS from the first byte, on port 990.
-func (c *Client) openFTP(ctx context.Context, u *url.URL) (*Stream, error) {
+func (c *Client) openFTP(ctx context.Context, u *url.URL, a ask, m *meter) (*part, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	watch := newWatch(cancel, c.options)
+	watch := newWatch(cancel, c.options.Idle, m)
 	d := &ftpDialer{ctx: ctx, dialer: c.dialer(u), anyPort: c.anyPort(u)}
 	options := []ftp.DialOption{ftp.DialWithDialFunc(d.dial), ftp.DialWithShutTimeout(c.options.Idle)}
 	port := "21"
@@ -42,22 +43,23 @@ func (c *Client) openFTP(ctx context.Context, u *url.URL) (*Stream, error) {
 	}
 	server, err := ftp.Dial(net.JoinHostPort(u.Hostname(), port), options...)
 	if err != nil {
-		err = because(ctx, tidy(err)) // before the end, which is not a reason
+		err = failed(ctx, tidy(err)) // before the end, which is not a reason
 		watch.end()
 		return nil, err
 	}
-	s, err := retrieve(server, u)
+	p, err := retrieve(server, u, a)
 	if err != nil {
-		err = because(ctx, tidy(err))
+		err = failed(ctx, tidy(err))
 		watch.end()
 		return nil, err
 	}
 	_ = watch.pause(0) // an answer begins when it begins
-	return &Stream{&stream{ctx: ctx, from: s, watch: watch}, s.want}, nil
+	p.ReadCloser = &stream{ctx: ctx, from: p.ReadCloser, watch: watch}
+	return p, nil
 }
 
 // retrieve logs in and asks for the file.
-func retrieve(server *ftp.ServerConn, u *url.URL) (*ftpStream, error) {
+func retrieve(server *ftp.ServerConn, u *url.URL, a ask) (*part, error) {
 	user, password := "anonymous", "anonymous@"
 	if u.User != nil {
 		user = u.User.Username()
@@ -67,15 +69,32 @@ func retrieve(server *ftp.ServerConn, u *url.URL) (*ftpStream, error) {
 		return nil, fmt.Errorf("logging in: %w", tidy(err))
 	}
 	name := strings.TrimPrefix(u.Path, "/")
-	want := int64(-1)
-	if size, err := server.FileSize(name); err == nil { // not every server knows
-		want = size
+	p := &part{length: -1, until: -1, at: u}
+	if size, err := server.FileSize(name); err == nil && size >= 0 { // not every server knows
+		p.length, p.until = size, size
 	}
-	response, err := server.Retr(name)
+	if a.again {
+		p.version = ftpVersion(server, name, p.length)
+	}
+	if a.from > 0 && (p.version != a.version || p.length != a.length) {
+		return nil, ErrChanged
+	}
+	response, err := server.RetrFrom(name, uint64(a.from))
 	if err != nil {
 		return nil, err
 	}
-	return &ftpStream{server: server, data: response, want: want}, nil
+	p.ReadCloser = &ftpStream{server: server, data: response, want: p.length, got: a.from}
+	return p, nil
+}
+
+// ftpVersion asks when the file of that size was changed for the last time (RFC 3659
+// section 3).
+func ftpVersion(server *ftp.ServerConn, name string, size int64) version {
+	at, err := server.GetTime(name)
+	if err != nil || size < 0 {
+		return version{why: "it does not tell size and time of the file (SIZE, MDTM)"}
+	}
+	return version{modified: at.Format(time.RFC3339Nano)}
 }
 
 // ftpStream is a file on its way.
@@ -83,7 +102,7 @@ type ftpStream struct {
 	server *ftp.ServerConn
 	data   *ftp.Response
 	want   int64 // -1: unknown
-	got    int64
+	got    int64 // with what came by other connections
 }
 
 // Read reads. A connection that broke ends like a file, so the length has to
@@ -91,6 +110,9 @@ type ftpStream struct {
 func (s *ftpStream) Read(p []byte) (int, error) {
 	n, err := s.data.Read(p)
 	s.got += int64(n)
+	if s.want >= 0 && s.got > s.want {
+		return n, fmt.Errorf("the server sent more than the %d bytes it announced", s.want)
+	}
 	if !errors.Is(err, io.EOF) {
 		return n, err
 	}
@@ -110,12 +132,22 @@ func (s *ftpStream) Close() error {
 	return nil
 }
 
-// tidy makes one line of what a server says, which may be anything.
+// tidy makes one line of what a server says, which may be anything. Answers from 400 to
+// 499 are of the moment (RFC 959 section 4.2.1).
 func tidy(err error) error {
-	if te, ok := errors.AsType[*textproto.Error](err); ok {
-		return fmt.Errorf("the server answered %d %.100q", te.Code, te.Msg)
+	te, ok := errors.AsType[*textproto.Error](err)
+	switch {
+	case ok:
+	case strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return fmt.Errorf("the server answered %.100q", err.Error())
+	default:
+		return err
 	}
-	return err
+	text := fmt.Errorf("the server answered %d %.100q", te.Code, te.Msg)
+	if te.Code >= 400 && te.Code < 500 {
+		return &temporary{error: text}
+	}
+	return text
 }
 
 // ftpDialer makes the control connection, and data connections to nobody but the

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,25 +24,41 @@ type ftpServer struct {
 	size    string // the answer to SIZE
 	last    string // the answer after the data
 	passive string // the answer to PASV; EPSV is refused with it
+	time    string // the answer to MDTM, which is a feature then
+	rest    string // the answer to REST; "" is one that heeds it
+	retr    string // the answer to RETR where it is not the file
+	cut     int    // how much of the data it sends, 0 for all
 	tls     *tls.Config
 	stuck   bool        // it never ends its data
 	said    chan string // every command
 }
 
-// start returns the server's host and port.
+// start returns the server's host and port, for one connection.
 func (s *ftpServer) start(t *testing.T) string {
+	t.Helper()
+	return startFTP(t, s)
+}
+
+// startFTP returns the host and port of servers that take one connection each.
+func startFTP(t *testing.T, servers ...*ftpServer) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	s.said = make(chan string, 100)
+	for _, s := range servers {
+		s.said = make(chan string, 100)
+	}
 	go func() {
-		conn, err := l.Accept()
-		if err == nil {
+		for _, s := range servers {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
 			s.serve(s.wrap(conn))
 		}
+		_ = l.Close()
 	}()
 	return l.Addr().String()
 }
@@ -56,11 +74,12 @@ func (s *ftpServer) serve(conn net.Conn) {
 	defer conn.Close() //nolint:errcheck // a test
 	defer close(s.said)
 	var data net.Listener
+	from := 0
 	say := func(line string) { _, _ = io.WriteString(conn, line+"\r\n") }
 	say("220 ready")
 	for in := bufio.NewScanner(conn); in.Scan(); {
 		s.said <- in.Text()
-		command, _, _ := strings.Cut(in.Text(), " ")
+		command, what, _ := strings.Cut(in.Text(), " ")
 		switch command {
 		case "USER":
 			say("331 password")
@@ -68,6 +87,15 @@ func (s *ftpServer) serve(conn net.Conn) {
 			say("230 hello")
 		case "SIZE":
 			say(s.size)
+		case "FEAT":
+			say(cmp.Or(map[bool]string{true: "211-has\r\n MDTM\r\n211 end"}[s.time != ""], "500 no"))
+		case "MDTM":
+			say(s.time)
+		case "REST":
+			if s.rest == "" {
+				from, _ = strconv.Atoi(what)
+			}
+			say(cmp.Or(s.rest, "350 from there"))
 		case "EPSV":
 			if s.passive != "" {
 				say("502 no")
@@ -78,22 +106,13 @@ func (s *ftpServer) serve(conn net.Conn) {
 		case "PASV":
 			say(s.passive)
 		case "RETR":
-			if s.content == "" {
-				say("550 no\x1b[2J such file")
+			if s.content == "" || s.retr != "" {
+				say(cmp.Or(s.retr, "550 no\x1b[2J such file"))
 				continue
 			}
-			say("150 here it is")
-			to, err := data.Accept()
-			if err != nil {
+			if !s.send(say, data, s.content[from:]) {
 				return
 			}
-			to = s.wrap(to)
-			_, _ = io.WriteString(to, s.content)
-			if s.stuck {
-				_, _ = to.Read(make([]byte, 1))
-			}
-			_ = to.Close()
-			say(s.last)
 		case "TYPE", "PBSZ", "PROT":
 			say("200 ok")
 		case "QUIT":
@@ -102,6 +121,26 @@ func (s *ftpServer) serve(conn net.Conn) {
 			say("500 what")
 		}
 	}
+}
+
+// send sends the file.
+func (s *ftpServer) send(say func(string), data net.Listener, content string) bool {
+	say("150 here it is")
+	to, err := data.Accept()
+	if err != nil {
+		return false
+	}
+	to = s.wrap(to)
+	if s.cut > 0 {
+		content = content[:s.cut]
+	}
+	_, _ = io.WriteString(to, content)
+	if s.stuck {
+		_, _ = to.Read(make([]byte, 1))
+	}
+	_ = to.Close()
+	say(s.last)
+	return true
 }
 
 func TestFTP(t *testing.T) {

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 )
 
 // maxHeader bounds the head of an answer in bytes.
@@ -18,14 +20,14 @@ const maxHeader = 64 << 10
 const maxRedirects = 10
 
 // openHTTP gets u, or where that redirects to.
-func (c *Client) openHTTP(ctx context.Context, u *url.URL) (*Stream, error) {
+func (c *Client) openHTTP(ctx context.Context, u *url.URL, a ask, m *meter) (*part, error) {
 	for hop := range maxRedirects + 1 {
-		s, next, err := c.get(ctx, u)
+		p, next, err := c.get(ctx, u, a, m)
 		if err != nil && hop > 0 {
 			err = fmt.Errorf("%w (redirected to %s)", err, Mask(u.String()))
 		}
-		if err != nil || s != nil {
-			return s, err
+		if err != nil || p != nil {
+			return p, err
 		}
 		if err := c.follow(u, next); err != nil {
 			return nil, fmt.Errorf("it redirects to %s: %w", Mask(next.String()), err)
@@ -46,36 +48,63 @@ func (c *Client) follow(from, to *url.URL) error {
 	return c.Check(to.String())
 }
 
-// get sends one request. It returns a stream, or where it is to be found.
-func (c *Client) get(ctx context.Context, u *url.URL) (*Stream, *url.URL, error) {
+// get sends one request. It returns the answer, or where it is to be found.
+func (c *Client) get(ctx context.Context, u *url.URL, a ask, m *meter) (*part, *url.URL, error) {
 	transport, err := c.transport(u)
 	if err != nil {
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	watch := newWatch(cancel, c.options)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	watch := newWatch(cancel, c.options.Idle, m)
+	request, err := c.request(ctx, u, a)
 	if err != nil {
 		watch.end()
 		return nil, nil, bare(err)
 	}
-	request.Header.Set("User-Agent", c.options.Agent)
-	if password, ok := u.User.Password(); ok || u.User.Username() != "" {
-		request.SetBasicAuth(u.User.Username(), password)
-	}
 	response, err := transport.RoundTrip(request)
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the server closed the connection without an answer: %w", err)
+	}
 	if err != nil {
-		err = because(ctx, err)
+		err = failed(ctx, err)
 		watch.end()
 		return nil, nil, err
 	}
 	_ = watch.pause(0) // an answer begins when it begins
 	body := &stream{ctx: ctx, from: response.Body, watch: watch}
-	next, err := judge(response, u)
+	next, err := a.judge(response, u)
 	if err != nil || next != nil {
 		return nil, next, errors.Join(err, body.Close())
 	}
-	return &Stream{body, response.ContentLength}, nil, nil
+	p := &part{ReadCloser: body, version: versionOf(response.Header), length: response.ContentLength, until: response.ContentLength, at: u}
+	if a.from > 0 {
+		got, err := a.rest(response)
+		if err != nil {
+			return nil, nil, errors.Join(err, body.Close())
+		}
+		p.length, p.until = got.total, got.last+1
+	}
+	return p, nil, nil
+}
+
+// request makes the request for a.
+func (c *Client) request(ctx context.Context, u *url.URL, a ask) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("User-Agent", c.options.Agent)
+	if a.again {
+		r.Header.Set("Accept-Encoding", "identity") // a compression made on the way has no ranges
+	}
+	if a.from > 0 {
+		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", a.from))
+		r.Header.Set("If-Range", a.version.validator())
+	}
+	if password, ok := u.User.Password(); ok || u.User.Username() != "" {
+		r.SetBasicAuth(u.User.Username(), password)
+	}
+	return r, nil
 }
 
 // transport makes one connection, for one request. HTTP/1.1 is all that is needed.
@@ -107,18 +136,52 @@ func (c *Client) transport(u *url.URL) (*http.Transport, error) {
 	return t, nil
 }
 
-// judge returns what an answer means: a stream (nil, nil), another URL or an error.
-func judge(r *http.Response, u *url.URL) (*url.URL, error) {
-	switch r.StatusCode {
-	case http.StatusOK:
-		if coding := r.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
-			return nil, fmt.Errorf("the server sent it encoded as %.40q, which was not asked for", coding)
-		}
-		return nil, nil
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+// judge returns the meaning of an answer: nothing where it is the one that was asked for,
+// the URL of a redirect, or an error.
+func (a ask) judge(r *http.Response, u *url.URL) (*url.URL, error) {
+	switch code := r.StatusCode; {
+	case code == http.StatusOK && a.from == 0, code == http.StatusPartialContent && a.from > 0:
+		return nil, plainly(r.Header)
+	case code == http.StatusOK && a.version.holds(r.Header):
+		return nil, errors.New("the server begins from the start again, instead of sending the rest")
+	case code == http.StatusOK, a.from > 0 && (code == http.StatusRequestedRangeNotSatisfiable || code == http.StatusPreconditionFailed):
+		return nil, ErrChanged
+	case slices.Contains(redirects, code):
 		return redirect(r.Header.Get("Location"), u)
+	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500:
+		return nil, &temporary{status(code), retryAfter(r.Header.Get("Retry-After"), time.Now())}
+	default:
+		return nil, status(code)
 	}
-	return nil, fmt.Errorf("the server answered %d %s", r.StatusCode, http.StatusText(r.StatusCode))
+}
+
+// redirects are the statuses of answers that are somewhere else.
+var redirects = []int{
+	http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect,
+}
+
+// plainly refuses an answer with another encoding of the file than its own: its length
+// and its ranges would be of something else.
+func plainly(h http.Header) error {
+	for _, coding := range h.Values("Content-Encoding") {
+		if coding != "" && !strings.EqualFold(coding, "identity") {
+			return fmt.Errorf("the server sent it encoded as %.40q, which was not asked for", coding)
+		}
+	}
+	return nil
+}
+
+// status is the error of an answer without the file.
+type status int
+
+func (s status) Error() string {
+	return fmt.Sprintf("the server answered %d %s", int(s), http.StatusText(int(s)))
+}
+
+// gone reports whether err says that the file is not at this address, or not for us.
+func gone(err error) bool {
+	s, ok := errors.AsType[status](err)
+	return ok && s >= 400 && s < 500
 }
 
 // redirect resolves a Location. Credentials stay with their host.
@@ -141,8 +204,8 @@ func because(ctx context.Context, err error) error {
 	return bare(err)
 }
 
-// bare drops the URL that an error of net/http repeats. Some quote what the server
-// said, at any length.
+// bare drops the URL that an error of net/http repeats, and cuts long errors: some quote
+// the server's words at any length.
 func bare(err error) error {
 	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err
@@ -174,9 +237,9 @@ func (s *stream) Read(p []byte) (int, error) {
 	case err == nil || errors.Is(err, io.EOF):
 		return n, err
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return n, errors.New("the transfer broke off before its end")
+		return n, &temporary{error: errBroken}
 	}
-	return n, because(s.ctx, err)
+	return n, failed(s.ctx, fmt.Errorf("%w: %w", errBroken, err))
 }
 
 // Close ends the transfer.

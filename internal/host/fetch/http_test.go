@@ -151,7 +151,7 @@ func TestRedirects(t *testing.T) {
 		{"http://169.254.169.254/latest", "", "link-local"},
 		{"http://[fe80::1%25eth0]/", "", "link-local"},
 		{"http://0.0.0.0/", "", "loopback"},
-		{"http://0/", "", "no IPv4 address"},
+		{"http://0/", "", "not an IPv4 address"},
 		{"file:///etc/shadow", "", "only http and https"},
 		{"ftp://" + strings.TrimPrefix(other.URL, "http://"), "", "only http and https"},
 		{"gopher://x", "", "only http and https"},

@@ -28,9 +28,9 @@ func checkAddress(_, address string, _ syscall.RawConn) error {
 	return reach(to.Addr())
 }
 
-// reach refuses what only this node, or its link, reaches by ip: that is not for the
-// owner of an instance. What listens on all addresses is in reach by each of them, so
-// the kernel is asked which are its own.
+// reach refuses an address that belongs to this node or to its link alone: the owner of
+// an instance must not reach it through the node. A service that listens on all addresses
+// is in reach by each of them, so the kernel is asked which addresses are its own.
 func reach(ip netip.Addr) error {
 	if err := known(ip); err != nil {
 		return err
@@ -47,7 +47,7 @@ func reach(ip netip.Addr) error {
 	return nil
 }
 
-// known refuses what the address itself shows.
+// known refuses an address by its value alone.
 func known(ip netip.Addr) error {
 	switch plain := embedded(ip.Unmap()); {
 	case local(plain):
@@ -58,8 +58,8 @@ func known(ip netip.Addr) error {
 	return nil
 }
 
-// metadata are the addresses at which clouds serve what their machines may know,
-// credentials included, as far as they are not link-local (169.254.169.254).
+// metadata are the addresses of the metadata services of clouds, which hand out
+// credentials. Most clouds use a link-local one (169.254.169.254), which is not repeated here.
 var metadata = []netip.Addr{
 	netip.MustParseAddr("168.63.129.16"),   // Azure
 	netip.MustParseAddr("fd00:ec2::254"),   // Amazon

@@ -1,5 +1,5 @@
-// Package imageref reads img_id: it is the one place that knows what the text of a
-// reference to an image means. It opens nothing.
+// Package imageref reads img_id: it is the one place that knows the meaning of a
+// reference to an image. It opens nothing.
 package imageref
 
 import (
@@ -27,7 +27,7 @@ const (
 	URL
 )
 
-// Ref is what img_id stands for.
+// Ref is a reference to an image.
 type Ref struct {
 	Kind Kind
 	Name string // without local://; of a URL all of it

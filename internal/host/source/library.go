@@ -19,13 +19,16 @@ type Library struct {
 	Format string
 	// Warn takes a warning about how an image is named.
 	Warn func(string)
+	// Note takes what happens to a transfer on its way, also while the image is read; it
+	// must be safe for concurrent use.
+	Note func(string)
 }
 
 // opener opens images of some kinds.
 type opener struct {
 	kinds []imageref.Kind
-	// once means that the image comes from somewhere else, perhaps only once: it is asked
-	// for last of all.
+	// once means that the image comes from somewhere else and is read once, in order: it is
+	// asked for last of all.
 	once bool
 	// check refuses by the text of the reference alone.
 	check func(imageref.Ref) error
@@ -51,7 +54,7 @@ func (l Library) openers() []opener {
 // Found is an image that has not been opened.
 type Found struct {
 	Name string // fit for logs
-	// Once means that it comes from somewhere else, perhaps only once.
+	// Once means that it comes from somewhere else and is read once, in order.
 	Once bool
 	// Open opens the image, which the caller closes.
 	Open func(context.Context) (*Image, error)
@@ -116,11 +119,11 @@ func (l Library) openStored(_ context.Context, r imageref.Ref) (*Image, error) {
 
 // openURL asks for an image by URL.
 func (l Library) openURL(ctx context.Context, r imageref.Ref) (*Image, error) {
-	from, err := l.Fetch.Open(ctx, r.Name)
+	name := masked(r)
+	from, err := l.Fetch.Download(ctx, r.Name, func(text string) { l.Note(name + ": " + text) })
 	if err != nil {
 		return nil, fetchFailure(r.Name, err)
 	}
-	name := masked(r)
 	s, err := newStream(from, name)
 	if err != nil {
 		return nil, err

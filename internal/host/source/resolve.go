@@ -26,7 +26,7 @@ type Store struct {
 }
 
 // Open opens the image id and returns warnings about how it is named: NAME, then
-// NAME.FORMAT, then NAME-ARCH.FORMAT. What is opened lies in the store, whoever may
+// NAME.FORMAT, then NAME-ARCH.FORMAT. The file that is opened lies in the store, whoever may
 // write there and whatever they do meanwhile: nothing is looked at by name and opened
 // by name again. "null" is not an image and must not get here.
 func (s Store) Open(id, format string) (*Image, []string, error) {
@@ -126,7 +126,7 @@ func (s Store) open(dir *os.File, name string) (*os.File, error) {
 }
 
 // absolute opens a file of the store whose name has an absolute link in it. That may
-// lead back into the store. Where it leads is found out by name, but what is opened is
+// lead back into the store. Where it leads is found out by name, but the file is opened
 // beneath dir again.
 func (s Store) absolute(dir *os.File, name string) (*os.File, error) {
 	real, err := filepath.EvalSymlinks(s.path(name))

@@ -1,8 +1,8 @@
 // Package source opens the stored image, wherever it is: a file in IMAGE_DIR, a path, a
 // URL. It vouches for a file being a regular file or a block device.
 //
-// It reads nothing of the image. What the bytes mean is decided in the image worker, which
-// gets a descriptor and no path.
+// It reads nothing of the image. The image worker decides about the meaning of the bytes,
+// and gets a descriptor instead of a path.
 package source
 
 import (
@@ -80,7 +80,7 @@ func sizeOf(f *os.File) (int64, error) {
 	return size, err
 }
 
-// kindOf names what is neither a file nor a block device.
+// kindOf names the kind of a file that is neither regular nor a block device.
 func kindOf(m fs.FileMode) string {
 	switch {
 	case m.IsDir():

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +21,8 @@ type Stream struct {
 	from *fetch.Stream
 	out  *os.File   // the worker's end
 	in   *os.File   // ours
-	fed  chan error // what ended the feeding; nil until it began
+	fed  chan error // how the feeding ended; nil until it began
+	got  atomic.Int64
 }
 
 // newStream makes the pipe. Under the image's name the worker's failures are about it.
@@ -33,19 +36,20 @@ func newStream(from *fetch.Stream, name string) (*Stream, error) {
 	return s, nil
 }
 
-// Feed sends what comes, when the worker holds its end. Our copy of that must be closed,
-// or nobody would notice that the worker died.
-func (s *Stream) Feed() {
+// Feed sends the image to the worker, which holds its end of the pipe by now. Our copy of
+// that end must be closed, or nobody would notice that the worker died. tell gets, a few times a second and from
+// one goroutine, how many bytes have come.
+func (s *Stream) Feed(tell func(int64)) {
 	_ = s.out.Close()
 	s.fed = make(chan error, 1)
 	go func() {
-		_, err := io.Copy(s.in, s.from)
+		_, err := io.Copy(s.in, &counted{from: s.from, got: &s.got, tell: tell})
 		s.fed <- err // before the worker can see the end
 		_ = s.in.Close()
 	}()
 }
 
-// End returns how the transfer ended: err is what the worker said, which cannot
+// End returns how the transfer ended. err is the worker's verdict, and the worker cannot
 // distinguish a stream that broke off from a whole one.
 func (s *Stream) End(ctx context.Context, err error) error {
 	if ctx.Err() != nil || err != nil && report.KindOf(err) == report.Disk { // which a stream is not a reason for
@@ -65,6 +69,34 @@ func (s *Stream) End(ctx context.Context, err error) error {
 	}
 	return fetchFailure(s.out.Name(), fed)
 }
+
+// interval is the least time between two calls of Feed's tell.
+const interval = 200 * time.Millisecond
+
+// counted counts what is read.
+type counted struct {
+	from io.Reader
+	tell func(int64)
+	got  *atomic.Int64
+	last time.Time
+}
+
+// Read reads.
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	got := c.got.Add(int64(n))
+	if now := time.Now(); err != nil || now.Sub(c.last) >= interval {
+		c.last = now
+		c.tell(got)
+	}
+	return n, err
+}
+
+// Received returns how many bytes have come so far.
+func (s *Stream) Received() int64 { return s.got.Load() }
+
+// Resumed returns how often the transfer was resumed so far.
+func (s *Stream) Resumed() int { return s.from.Resumed() }
 
 // close ends the transfer, whatever still goes on.
 func (s *Stream) close() error {
