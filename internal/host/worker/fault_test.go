@@ -19,11 +19,18 @@ func TestKilled(t *testing.T) {
 	t.Parallel()
 	disk := stale(t, 96<<20)
 	r := open(t, writeSparse(t, noise(9, 96<<20)), disk)
-	r.Interval = time.Millisecond
+	image := noise(9, 96<<20)
+	from, to, err := os.Pipe() // which keeps back the second half, so that the worker cannot end first
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = errors.Join(from.Close(), to.Close()) })
+	go func() { _, _ = to.Write(image[:len(image)/2]) }()
+	r.From, r.Stream, r.Interval = from, true, time.Millisecond
 	worker := make(chan *Worker, 1)
 	struck := false
-	r.Progress = func(pos, total int64) {
-		if !struck && pos < total {
+	r.Progress = func(pos, _ int64) {
+		if !struck && pos > 0 {
 			struck = true
 			_ = syscall.Kill((<-worker).pid, syscall.SIGKILL)
 		}
