@@ -25,7 +25,7 @@ case ${1:-} in
     test-package) packages=("${fresh_node[@]}");;
     test)  packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}"
                      "${ganeti[@]}" "${fresh_node[@]}"
-                     gcc libc6-dev openssh-client strace ovmf dosfstools xfsprogs whois openssl
+                     gcc libc6-dev openssh-client strace ovmf dosfstools xfsprogs lvm2 whois openssl
                      nbdkit libnbd-bin socat attr acl cpio procps);;
     bench) packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}" libnbd-bin time openssh-client
                      libguestfs-tools linux-image-cloud-amd64);;

@@ -60,7 +60,7 @@ const (
 func AllProperties() []Property {
 	return []Property{
 		{PropOSFamily, TextProperty, PropertyUsed, "linux, windows, windows-legacy, freebsd, netbsd or openbsd; detected when missing. All but linux are not in this version"},
-		{PropRootPartition, TextProperty, PropertyUsed, "number of the root partition, 0 for a disk without a partition table; detected when missing"},
+		{PropRootPartition, TextProperty, PropertyUsed, "number of the root partition, 0 for a disk without a partition table; for a root on LVM that of its physical volume; detected when missing"},
 		{PropUsers, TextProperty, PropertyUsed, "space-separated users whose credentials are set; root when missing"},
 		{"DO_SYNC", BooleanProperty, PropertyHarmless, "accepted: nothing is skipped that would have to be synced"},
 		{"IGNORE_UNATTEND", BooleanProperty, PropertyHarmless, "install our answer file even if a Windows image has one"},

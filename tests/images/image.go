@@ -35,12 +35,17 @@ type Part struct {
 	Boot   bool   // the active flag, dos only
 	UUID   string // GPT only
 
-	FS     string // "ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "swap"; "" fills it with a pattern, "-" leaves it
+	FS     string // "ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "swap", "lvm"; "" fills it with a pattern, "-" leaves it
 	Label  string
 	FSUUID string
 	Tree   Tree // ext, xfs and btrfs only; xfs without hard links, attributes and names with blanks
 	// Mkfs are further arguments of the program that makes the file system, but vfat and swap.
 	Mkfs []string
+	// Group is the name of the volume group that "lvm" makes the partition a part of. The
+	// last partition with that name makes it, and its Volumes. Those have no Number,
+	// Start and Type, and Name is their name.
+	Group   string
+	Volumes []Part
 }
 
 // Write makes the image at path, which must not exist, and returns path.
@@ -61,6 +66,7 @@ func (i Image) Write(t testing.TB, path string) string {
 	for _, p := range i.Parts {
 		p.write(t, f, path)
 	}
+	i.writeGroups(t, f, path)
 	return path
 }
 
@@ -117,7 +123,7 @@ func (p Part) write(t testing.TB, f *os.File, image string) {
 	t.Helper()
 	offset := p.Start * MiB
 	switch p.FS {
-	case "-":
+	case "-", "lvm":
 	case "":
 		if _, err := f.WriteAt(pattern(fmt.Sprint("partition ", p.Number), int(p.MiB*MiB)), offset); err != nil {
 			t.Fatal(err)

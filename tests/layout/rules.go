@@ -56,7 +56,7 @@ var allowed = map[string][]string{
 	"internal/guest/personality": {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs"},
 	"internal/guest/task": {
 		"internal/guest/etc", "internal/guest/fstab",
-		"internal/guest/partition", "internal/guest/filesystem", "internal/guest/rootfs", "internal/guest/outcome",
+		"internal/guest/partition", "internal/guest/filesystem", "internal/guest/lvm", "internal/guest/rootfs", "internal/guest/outcome",
 		"internal/guest/system", "internal/guest/inspect", "internal/guest/netconf", "internal/guest/network",
 		"internal/guest/account", "internal/guest/identity", "internal/guest/personality", "internal/guest/sandbox", "internal/guest/sshd",
 		"internal/guest/windows",

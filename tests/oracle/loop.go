@@ -20,12 +20,16 @@ func withLoop(t testing.TB, disk string, p Partition, f func(dev string)) {
 	f(dev)
 }
 
-// Mounted calls f with the directory where partition n of disk is mounted read-only, its
-// journal left alone.
+// Mounted calls f with the directory where partition n of disk, or the whole disk for 0, is
+// mounted read-only, its journal left alone.
 func Mounted(t testing.TB, disk string, n int, f func(dir string)) {
 	t.Helper()
-	_, parts := ReadTable(t, disk)
-	withLoop(t, disk, parts[n], func(dev string) {
+	p := Partition{Size: Size(t, disk) / 512}
+	if n > 0 {
+		_, parts := ReadTable(t, disk)
+		p = parts[n]
+	}
+	withLoop(t, disk, p, func(dev string) {
 		dir := filepath.Join(t.TempDir(), "mnt")
 		options := "ro,nosuid,nodev,noexec" + map[string]string{
 			"ext3": ",noload", "ext4": ",noload", "xfs": ",norecovery,nouuid", "btrfs": ",rescue=nologreplay",

@@ -135,7 +135,7 @@ func TestWholeDisk(t *testing.T) {
 	harness.NothingLeft(t, j.disk, j.image)
 }
 
-func readText(t *testing.T, path string) string {
+func readText(t testing.TB, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {

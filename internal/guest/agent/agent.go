@@ -134,7 +134,7 @@ func (s *session) work(ctx context.Context) ([]report.TaskResult, error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(plan.SoftSeconds)*time.Second, spec.ErrTimeUp)
 		defer cancel()
 	}
-	if err := s.attach(); err != nil {
+	if err := s.attach(ctx); err != nil {
 		return nil, err
 	}
 	if plan.Mode == spec.ModeShell {

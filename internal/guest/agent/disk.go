@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"snf-image/internal/guest/devmapper"
+	"snf-image/internal/guest/lvm"
 	"snf-image/internal/guest/partition"
 	"snf-image/internal/guest/task"
 	"snf-image/internal/spec"
@@ -20,12 +22,14 @@ type disk struct {
 	name    string   // of the mapping; NAMEn is partition n
 	devices []string // what lies below, the body first
 	bytes   int64
-	mapped  []string // mappings of partitions
+	mapped  []string // mappings of partitions and, behind them, of LVM volumes
 	table   *partition.Table
+	groups  []lvm.Group
+	lvm     error // why the LVM volumes are not known
 }
 
 // attach puts all disks of the plan together.
-func (s *session) attach() error {
+func (s *session) attach(ctx context.Context) error {
 	for i, p := range s.plan.Disks {
 		d, err := s.join(i, p)
 		if err != nil {
@@ -37,6 +41,9 @@ func (s *session) attach() error {
 		} else if err != nil && !errors.Is(err, partition.ErrNoTable) && s.plan.Mode != spec.ModeShell {
 			return task.TableAdvice(err)
 		}
+	}
+	if len(s.disks) > 0 {
+		s.disks[0].lvm = s.disks[0].mapVolumes(ctx)
 	}
 	if len(s.disks) == 0 {
 		return errors.New("the plan has no disk")
@@ -55,22 +62,20 @@ func (s *session) join(i int, p spec.PlanDisk) (*disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, piece := range pieces {
-		d.bytes += int64(piece.Length) * partition.SectorSize
-	}
 	d.Path, err = devmapper.Create(d.name, pieces, d.ReadOnly)
 	return d, err
 }
 
 // pieces returns what the disk consists of: the body, with its first and last
 // EndSize bytes replaced when they lie apart.
-func (s *session) pieces(d *disk, p spec.PlanDisk) ([]devmapper.Linear, error) {
+func (s *session) pieces(d *disk, p spec.PlanDisk) ([]devmapper.Piece, error) {
 	body, err := s.open(d, p.Serial)
 	if err != nil {
 		return nil, err
 	}
+	d.bytes = int64(body.Length) * partition.SectorSize
 	if p.Head == "" && p.Tail == "" {
-		return []devmapper.Linear{body}, nil
+		return []devmapper.Piece{body}, nil
 	}
 	head, err := s.open(d, p.Head)
 	if err != nil {
@@ -86,7 +91,7 @@ func (s *session) pieces(d *disk, p spec.PlanDisk) ([]devmapper.Linear, error) {
 			head.Length, body.Length, tail.Length)
 	}
 	body.Offset, body.Length = end, body.Length-2*end
-	return []devmapper.Linear{head, body, tail}, nil
+	return []devmapper.Piece{head, body, tail}, nil
 }
 
 // open waits for the device of that serial and returns it whole.
@@ -102,6 +107,18 @@ func (s *session) open(d *disk, serial string) (devmapper.Linear, error) {
 	}
 	sectors, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
 	return devmapper.Linear{Device: device, Length: sectors}, err
+}
+
+// remap maps the partitions and LVM volumes of disk i anew.
+func (s *session) remap(ctx context.Context, i int) error {
+	err := s.disks[i].mapPartitions()
+	if err == nil && i == 0 {
+		if err := s.disks[i].mapVolumes(ctx); err != nil && s.disks[i].lvm == nil {
+			return err // else it was so before
+		}
+		s.task.Groups = s.disks[i].groups
+	}
+	return err
 }
 
 // mapPartitions reads the table and maps every partition. An extended partition
@@ -125,7 +142,7 @@ func (d *disk) mapPartitions() error {
 		}
 		name := d.name + strconv.Itoa(p.Number)
 		piece := devmapper.Linear{Device: d.Path, Offset: uint64(p.Start) / partition.SectorSize, Length: uint64(p.Size) / partition.SectorSize}
-		if _, err := devmapper.Create(name, []devmapper.Linear{piece}, d.ReadOnly); err != nil {
+		if _, err := devmapper.Create(name, []devmapper.Piece{piece}, d.ReadOnly); err != nil {
 			return err
 		}
 		d.mapped = append(d.mapped, name)

@@ -1,15 +1,16 @@
 // Package devmapper joins and cuts block devices with the kernel's device
-// mapper, by its ioctl interface (linux/dm-ioctl.h, version 4): linear targets
-// only.
+// mapper, by its ioctl interface (linux/dm-ioctl.h, version 4): linear and striped
+// targets only.
 //
-// The helper needs it twice: to put a disk together whose ends lie on devices
-// of their own, and to make partitions, which the kernel does not do on a
-// mapped device. A mapping named NAME is the device /dev/NAME.
+// The helper needs it thrice: to put a disk together whose ends lie on devices of
+// their own, to make partitions, which the kernel does not do on a mapped device, and
+// for the volumes of LVM. A mapping named NAME is the device /dev/NAME.
 package devmapper
 
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,16 +18,47 @@ import (
 // control is the device of the ioctls; devtmpfs makes it.
 const control = "/dev/mapper/control"
 
-// Linear is a piece of a mapping: Length sectors of Device from Offset on. The
-// pieces of a mapping follow one another.
+// Piece is a piece of a mapping; the pieces of a mapping follow one another.
+type Piece interface {
+	// sectors is the length of the piece, target the type and the parameters by which
+	// the kernel maps it.
+	sectors() uint64
+	target() (kind, parameters string)
+}
+
+// Linear is Length sectors of Device from Offset on.
 type Linear struct {
 	Device string
 	Offset uint64 // sectors of 512 bytes
 	Length uint64
 }
 
+func (l Linear) sectors() uint64 { return l.Length }
+
+func (l Linear) target() (kind, parameters string) {
+	return "linear", fmt.Sprintf("%s %d", l.Device, l.Offset)
+}
+
+// Striped is Length sectors that lie in turn, Chunk sectors each, on the stripes.
+type Striped struct {
+	Stripes []Linear // their Length counts for nothing
+	Chunk   uint64
+	Length  uint64
+}
+
+func (s Striped) sectors() uint64 { return s.Length }
+
+func (s Striped) target() (kind, parameters string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %d", len(s.Stripes), s.Chunk)
+	for _, l := range s.Stripes {
+		fmt.Fprintf(&b, " %s %d", l.Device, l.Offset)
+	}
+	return "striped", b.String()
+}
+
 // Create makes the mapping name and returns its device.
-func Create(name string, pieces []Linear, readOnly bool) (string, error) {
+func Create(name string, pieces []Piece, readOnly bool) (string, error) {
 	path, err := create(name, pieces, readOnly)
 	if err != nil {
 		return "", fmt.Errorf("mapping %s: %w", name, err)
@@ -34,7 +66,7 @@ func Create(name string, pieces []Linear, readOnly bool) (string, error) {
 	return path, nil
 }
 
-func create(name string, pieces []Linear, readOnly bool) (string, error) {
+func create(name string, pieces []Piece, readOnly bool) (string, error) {
 	f, err := os.OpenFile(control, os.O_RDWR, 0)
 	if err != nil {
 		return "", err
@@ -59,7 +91,7 @@ func create(name string, pieces []Linear, readOnly bool) (string, error) {
 }
 
 // load gives the mapping its table and makes that live.
-func load(f *os.File, name string, pieces []Linear, readOnly bool) error {
+func load(f *os.File, name string, pieces []Piece, readOnly bool) error {
 	var flags uint32
 	if readOnly {
 		flags = flagReadOnly

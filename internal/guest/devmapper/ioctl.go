@@ -2,7 +2,6 @@ package devmapper
 
 import (
 	"encoding/binary"
-	"fmt"
 	"os"
 	"unsafe"
 
@@ -47,27 +46,28 @@ func newRequest(name string, flags uint32) request {
 	return r
 }
 
-// newTable is a request that carries a table of linear targets.
-func newTable(name string, flags uint32, pieces []Linear) request {
+// newTable is a request that carries a table.
+func newTable(name string, flags uint32, pieces []Piece) request {
 	r := newRequest(name, flags)
 	binary.NativeEndian.PutUint32(r[ioctlTargets:], uint32(len(pieces)))
 	start := uint64(0)
 	for _, p := range pieces {
 		r = append(r, target(start, p)...)
-		start += p.Length
+		start += p.sectors()
 	}
 	return r
 }
 
 // target is a struct dm_target_spec with its parameters, padded to 8 bytes.
-func target(start uint64, p Linear) []byte {
-	params := fmt.Sprintf("%s %d\x00", p.Device, p.Offset)
+func target(start uint64, p Piece) []byte {
+	kind, params := p.target()
+	params += "\x00"
 	size := (specSize + len(params) + 7) &^ 7
 	t := make([]byte, size)
 	binary.NativeEndian.PutUint64(t, start)
-	binary.NativeEndian.PutUint64(t[specLength:], p.Length)
+	binary.NativeEndian.PutUint64(t[specLength:], p.sectors())
 	binary.NativeEndian.PutUint32(t[specNext:], uint32(size))
-	copy(t[specType:], "linear")
+	copy(t[specType:], kind)
 	copy(t[specSize:], params)
 	return t
 }

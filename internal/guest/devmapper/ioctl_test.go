@@ -11,7 +11,11 @@ import (
 // target says where the next one starts.
 func TestTable(t *testing.T) {
 	t.Parallel()
-	pieces := []Linear{{"/dev/vdb", 0, 2048}, {"/dev/vda", 2048, 10_000}, {"/dev/vdc", 0, 2048}}
+	pieces := []Piece{
+		Linear{"/dev/vdb", 0, 2048},
+		Linear{"/dev/vda", 2048, 10_000},
+		Striped{Stripes: []Linear{{"/dev/vdc", 0, 0}, {"/dev/vdd", 8, 0}}, Chunk: 128, Length: 2048},
+	}
 	r := newTable("disk-a", flagReadOnly, pieces)
 	if got := binary.NativeEndian.Uint32(r[ioctlTargets:]); got != 3 {
 		t.Errorf("target_count = %d, want 3", got)
@@ -24,12 +28,12 @@ func TestTable(t *testing.T) {
 	}
 	want := []struct {
 		start, length uint64
-		params        string
-	}{{0, 2048, "/dev/vdb 0"}, {2048, 10_000, "/dev/vda 2048"}, {12_048, 2048, "/dev/vdc 0"}}
+		kind, params  string
+	}{{0, 2048, "linear", "/dev/vdb 0"}, {2048, 10_000, "linear", "/dev/vda 2048"}, {12_048, 2048, "striped", "2 128 /dev/vdc 0 /dev/vdd 8"}}
 	rest := r[binary.NativeEndian.Uint32(r[ioctlStart:]):]
 	for _, w := range want {
 		start, length := binary.NativeEndian.Uint64(rest), binary.NativeEndian.Uint64(rest[specLength:])
-		if start != w.start || length != w.length || cString(rest[specType:]) != "linear" || cString(rest[specSize:]) != w.params {
+		if start != w.start || length != w.length || cString(rest[specType:]) != w.kind || cString(rest[specSize:]) != w.params {
 			t.Errorf("target %d +%d %q, want %+v", start, length, cString(rest[specSize:]), w)
 		}
 		next := binary.NativeEndian.Uint32(rest[specNext:])

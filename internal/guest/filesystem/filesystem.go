@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"snf-image/internal/command"
@@ -19,11 +20,12 @@ import (
 // Volume is a device that may hold a file system, and what is known of it.
 //
 // Its name is that by which the root is known: "disk-a3" for a partition of the first
-// disk, "disk-b" for a disk without a partition table.
+// disk, "disk-b" for a disk without a partition table, "disk-a3:root" for a volume of LVM
+// that begins there.
 type Volume struct {
 	Name   string
 	Parent string // name of what it lies in, empty for a disk
-	Path   string // device
+	Path   string // device, empty for a volume of LVM that is not mapped
 	Disk   int    // index of the disk of the instance
 	Number int    // partition, 0 for a whole disk
 	Type   string // blkid's TYPE, empty when nothing is recognized
@@ -33,12 +35,23 @@ type Volume struct {
 	Label     string
 	PartUUID  string
 	PartLabel string
+	// Group and Logical are the names of LVM's volume group and of the volume in it, empty
+	// for what is no volume of LVM.
+	Group, Logical string
 }
 
-// Probe fills in what blkid says of each volume: type, UUID and label.
+// Probe fills in what blkid says of each volume that has a device: type, UUID and label.
 func Probe(ctx context.Context, volumes []Volume) error {
 	for len(volumes) > 0 {
-		done, err := probe(ctx, volumes)
+		if volumes[0].Path == "" {
+			volumes = volumes[1:]
+			continue
+		}
+		next := slices.IndexFunc(volumes, func(v Volume) bool { return v.Path == "" })
+		if next < 0 {
+			next = len(volumes)
+		}
+		done, err := probe(ctx, volumes[:next])
 		if err != nil {
 			return fmt.Errorf("probing for file systems: %w", err)
 		}

@@ -60,6 +60,12 @@ type Growth struct {
 	Mounted func(device, dir string) error
 }
 
+// LVM is the type of a physical volume of LVM.
+const LVM = "LVM2_member"
+
+// plainVolume is what to do instead of an LVM volume that is not mapped.
+const plainVolume = "give an image whose root is a linear or striped LVM volume"
+
 // kinds are all rows.
 func kinds() []Kind {
 	return []Kind{
@@ -91,7 +97,14 @@ func kinds() []Kind {
 		{Name: "UFS", Types: []string{"ufs"}},
 		{Name: "exfat", Types: []string{"exfat"}},
 		{Name: "NTFS", Types: []string{"ntfs"}},
-		{Name: "LVM", Types: []string{"LVM2_member"}},
+		{Name: "LVM", Types: []string{LVM}},
+		{Name: "a thin LVM volume", Types: []string{"lvm-thin"}, Instead: plainVolume},
+		{Name: "an LVM RAID volume", Types: []string{"lvm-raid"}, Instead: plainVolume},
+		{Name: "a cached LVM volume", Types: []string{"lvm-cache"}, Instead: plainVolume},
+		{Name: "an LVM VDO volume", Types: []string{"lvm-vdo"}, Instead: plainVolume},
+		{Name: "an LVM volume with snapshots", Types: []string{"lvm-snapshot"}, Instead: "merge or remove the snapshots of the LVM volume in the image"},
+		{Name: "an LVM volume of which a part is missing", Types: []string{"lvm-incomplete"}, Instead: "give an image of one disk that holds the whole LVM volume group"},
+		{Name: "an LVM volume of an unknown kind", Types: []string{"lvm-other"}, Instead: plainVolume},
 		{Name: "LUKS encryption", Types: []string{"crypto_LUKS"}, Instead: "give an image that is not encrypted"},
 		{Name: "Linux software RAID", Types: []string{"linux_raid_member"}, Instead: "give an image of one disk without RAID"},
 	}
@@ -128,6 +141,9 @@ func (v Volume) Modules() []string {
 
 // String names v for messages.
 func (v Volume) String() string {
+	if v.Logical != "" {
+		return fmt.Sprintf("LVM volume %s/%s", v.Group, v.Logical)
+	}
 	if v.Number == 0 {
 		return fmt.Sprintf("disk %d", v.Disk)
 	}

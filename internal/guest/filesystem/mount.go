@@ -81,6 +81,9 @@ func unsupported(v Volume) error {
 	if v.Type == "" {
 		return fmt.Errorf("mounting %s: no known file system on it", v.Path)
 	}
+	if name := v.Missing(); name != "" && v.Path == "" {
+		return fmt.Errorf("mounting %v: %s is not in this version", v, name)
+	}
 	return fmt.Errorf("mounting %s: %s is not in this version", v.Path, v.Type)
 }
 

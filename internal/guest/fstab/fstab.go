@@ -143,6 +143,9 @@ func (e Entry) tag() (name, value string, ok bool) {
 func (e Entry) find(volumes []filesystem.Volume) (filesystem.Volume, error) {
 	name, value, ok := e.tag()
 	if !ok {
+		if v, found := e.logical(volumes); found {
+			return v, nil
+		}
 		return filesystem.Volume{}, e.nameError()
 	}
 	for _, v := range volumes {
@@ -163,10 +166,28 @@ func (e Entry) subvolume() string {
 	return ""
 }
 
+// mapped returns the name of a volume of LVM in /dev/mapper: a minus sign of one of the
+// two names in it is doubled.
+func mapped(v filesystem.Volume) string {
+	return strings.ReplaceAll(v.Group, "-", "--") + "-" + strings.ReplaceAll(v.Logical, "-", "--")
+}
+
+// logical returns the volume of LVM that the entry names as /dev/mapper/GROUP-VOLUME or
+// /dev/GROUP/VOLUME.
+func (e Entry) logical(volumes []filesystem.Volume) (filesystem.Volume, bool) {
+	i := slices.IndexFunc(volumes, func(v filesystem.Volume) bool {
+		return v.Logical != "" && (e.Spec == "/dev/mapper/"+mapped(v) || e.Spec == "/dev/"+v.Group+"/"+v.Logical)
+	})
+	if i < 0 {
+		return filesystem.Volume{}, false
+	}
+	return volumes[i], true
+}
+
 // nameError returns what is wrong with a plain device name.
 func (e Entry) nameError() error {
 	if strings.Count(e.Spec, "/") > 2 { // /dev/mapper/NAME, /dev/GROUP/NAME
-		return errors.New("LVM is not in this version")
+		return errors.New("no LVM volume of the image has that name")
 	}
 	return ErrNotPersistent
 }
@@ -176,6 +197,8 @@ func has(v filesystem.Volume, tag, value string) bool {
 		return false
 	}
 	switch tag {
+	case "ID":
+		return v.Logical != "" && value == "dm-name-"+mapped(v)
 	case "UUID":
 		return strings.EqualFold(v.UUID, value)
 	case "LABEL":

@@ -15,6 +15,7 @@ var testVolumes = []filesystem.Volume{
 	{Path: "/dev/disk-a1", Number: 1, Type: "vfat", UUID: "1234-ABCD", Label: "ESP", PartUUID: "AA-1", PartLabel: "EFI system"},
 	{Path: "/dev/disk-a2", Number: 2, Type: "ext4", UUID: "aaaa", Label: "root"},
 	{Path: "/dev/disk-a3", Number: 3},
+	{Path: "/dev/disk-a-lv1", Number: 3, Type: "ext4", UUID: "dddd", Group: "my-vg", Logical: "home"},
 	{Path: "/dev/disk-b", Disk: 1, Type: "ext4", UUID: "bbbb", Label: "my data"},
 }
 
@@ -64,8 +65,10 @@ func TestResolve(t *testing.T) {
 		{"unknown but optional", "UUID=cccc /x ext4 nofail\nLABEL=no /y ext4 noauto\n", nil, 1, nil, ""},
 		{"empty tag", "UUID= /x ext4\n", nil, 0, nil, "no disk of the instance has it"},
 		{"noauto is not mounted", "UUID=bbbb /x ext4 noauto\n", nil, 0, nil, ""},
-		{"LVM", "/dev/mapper/vg-home /home ext4\n", nil, 0, nil, "LVM is not in this version"},
-		{"LVM by group", "/dev/vg/home /home ext4\n", nil, 0, nil, "LVM is not in this version"},
+		{"LVM", "/dev/mapper/my--vg-home /home ext4\n/dev/disk/by-id/dm-name-my--vg-home /h xfs\n", []string{"/dev/disk-a-lv1 /home", "/dev/disk-a-lv1 /h"}, 0, nil, ""},
+		{"LVM by group", "/dev/my-vg/home /home ext4\n", []string{"/dev/disk-a-lv1 /home"}, 0, nil, ""},
+		{"LVM of another group", "/dev/vg/home /home ext4\n", nil, 0, nil, "no LVM volume of the image"},
+		{"LVM of another name", "/dev/mapper/my-vg-home /home ext4\n", nil, 0, nil, "no LVM volume of the image"},
 		{"point that climbs", "UUID=bbbb /../../srv ext4\n", []string{"/dev/disk-b /srv"}, 0, nil, ""},
 		{"point that is the root", "UUID=bbbb /usr/.. ext4 nofail\n", nil, 0, ErrCoversRoot, "for /usr/.."},
 	} {

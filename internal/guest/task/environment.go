@@ -55,8 +55,9 @@ func putMachine(r *Run, put func(name, value string)) {
 	put("TARGET", r.Target)
 	put("HOSTNAME", r.Plan.InstanceName)
 	put("TYPE", r.Plan.Format)
-	if r.Resize != "" && r.Resize != r.Disks[0].whole() {
-		put("RESIZE_PART", strings.TrimPrefix(r.Resize, r.Disks[0].whole()))
+	// Of an LVM volume it is the partition that the volume lies in.
+	if name, _, _ := strings.Cut(r.Resize, ":"); name != "" && name != r.Disks[0].whole() {
+		put("RESIZE_PART", strings.TrimPrefix(name, r.Disks[0].whole()))
 	}
 }
 

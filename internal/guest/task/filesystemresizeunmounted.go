@@ -121,6 +121,8 @@ func nameOf(v filesystem.Volume) string {
 	switch {
 	case v.Type == "":
 		return "no known file system"
+	case v.Type == filesystem.LVM:
+		return "it is a physical volume of LVM, and the root is not in its group"
 	case v.Missing() != "":
 		return v.Missing() + " is not in this version"
 	}

@@ -17,9 +17,9 @@ import (
 // fixPartitionTable grows the partition that lies last to the end of the disk,
 // unless the plan is about swap alone, and adds the swap partition the plan asks
 // for.
-func fixPartitionTable(_ context.Context, r *Run) error {
+func fixPartitionTable(ctx context.Context, r *Run) error {
 	if r.tableless() {
-		return r.fixNoTable()
+		return r.fixNoTable(ctx)
 	}
 	disk, err := os.OpenFile(r.Disks[0].Path, os.O_RDWR, 0)
 	if err != nil {
@@ -47,19 +47,24 @@ func fixPartitionTable(_ context.Context, r *Run) error {
 	if err := verifyTable(disk, r.Inspection.DiskBytes, table); err != nil {
 		return err
 	}
-	r.Resize = r.Disks[0].Volume(change.Last)
 	if s := swapOf(r); s != nil {
 		r.SwapPartition = s.Number
 	}
-	return nil
+	if r.Plan.SwapOnly {
+		return nil
+	}
+	r.Resize, err = r.growGroup(ctx, change.Last)
+	return err
 }
 
 // fixNoTable has a disk that is one file system, which is going to grow with it.
-func (r *Run) fixNoTable() error {
+func (r *Run) fixNoTable(ctx context.Context) (err error) {
 	if swapOf(r) != nil {
 		return outcome.Advise(errors.New("the disk has no partition table for a swap partition"), "leave out the property SWAP, or name a disk in it")
 	}
-	r.Resize = r.Disks[0].whole()
+	if r.Resize, err = r.growGroup(ctx, 0); err != nil || r.Resize != r.Disks[0].whole() {
+		return err
+	}
 	return Skip("the disk has no partition table")
 }
 

@@ -71,7 +71,7 @@ func (r *Run) foreseeGrowth() (string, error) {
 	}
 	defer disk.Close()
 	if r.tableless() {
-		return r.foreseeSize(r.Disks[0].whole(), r.Inspection.DiskBytes)
+		return r.foreseeIn(0, r.Inspection.DiskBytes)
 	}
 	table, change, err := r.foresee(disk)
 	if _, skipped := errors.AsType[*Skipped](err); skipped {
@@ -84,7 +84,24 @@ func (r *Run) foreseeGrowth() (string, error) {
 	if v, ok := r.volume(r.Disks[0].Volume(change.Last)); ok && change.Grown == 0 && fills(v) {
 		return "", nil
 	}
-	return r.foreseeSize(r.Disks[0].Volume(change.Last), p.Size)
+	return r.foreseeIn(change.Last, p.Size)
+}
+
+// foreseeIn returns the name of the volume that is going to grow in partition n, or on the
+// disk without a table for 0, when that has size bytes.
+func (r *Run) foreseeIn(n int, size int64) (string, error) {
+	if v, g, ok := r.inGroup(n); ok {
+		now, _ := g.Volume(v.Logical)
+		size := r.foreseeGroup(v, g, n, size)
+		if size == now.Size && fills(v) {
+			return "", nil
+		}
+		return r.foreseeSize(v.Name, size)
+	}
+	if n == 0 {
+		return r.foreseeSize(r.Disks[0].whole(), size)
+	}
+	return r.foreseeSize(r.Disks[0].Volume(n), size)
 }
 
 func fills(v filesystem.Volume) bool {

@@ -17,6 +17,7 @@ import (
 	"path"
 
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/lvm"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/system"
@@ -39,18 +40,23 @@ type Run struct {
 	Root *rootfs.Root
 	// Target is the directory where the image is mounted.
 	Target string
-	// Resize names the last partition, which FixPartitionTable grew if there was room;
-	// empty when it did not run.
+	// Resize names the volume that FixPartitionTable grew if there was room: the last
+	// partition, or an LVM volume in it; empty when it did not run.
 	Resize string
 	// SwapPartition is the partition FixPartitionTable made for swap, 0 for none.
 	SwapPartition int
-	// Volumes are all partitions of all disks, and disks without a table, as
+	// Volumes are all partitions of all disks, disks without a table and LVM volumes, as
 	// they were before the first task.
 	Volumes []filesystem.Volume
+	// Groups are the LVM volume groups of the first disk, as they are now.
+	Groups []lvm.Group
+	// GrowVolume names the volume that GROW names, empty for the default.
+	GrowVolume string
 	// Changed are the files that were changed in the image, filled in when it is
 	// unmounted.
 	Changed []string
-	// Remap maps the partitions of a disk anew after its table was changed.
+	// Remap maps the partitions of a disk and its LVM volumes anew after its table or a
+	// group was changed. It fills in Groups.
 	Remap func(disk int) error
 	// Load loads the kernel modules that a driver needs, or "quota".
 	Load func(kind string) error

@@ -72,6 +72,7 @@ func skeleton() tree {
 	t.file("etc/passwd", 0o644, []byte("root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"))
 	t.file("etc/group", 0o644, []byte("root:x:0:\nnogroup:x:65534:\n"))
 	t.file("etc/nsswitch.conf", 0o644, []byte("passwd: files\ngroup: files\n"))
+	t.file("etc/lvm/lvm.conf", 0o644, []byte(lvmConfig))
 	t.link("etc/mtab", "../proc/self/mounts")
 	return t
 }

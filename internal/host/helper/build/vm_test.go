@@ -47,8 +47,8 @@ func TestHelperImageBoots(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer image.Close()
-	if total := first.Vmlinux.Size + first.Initramfs.Size; total > 75<<20 {
-		t.Errorf("the helper image has %d bytes, more than 75 MiB", total)
+	if total := first.Vmlinux.Size + first.Initramfs.Size; total > 75e6 {
+		t.Errorf("the helper image has %d bytes, more than 75 MB", total)
 	}
 	boot(t, qemu, image)
 }
