@@ -29,7 +29,7 @@ func (c *content) spool(d decoder, s Source) (*os.File, error) {
 	if err := roomFor(s.Spool, c.size); err != nil {
 		return nil, err
 	}
-	n, err := io.Copy(s.Spool, io.LimitReader(c.stream, most+1))
+	n, err := io.Copy(&keeper{file: s.Spool}, io.LimitReader(c.stream, most+1))
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
 		return nil, fmt.Errorf("%w: %w after %d bytes", ErrRoom, report.Bare(err), n)
@@ -51,18 +51,6 @@ func (d *decoder) fits(head []byte, largest int64) error {
 		err = tooLarge(disk, largest)
 	}
 	return err
-}
-
-// roomFor checks that n bytes fit on the file system of f; 0 is an unknown length.
-func roomFor(f *os.File, n int64) error {
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
-		return fmt.Errorf("looking for room to unpack it: %w", err)
-	}
-	if free := int64(st.Bavail) * st.Bsize; free < n {
-		return fmt.Errorf("%w: it takes %d bytes, %d are free", ErrRoom, n, free)
-	}
-	return nil
 }
 
 func tooLarge(disk, largest int64) error {
