@@ -8,6 +8,7 @@
 #   kills     kill KILLS [100] deployments, or a part of one, at a random moment
 #   hostile   every hostile image in every layout, HOSTILE of them [all]
 #   faults    every fault in every layout, FAULTS of them [all]
+#   labels    Debian 12 and 13 with SELinux enforcing, on each file system
 #   cluster   the tests in a Ganeti cluster of three nodes
 #
 # Environment, besides these numbers: SEED [random]; ONLY, the number of a single run
@@ -18,7 +19,7 @@
 set -euo pipefail
 
 : "${SEED:=$((RANDOM << 15 | RANDOM))}" "${LIMIT:=7200}"
-readonly logs=$PWD/build/torture all=(boots kills hostile faults cluster)
+readonly logs=$PWD/build/torture all=(boots kills hostile faults labels cluster)
 [ $# -gt 0 ] || set -- "${all[@]}"
 for part; do
     [[ " ${all[*]} " == *" $part "* ]] ||

@@ -19,5 +19,5 @@ bin/snf-image --config "$private/snf-image.conf" helper build
 SNF_TEST_IMAGE=$(tests/images/debian.sh)
 export SNF_HELPER=$helper SNF_TEST_IMAGE
 
-scripts/go-test.sh vm-packages -p 1 -timeout 20m -run "$1" ./internal/guest/agent ./internal/host/helper/build
+scripts/go-test.sh vm-packages -p 1 -timeout 20m -run "$1" ./internal/guest/agent ./internal/guest/selinux ./internal/host/helper/build
 scripts/go-test.sh vm -timeout 40m -skip '^TestTorture' ./tests/vm/...

@@ -44,11 +44,7 @@ func (s *Spec) Plan(o PlanOptions) Plan {
 	p.setNetwork(s, o)
 	p.OSFamily, p.RootPartition = s.Family()
 	delete(p.Properties, PropCustomTask)
-	excludable := p.Tasks
-	if len(p.Tasks) > 0 { // until it is a task, UmountImage does its work
-		excludable = append(slices.Clip(p.Tasks), SELinuxAutorelabel)
-	}
-	for _, name := range excludable {
+	for _, name := range p.Tasks {
 		if property := s.Exclusions()[name]; property != "" {
 			p.Exclude[name] = property
 		}
@@ -110,7 +106,12 @@ func (s *Spec) Tasks() []string {
 
 // Permits reports whether Only leaves a task in.
 func (s *Spec) Permits(task string) bool {
-	return len(s.Only) == 0 || task == MountImage || task == UmountImage || slices.Contains(s.Only, task)
+	return len(s.Only) == 0 || accompanies(task) || slices.Contains(s.Only, task)
+}
+
+// accompanies reports whether a task comes with every other one that needs the image mounted.
+func accompanies(task string) bool {
+	return task == MountImage || task == SELinuxAutorelabel || task == UmountImage
 }
 
 // runs reports whether the task is planned and not left out.

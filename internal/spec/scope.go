@@ -21,7 +21,7 @@ func (s *Spec) asksFor(task string) bool {
 		return s.grows() || s.Swap != nil && s.Swap.Partition > 0
 	case FilesystemResizeUnmounted, FilesystemResizeMounted, FilesystemResizeAfterUmount:
 		return s.grows()
-	case MountImage, UmountImage:
+	case MountImage, SELinuxAutorelabel, UmountImage:
 		return !s.Asked || s.asksForMounted()
 	case AddSwap:
 		return s.Swap != nil

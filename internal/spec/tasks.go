@@ -31,6 +31,7 @@ const (
 	DeleteSSHKeys             = "DeleteSSHKeys"
 	EnforcePersonality        = "EnforcePersonality"
 	RunCustomTask             = "RunCustomTask"
+	SELinuxAutorelabel        = "SELinuxAutorelabel"
 	UmountImage               = "UmountImage"
 )
 
@@ -39,7 +40,6 @@ const (
 	InitializeDatasource            = "InitializeDatasource"
 	InstallUnattend                 = "InstallUnattend"
 	DisableRemoteDesktopConnections = "DisableRemoteDesktopConnections"
-	SELinuxAutorelabel              = "SELinuxAutorelabel"
 	FilesystemResizeAfterUmount     = "FilesystemResizeAfterUmount"
 )
 
@@ -59,9 +59,9 @@ func AllTasks() []Task {
 		{ConfigureNetwork, 50, true, "the image's own network configuration describes the instance's NICs", ""},
 		{DeleteSSHKeys, 50, true, "the image's SSH host keys are replaced by fresh ones", ""},
 		{DisableRemoteDesktopConnections, 50, true, "no remote desktop until the set-up of Windows is complete", "Windows"},
-		{SELinuxAutorelabel, 50, true, "SELinux labels are made anew on first boot", "SELinux labels (UmountImage writes `/.autorelabel`)"},
 		{EnforcePersonality, 60, true, "the files of img_personality are injected", ""},
 		{RunCustomTask, 70, true, "the program of CUSTOM_TASK runs with the image mounted", ""},
+		{SELinuxAutorelabel, 75, false, "new files have the SELinux label of the image's policy; `/.autorelabel` where that cannot be done", ""},
 		{UmountImage, 80, false, "the image is unmounted", ""},
 		{FilesystemResizeAfterUmount, 81, false, "NTFS grows offline", "NTFS"},
 	}

@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 
 	"internal/guest/outcome":     {"internal/guest/rootfs"},
 	"internal/guest/system":      {"internal/guest/rootfs"},
+	"internal/guest/selinux":     {"internal/guest/etc", "internal/guest/rootfs"},
 	"internal/guest/network":     {"internal/guest/etc", "internal/guest/netconf", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
 	"internal/guest/sshd":        {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
 	"internal/guest/inspect":     {"internal/guest/etc", "internal/guest/network", "internal/guest/rootfs", "internal/guest/sshd"},
@@ -58,7 +59,8 @@ var allowed = map[string][]string{
 		"internal/guest/etc", "internal/guest/fstab",
 		"internal/guest/partition", "internal/guest/filesystem", "internal/guest/lvm", "internal/guest/rootfs", "internal/guest/outcome",
 		"internal/guest/system", "internal/guest/inspect", "internal/guest/netconf", "internal/guest/network",
-		"internal/guest/account", "internal/guest/identity", "internal/guest/personality", "internal/guest/sandbox", "internal/guest/sshd",
+		"internal/guest/account", "internal/guest/identity", "internal/guest/personality", "internal/guest/sandbox", "internal/guest/selinux",
+		"internal/guest/sshd",
 		"internal/guest/windows",
 	},
 	"internal/guest/agent": {"internal/guest/"},

@@ -193,7 +193,13 @@ func TestDebian13GrowsFar(t *testing.T) {
 // debian13 returns the path of a Debian 13 image of 1 GiB, made with these options.
 func debian13(t *testing.T, options ...string) string {
 	t.Helper()
-	cmd := exec.Command("../images/debian.sh", slices.Concat([]string{"--suite", "trixie"}, options, []string{"1G"})...)
+	return built(t, "../images/debian.sh", slices.Concat([]string{"--suite", "trixie"}, options, []string{"1G"})...)
+}
+
+// built returns the path of an image that a script of tests/images makes.
+func built(t *testing.T, script string, options ...string) string {
+	t.Helper()
+	cmd := exec.Command(script, options...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -3,6 +3,7 @@ package rootfs
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -66,7 +67,7 @@ func (r *Root) mkdir(at parent, a Attr) (*os.File, error) {
 	}
 	r.record(at.join())
 	f := os.NewFile(uintptr(fd), at.base)
-	err = errors.Join(unix.Fchown(fd, a.UID, a.GID), unix.Fchmod(fd, a.Mode&0o7777), r.syncDir(at))
+	err = errors.Join(unix.Fchown(fd, a.UID, a.GID), unix.Fchmod(fd, a.Mode&0o7777), r.label(at, at, fs.ModeDir), r.syncDir(at))
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

@@ -9,6 +9,9 @@
 // replaces the file in one step. A write goes through no symbolic link, and
 // nothing of somebody else's, that an account of the image without privileges may
 // have put in its way.
+//
+// It is a little larger because whatever opens, writes, labels or walks files of a hostile
+// tree is here, so that nothing else has to.
 package rootfs
 
 import (
@@ -31,6 +34,10 @@ type Root struct {
 	// disk that does not boot before everything is there; on an installed machine
 	// each change must be durable by itself. Set it before the first change.
 	NoSync bool
+	// Label returns the SELinux label of what is new at a real path, "" for that of its
+	// directory. With nil, new files have no label. A file that is replaced keeps its
+	// own in any case. Set it before the first change.
+	Label func(p string, kind fs.FileMode) string
 
 	top *os.File // O_PATH
 	dir string

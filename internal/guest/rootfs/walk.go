@@ -281,6 +281,8 @@ func kindBits(st unix.Stat_t) fs.FileMode {
 		return fs.ModeSocket
 	case unix.S_IFREG:
 		return 0
+	case unix.S_IFCHR:
+		return fs.ModeDevice | fs.ModeCharDevice
 	}
 	return fs.ModeDevice
 }

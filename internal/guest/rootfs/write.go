@@ -126,6 +126,9 @@ func (r *Root) replace(at parent, data []byte, a Attr, like *os.File) error {
 	if err := r.fill(f, data, a, like); err != nil {
 		return errors.Join(err, unix.Unlinkat(at.fd(), tmp.base, 0))
 	}
+	if err := r.label(tmp, at, 0); err != nil {
+		return errors.Join(err, unix.Unlinkat(at.fd(), tmp.base, 0))
+	}
 	return r.moveInto(tmp, at)
 }
 
@@ -199,62 +202,4 @@ func (r *Root) syncDir(at parent) error {
 	}
 	defer func() { _ = unix.Close(fd) }()
 	return unix.Fsync(fd)
-}
-
-// Remove removes the file p itself, never what a symbolic link points to. A
-// directory is an error, as is a path where nothing is.
-func (r *Root) Remove(p string) error {
-	at, err := r.parent(p, ours)
-	if err != nil {
-		return wrap("removing", p, err)
-	}
-	defer at.close()
-	if err := unix.Unlinkat(at.fd(), at.base, 0); err != nil {
-		return wrap("removing", p, explain(at, err))
-	}
-	r.record(at.join())
-	return wrap("removing", p, r.syncDir(at))
-}
-
-// Symlink makes p a symbolic link to target, replacing a file there in one
-// step. The target is stored as given and not resolved.
-func (r *Root) Symlink(target, p string) error {
-	at, err := r.parent(p, ours)
-	if err != nil {
-		return wrap("linking", p, err)
-	}
-	defer at.close()
-	f, tmp, err := createTemporary(at)
-	if err != nil {
-		return wrap("linking", p, explain(at, err))
-	}
-	_ = f.Close()
-	link := tmp.with(tmp.base + ".link")
-	err = unix.Symlinkat(target, link.fd(), link.base)
-	err = errors.Join(err, unix.Unlinkat(tmp.fd(), tmp.base, 0))
-	if err != nil {
-		return wrap("linking", p, err)
-	}
-	return wrap("linking", p, r.moveInto(link, at))
-}
-
-// Rename moves the file from to the name to in one step, in directories that
-// both exist. Last components are not followed.
-func (r *Root) Rename(from, to string) error {
-	src, err := r.parent(from, ours)
-	if err != nil {
-		return wrap("renaming", from, err)
-	}
-	defer src.close()
-	dst, err := r.parent(to, ours)
-	if err != nil {
-		return wrap("renaming", to, err)
-	}
-	defer dst.close()
-	if err := unix.Renameat(src.fd(), src.base, dst.fd(), dst.base); err != nil {
-		return wrap("renaming", from, explain(src, err))
-	}
-	r.record(src.join())
-	r.record(dst.join())
-	return wrap("renaming", from, errors.Join(r.syncDir(src), r.syncDir(dst)))
 }

@@ -4,16 +4,30 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
 // copyXattrs gives to the extended attributes of from: SELinux labels, ACLs,
-// capabilities. A file system without them has nothing to copy.
+// capabilities; none that it got otherwise is left, such as an ACL by its directory. A file
+// system without them has nothing to copy.
 func copyXattrs(to, from *os.File) error {
 	names, err := listXattrs(from)
 	if err != nil {
 		return err
+	}
+	own, err := listXattrs(to)
+	if err != nil {
+		return err
+	}
+	for _, name := range own {
+		if slices.Contains(names, name) {
+			continue
+		}
+		if err := unix.Fremovexattr(int(to.Fd()), name); err != nil {
+			return fmt.Errorf("removing attribute %s: %w", name, err)
+		}
 	}
 	for _, name := range names {
 		value, err := getXattr(from, name)
@@ -52,16 +66,4 @@ func getXattr(f *os.File, name string) ([]byte, error) {
 		return nil, err
 	}
 	return buf[:n], nil
-}
-
-// HasXattr reports whether what is at p itself, of whatever kind, has an extended
-// attribute of that name. It has none when nothing is there.
-func (r *Root) HasXattr(p, name string) bool {
-	at, err := r.parent(p, ours)
-	if err != nil {
-		return false
-	}
-	defer at.close()
-	_, err = unix.Lgetxattr(fmt.Sprintf("/proc/self/fd/%d/%s", at.fd(), at.base), name, nil)
-	return err == nil
 }

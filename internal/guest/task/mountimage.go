@@ -36,7 +36,10 @@ func mountImage(_ context.Context, r *Run) error {
 			"correct the property ROOT_PARTITION",
 		)
 	}
-	return r.mountFstab()
+	if err := r.mountFstab(); err != nil {
+		return err
+	}
+	return r.startLabels()
 }
 
 // mountFstab mounts what the image's fstab names.

@@ -20,6 +20,7 @@ func runProgram(ctx context.Context, r *Run, c command.Cmd) error {
 		r.Warn("too long for the environment of %s: %s", c.Args[0], strings.Join(dropped, ", "))
 	}
 	c.Env, c.Log = env, r.Log
+	r.labels.programRuns()
 	printed, err := sandbox.Execute(ctx, r.Target, c)
 	if r.Plan.Debug && printed != "" {
 		r.Log.Debug("output", "program", c.Args[0], "text", withoutSecrets(r, printed))

@@ -31,6 +31,7 @@ func steps() []step {
 		{spec.DeleteSSHKeys, checkHostKeys, deleteSSHKeys, nil, nil},
 		{spec.EnforcePersonality, checkPersonality, enforcePersonality, nil, nil},
 		{spec.RunCustomTask, checkCustomTask, runCustomTask, runCustomTask, runCustomTask},
+		{spec.SELinuxAutorelabel, nil, selinuxAutorelabel, nil, nil},
 		{spec.UmountImage, nil, umountImage, umountImage, umountImage},
 	}
 }

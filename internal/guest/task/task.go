@@ -69,6 +69,7 @@ type Run struct {
 	mounts   map[string]string
 	grown    []filesystem.Volume // while mounted
 	warnings []string
+	labels   labels
 	// elsewhere are the mount points of the image's fstab where nothing is mounted.
 	elsewhere []string
 }

@@ -12,7 +12,7 @@ import (
 func umountImage(ctx context.Context, r *Run) error {
 	var err error
 	if r.Root != nil {
-		err = relabel(r)
+		err = finishLabels(ctx, r)
 		r.Changed = r.Root.Changed()
 		err = errors.Join(err, r.Root.Close())
 		r.Root = nil

@@ -62,7 +62,7 @@ func TestOnly(t *testing.T) {
 		t.Fatal(problems)
 	}
 	plan := s.Plan(spec.PlanOptions{})
-	if diff := cmp.Diff([]string{spec.MountImage, spec.AssignHostname, spec.UmountImage}, plan.Tasks); diff != "" {
+	if diff := cmp.Diff([]string{spec.MountImage, spec.AssignHostname, spec.SELinuxAutorelabel, spec.UmountImage}, plan.Tasks); diff != "" {
 		t.Errorf("tasks (-want +got):\n%s", diff)
 	}
 	if plan.WantsCredentials || plan.Swap != nil {

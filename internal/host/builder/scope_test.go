@@ -17,7 +17,7 @@ import (
 func TestAskedTasks(t *testing.T) {
 	t.Parallel()
 	mounted := func(tasks ...string) []string {
-		return slices.Concat([]string{spec.MountImage}, tasks, []string{spec.UmountImage})
+		return slices.Concat([]string{spec.MountImage}, tasks, []string{spec.SELinuxAutorelabel, spec.UmountImage})
 	}
 	grow := func(tasks ...string) []string {
 		return slices.Concat([]string{spec.FixPartitionTable, spec.FilesystemResizeUnmounted},
@@ -105,7 +105,7 @@ func TestKeepIdentity(t *testing.T) {
 		t.Fatal(problems)
 	}
 	plan := s.Plan(spec.PlanOptions{})
-	if diff := cmp.Diff([]string{spec.MountImage, spec.AssignHostname, spec.ConfigureNetwork, spec.UmountImage}, plan.Tasks); diff != "" || plan.Mode != spec.ModeCustomize {
+	if diff := cmp.Diff([]string{spec.MountImage, spec.AssignHostname, spec.ConfigureNetwork, spec.SELinuxAutorelabel, spec.UmountImage}, plan.Tasks); diff != "" || plan.Mode != spec.ModeCustomize {
 		t.Errorf("null: mode %s, tasks (-want +got):\n%s", plan.Mode, diff)
 	}
 	if s, problems = build("null", nil); s == nil || slices.Contains(s.Tasks(), spec.ConfigureNetwork) {
