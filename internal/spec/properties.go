@@ -41,6 +41,7 @@ const (
 	PropOverwriting      = "ALLOW_MOUNTED_TASK_OVERWRITING"
 	PropHashMethod       = "PASSWD_HASHING_METHOD"
 	PropSwap             = "SWAP"
+	PropGrow             = "GROW"
 	PropCloudInit        = "CLOUD_INIT"
 	PropCustomTask       = "CUSTOM_TASK"
 	PropNMNetworking     = "NM_NETWORKING"
@@ -69,6 +70,7 @@ func AllProperties() []Property {
 		{"OFFLINE_NTFSRESIZE_NOCHECK", BooleanProperty, PropertyHarmless, "and clear its dirty flag"},
 		{PropHashMethod, TextProperty, PropertyUsed, "md5, sha1, blowfish, sha256, sha512 or yescrypt; sha512 when missing"},
 		{PropSwap, TextProperty, PropertyUsed, "PARTITION:SIZE_MB to add a swap partition, or the letter of a whole secondary disk"},
+		{PropGrow, TextProperty, PropertyUsed, "mount point or partition number of what grows; the partition that lies last when missing"},
 		{PropCloudInit, BooleanProperty, PropertyMissing, "configure through a NoCloud seed instead of editing system files"},
 		{PropCustomTask, TextProperty, PropertyUsed, "base64 of a program to run in the helper with the image mounted"},
 		{PropNMNetworking, BooleanProperty, PropertyUsed, "write NetworkManager keyfiles whatever the distribution"},

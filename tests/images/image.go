@@ -147,7 +147,7 @@ func (p Part) writeSwap(t testing.TB, f *os.File, offset int64) {
 	if err := os.WriteFile(area, make([]byte, p.MiB*MiB), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, nil, "mkswap", "-q", "-U", p.FSUUID, area)
+	run(t, nil, "mkswap", "-q", "-U", p.FSUUID, "-L", p.Label, area)
 	b, err := os.ReadFile(area)
 	if err != nil {
 		t.Fatal(err)

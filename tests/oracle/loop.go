@@ -44,12 +44,18 @@ func Mounted(t testing.TB, disk string, n int, f func(dir string)) {
 // UUID returns the UUID blkid finds in partition n of disk.
 func UUID(t testing.TB, disk string, n int) string {
 	t.Helper()
+	return Tag(t, disk, n, "UUID")
+}
+
+// Tag returns the value of a tag that blkid finds in partition n of disk.
+func Tag(t testing.TB, disk string, n int, name string) string {
+	t.Helper()
 	_, parts := ReadTable(t, disk)
-	var uuid string
+	var value string
 	withLoop(t, disk, parts[n], func(dev string) {
-		uuid = strings.TrimSpace(tool(t, "blkid", "-p", "-s", "UUID", "-o", "value", dev))
+		value = strings.TrimSpace(tool(t, "blkid", "-p", "-s", name, "-o", "value", dev))
 	})
-	return uuid
+	return value
 }
 
 // ReadFile returns a file of the ext file system in partition n of disk.

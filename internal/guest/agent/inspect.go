@@ -47,6 +47,9 @@ func (s *session) inspect(ctx context.Context) error {
 	for _, d := range s.disks {
 		s.task.Disks = append(s.task.Disks, d.Disk)
 	}
+	if s.task.GrowVolume, err = s.growVolume(volumes); err != nil {
+		return err
+	}
 	return s.host.inspected(found)
 }
 

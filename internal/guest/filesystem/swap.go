@@ -15,6 +15,7 @@ const (
 	swapVersion = 1024
 	swapLast    = 1028 // number of the last page
 	swapUUID    = 1036
+	swapLabel   = 1052 // 16 bytes
 	swapMagicAt = swapPage - len(swapMagic)
 	swapMagic   = "SWAPSPACE2"
 )
@@ -35,12 +36,28 @@ func MakeSwap(device, uuid string) error {
 	return nil
 }
 
+// PlaceSwap makes swap space with that UUID and label on a stretch of a disk where nothing
+// is that counts, and waits until it is there.
+func PlaceSwap(disk Store, start, size int64, uuid, label string) error {
+	header, err := swapHeader(size, uuid, label)
+	if err == nil {
+		_, err = disk.WriteAt(header, start)
+	}
+	if err == nil {
+		err = disk.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("making swap space anew at byte %d: %w", start, err)
+	}
+	return nil
+}
+
 func makeSwap(f *os.File, uuid string) error {
 	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err
 	}
-	header, err := swapHeader(size, uuid)
+	header, err := swapHeader(size, uuid, "")
 	if err != nil {
 		return err
 	}
@@ -54,7 +71,7 @@ func makeSwap(f *os.File, uuid string) error {
 }
 
 // swapHeader returns the first page of swap space of size bytes.
-func swapHeader(size int64, uuid string) ([]byte, error) {
+func swapHeader(size int64, uuid, label string) ([]byte, error) {
 	id, err := hex.DecodeString(strings.ReplaceAll(uuid, "-", ""))
 	if err != nil || len(id) != 16 {
 		return nil, fmt.Errorf("%q is not a UUID", uuid)
@@ -65,7 +82,8 @@ func swapHeader(size int64, uuid string) ([]byte, error) {
 	b := make([]byte, swapPage)
 	binary.NativeEndian.PutUint32(b[swapVersion:], 1)
 	binary.NativeEndian.PutUint32(b[swapLast:], uint32(min(size/swapPage-1, 1<<32-1)))
-	copy(b[swapUUID:], id)
+	copy(b[swapUUID:swapLabel], id)
+	copy(b[swapLabel:swapLabel+16], label)
 	copy(b[swapMagicAt:], swapMagic)
 	return b, nil
 }

@@ -37,6 +37,36 @@ func TestMakeSwapEqualsMkswap(t *testing.T) {
 	}
 }
 
+// TestPlaceSwapEqualsMkswap makes swap space with a label in the middle of a disk.
+func TestPlaceSwapEqualsMkswap(t *testing.T) {
+	t.Parallel()
+	const uuid, size, start = "0fc63daf-8483-4772-8e79-3d69d8477de5", 16 << 20, 8 << 20
+	theirs, disk := file(t, 16), file(t, 32)
+	run(t, "mkswap", "-U", uuid, "-L", "pages", theirs)
+	f, err := os.OpenFile(disk, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := PlaceSwap(f, start, size, uuid, "pages"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got[start:start+size], want) || bytes.Count(got, []byte{0}) != len(got)-len(want)+bytes.Count(want, []byte{0}) {
+		t.Error("the swap space differs from mkswap's, or something else was written")
+	}
+	if err := PlaceSwap(f, start, size, "x", ""); err == nil {
+		t.Error("PlaceSwap takes x for a UUID")
+	}
+}
+
 func TestMakeSwapRefuses(t *testing.T) {
 	t.Parallel()
 	const uuid = "0fc63daf-8483-4772-8e79-3d69d8477de5"

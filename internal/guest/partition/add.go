@@ -9,7 +9,7 @@ func (t *Table) Add(swap *Swap) (Change, error) {
 	if err := t.disjoint(); err != nil {
 		return c, err
 	}
-	last, _ := t.last()
+	last, _ := t.last(0)
 	c.Last = last.Number
 	limit, err := t.scheme.stretch()
 	if err != nil {

@@ -80,7 +80,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		table, _ := Read(m, size)
-		change, err := table.Grow(&Swap{Number: number, MiB: swap, UUID: swapUUID})
+		change, err := table.Grow(Request{Swap: &Swap{Number: number, MiB: swap, UUID: swapUUID}})
 		if err != nil {
 			return
 		}

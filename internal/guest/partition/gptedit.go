@@ -50,6 +50,17 @@ func (g *gpt) resize(number int, end uint64) {
 	g.dirty = true
 }
 
+func (g *gpt) movable(int) bool   { return len(g.twins()) == 0 }
+func (g *gpt) lead(int) uint64    { return 0 }
+func (g *gpt) barrier(int) uint64 { return g.sectors }
+
+func (g *gpt) move(number int, start, end uint64) {
+	e := g.entry(number)
+	binary.LittleEndian.PutUint64(e[entryFirst:], start)
+	binary.LittleEndian.PutUint64(e[entryLast:], end-1)
+	g.dirty = true
+}
+
 func (g *gpt) add(number int, start, end uint64, uuid string) error {
 	if usable := le64(g.header[gptLastUsable:]); end-1 > usable || start < le64(g.header[gptFirstUsable:]) {
 		return fmt.Errorf("sectors %d to %d: %w", start, end-1, ErrNoRoom)

@@ -14,9 +14,20 @@ type Swap struct {
 	UUID   string // partition GUID, GPT only
 }
 
+// Request says how a table is to be fitted to its disk.
+type Request struct {
+	// Target is the number of the partition that grows, 0 for the one that lies last.
+	Target int
+	// Move is the number of a partition whose content counts for nothing, 0 for none. If it
+	// lies last, it is moved to the end, its size kept, and the one before it grows.
+	Move int
+	Swap *Swap // to add, nil for none
+}
+
 // Change is what Grow did.
 type Change struct {
-	Last        int   // number of the partition that lies last, swap not counted
+	Last        int   // number of the partition that is to grow
+	Moved       int   // number of the partition that was moved, 0 for none
 	Grown       int   // number of the partition that grew, 0 for none
 	Unreachable int64 // bytes at the end of the disk that an MBR cannot address
 	// Claimed is what belongs to a partition, or is the free end of the disk, and did
@@ -34,19 +45,26 @@ type Span struct{ Start, New, End int64 }
 // ErrNoRoom is the error of a swap partition that does not fit.
 var ErrNoRoom = errors.New("not enough room behind the last partition")
 
+// ErrTarget is the error of a partition that is to grow and is not there.
+var ErrTarget = errors.New("there is no such partition to grow")
+
 // Grow fits the table to its disk: the partition that lies last grows to the
-// end, up to a whole MiB, or to the swap partition that is added there. A
+// end, up to a whole MiB, or to the swap partition that is added or moved there. A
 // logical partition grows with its extended one. No partition ever shrinks.
-func (t *Table) Grow(swap *Swap) (Change, error) {
+func (t *Table) Grow(r Request) (Change, error) {
 	var c Change
 	if err := t.disjoint(); err != nil {
 		return c, err
 	}
-	last, ok := t.last()
+	last, ok := t.last(0)
 	if !ok {
 		return c, fmt.Errorf("growing the last partition: the %s table has none", t.Kind)
 	}
-	c.Last = last.Number
+	target, err := t.target(r, last)
+	if err != nil {
+		return c, err
+	}
+	c.Last = target.Number
 	limit, err := t.scheme.stretch()
 	if err != nil {
 		return c, err
@@ -54,14 +72,21 @@ func (t *Table) Grow(swap *Swap) (Change, error) {
 	if t.Kind == DOS {
 		c.Unreachable = int64(t.sectors-limit) * SectorSize
 	}
-	if swap != nil {
-		if limit, err = t.addSwap(swap, limit); err != nil {
-			return c, fmt.Errorf("adding swap partition %d: %w", swap.Number, err)
+	if r.Swap != nil {
+		if limit, err = t.addSwap(r.Swap, limit); err != nil {
+			return c, fmt.Errorf("adding swap partition %d: %w", r.Swap.Number, err)
 		}
 	}
-	if end := min(alignDown(limit), t.nextStart(last)); end > lba(last.End()) {
-		t.scheme.resize(last.Number, end)
-		c.Grown = last.Number
+	end := min(alignDown(limit), t.nextStart(target))
+	if r.Move == last.Number && target.Number != last.Number && t.behind(target, last) {
+		end = t.move(last, target, alignDown(limit))
+		c.Moved = last.Number
+	}
+	if end > lba(target.End()) {
+		t.scheme.resize(target.Number, end)
+		c.Grown = target.Number
+	} else {
+		c.Moved = 0
 	}
 	t.reload(&c)
 	return c, nil
@@ -87,7 +112,7 @@ func (t *Table) claimed(before []Partition) []Span {
 		i := slices.IndexFunc(before, func(o Partition) bool { return o.Number == p.Number })
 		switch {
 		case p.Extended:
-		case i < 0:
+		case i < 0, before[i].Start != p.Start:
 			spans = append(spans, Span{p.Start, p.Start, p.End()})
 		case before[i].End() < p.End():
 			spans = append(spans, Span{p.Start, before[i].End(), p.End()})
@@ -140,21 +165,22 @@ func (t *Table) usedUpTo(lead uint64) uint64 {
 	return used
 }
 
-// last returns the partition that lies last on the disk.
-func (t *Table) last() (Partition, bool) {
+// last returns the partition that lies last on the disk, apart from the one with a number.
+func (t *Table) last(apart int) (Partition, bool) {
 	var last Partition
 	for _, p := range t.Partitions {
-		if !p.Extended && p.End() > last.End() {
+		if !p.Extended && p.Number != apart && p.End() > last.End() {
 			last = p
 		}
 	}
 	return last, last.Number != 0
 }
 
-// nextStart returns where the first partition behind p starts. It matters for
-// an extended partition that holds nothing: all others end before p does.
+// nextStart returns where the first partition behind p starts, or what the table itself
+// has in front of it. For the one that lies last it matters when an extended partition
+// holds nothing.
 func (t *Table) nextStart(p Partition) uint64 {
-	next := t.sectors
+	next := min(t.sectors, t.scheme.barrier(p.Number))
 	for _, o := range t.Partitions {
 		if o.Start >= p.End() {
 			next = min(next, lba(o.Start))

@@ -78,7 +78,7 @@ func at(sector int64) string { return fmt.Sprint(sector) }
 func grow(t *testing.T, f *os.File, swap *Swap) Change {
 	t.Helper()
 	table := read(t, f)
-	c, err := table.Grow(swap)
+	c, err := table.Grow(Request{Swap: swap})
 	if err != nil {
 		t.Fatalf("Grow: %v", err)
 	}
@@ -191,7 +191,7 @@ func TestGrowTwiceWritesNothing(t *testing.T) {
 			f := makeDisk(t, script, 32, 64)
 			grow(t, f, nil)
 			table := read(t, f)
-			if c, err := table.Grow(nil); err != nil || c.Grown != 0 {
+			if c, err := table.Grow(Request{}); err != nil || c.Grown != 0 {
 				t.Errorf("Grow again = %+v, %v, want nothing", c, err)
 			}
 			if err := table.Write(readOnly{f}); err != nil {
@@ -227,7 +227,7 @@ func TestGrowRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			table := read(t, makeDisk(t, tt.script, 32, 64))
-			if _, err := table.Grow(tt.swap); err == nil || !strings.Contains(err.Error(), tt.text) {
+			if _, err := table.Grow(Request{Swap: tt.swap}); err == nil || !strings.Contains(err.Error(), tt.text) {
 				t.Errorf("Grow = %v, want %q", err, tt.text)
 			}
 		})
@@ -265,7 +265,7 @@ func TestInterruptedWrite(t *testing.T) {
 	for n := range 4 {
 		f := makeDisk(t, gptScript, 32, 64)
 		table := read(t, f)
-		if _, err := table.Grow(nil); err != nil {
+		if _, err := table.Grow(Request{}); err != nil {
 			t.Fatal(err)
 		}
 		err := table.Write(&failing{File: f, left: n})
@@ -330,7 +330,7 @@ func TestDamagedBackupUnderAPartition(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := contents(t, f)
-	if c, err := read(t, f).Grow(nil); err != nil || c.Grown != 0 {
+	if c, err := read(t, f).Grow(Request{}); err != nil || c.Grown != 0 {
 		t.Fatalf("Grow = %+v, %v", c, err)
 	}
 	if err := read(t, f).Write(f); err != nil {

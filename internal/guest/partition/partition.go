@@ -100,6 +100,13 @@ type scheme interface {
 	// sectors in front of it the table itself needs.
 	free(number int) (lead uint64, err error)
 	resize(number int, end uint64)
+	// movable reports whether the partition can be moved, lead how many sectors in front
+	// of it the table then needs, and move moves it to sectors that belong to nobody else.
+	movable(number int) bool
+	lead(number int) uint64
+	move(number int, start, end uint64)
+	// barrier is the first sector behind a partition that the table needs for itself.
+	barrier(number int) uint64
 	// end is where, in bytes, the table's own place at the end of the disk begins.
 	end() int64
 	add(number int, start, end uint64, uuid string) error

@@ -12,6 +12,7 @@ import (
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/partition"
 	"snf-image/internal/report"
+	"snf-image/internal/spec"
 )
 
 // fixPartitionTable grows the partition that lies last to the end of the disk,
@@ -36,6 +37,9 @@ func fixPartitionTable(ctx context.Context, r *Run) error {
 		if err := filesystem.Erase(disk, filesystem.Claim(c)); err != nil {
 			return err
 		}
+	}
+	if err := r.placeSwap(disk, table, change.Moved); err != nil {
+		return err
 	}
 	if err := table.Write(disk); err != nil {
 		return err
@@ -72,6 +76,9 @@ func (r *Run) warnOf(change partition.Change) {
 	if change.Unreachable > 0 {
 		r.Warn("an MBR reaches only the first 2 TiB of a disk: %d MiB at its end stay unused", change.Unreachable>>20)
 	}
+	if r.Plan.Properties[spec.PropGrow] != "" && change.Grown == 0 && change.Last != 0 {
+		r.Warn("partition %d, which GROW chooses, does not grow: there is no room behind it", change.Last)
+	}
 	for _, n := range change.Stale {
 		r.Warn("entry %d of the hybrid MBR is not equal to a partition of the GPT, and is left as it is", n)
 	}
@@ -84,6 +91,8 @@ func (r *Run) noteTable(table *partition.Table) {
 		switch {
 		case i < 0:
 			r.Note("partition %d was made, %d bytes", p.Number, p.Size)
+		case r.Inspection.Partitions[i].Start != p.Start && !p.Extended:
+			r.Note("partition %d was moved from byte %d to byte %d", p.Number, r.Inspection.Partitions[i].Start, p.Start)
 		case r.Inspection.Partitions[i].Size != p.Size:
 			r.Note("partition %d grew from %d to %d bytes", p.Number, r.Inspection.Partitions[i].Size, p.Size)
 		}
@@ -107,7 +116,7 @@ func fit(r *Run, table *partition.Table) (partition.Change, error) {
 	swap := swapOf(r)
 	switch {
 	case !r.Plan.SwapOnly:
-		return table.Grow(swap)
+		return r.grow(table, swap)
 	case swap != nil:
 		return table.Add(swap)
 	}
@@ -132,6 +141,8 @@ func TableAdvice(err error) error {
 		return outcome.Advise(err, "give an image of a whole disk with an MBR or GPT partition table")
 	case errors.Is(err, partition.ErrDamaged):
 		return outcome.Advise(err, "repair the partition table of the image, a GPT from its backup by sgdisk -e, an MBR by sfdisk")
+	case errors.Is(err, partition.ErrTarget):
+		return outcome.Advise(err, "correct the property GROW")
 	case errors.Is(err, partition.ErrNoRoom):
 		return outcome.Advise(err, "take a larger disk or a smaller SWAP")
 	}

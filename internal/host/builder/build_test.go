@@ -79,6 +79,8 @@ func TestRules(t *testing.T) {
 		{"family unknown", property(spec.PropOSFamily, "beos"), problem.Error, ErrOSFamily, "beos"},
 		{"root partition 129", property(spec.PropRootPartition, "129"), problem.Error, ErrRootPartition, "0 to 128"},
 		{"root partition +1", property(spec.PropRootPartition, "+1"), problem.Error, ErrRootPartition, "0 to 128"},
+		{"grow 0", property(spec.PropGrow, "0"), problem.Error, ErrGrow, "1 to 128"},
+		{"grow a word", property(spec.PropGrow, "root"), problem.Error, ErrGrow, "mount point"},
 		{"user impossible", property(spec.PropUsers, "root a:b"), problem.Error, ErrUsers, "a:b"},
 		{"hash method", property(spec.PropHashMethod, "rot13"), problem.Error, ErrHashMethod, "rot13"},
 		{"swap form", property(spec.PropSwap, "x"), problem.Error, values.ErrSwap, "not there"},

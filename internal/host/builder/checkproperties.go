@@ -36,6 +36,7 @@ func (b *builder) checkProperties() {
 	}
 	b.checkOSFamily()
 	b.checkRootPartition()
+	b.checkGrow()
 	b.checkUsers()
 	b.checkHashMethod()
 	b.buildSwap()
@@ -91,6 +92,16 @@ func (b *builder) checkRootPartition() {
 	n, err := strconv.ParseUint(text, 10, 8)
 	if text != "" && (err != nil || n > 128 || text[0] == '+') {
 		b.reportProperty(problem.Error, ErrRootPartition, spec.PropRootPartition, "expected a partition number from 0 to 128, found "+problem.Quote(text), "")
+	}
+}
+
+// checkGrow wants a mount point or a partition number.
+func (b *builder) checkGrow() {
+	text := b.spec.Properties[spec.PropGrow]
+	n, err := strconv.ParseUint(text, 10, 8)
+	number := err == nil && n >= 1 && n <= 128 && text[0] != '+'
+	if text != "" && !number && !strings.HasPrefix(text, "/") {
+		b.reportProperty(problem.Error, ErrGrow, spec.PropGrow, "expected a mount point or a partition number from 1 to 128, found "+problem.Quote(text), "")
 	}
 }
 

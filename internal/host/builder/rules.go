@@ -21,6 +21,7 @@ var (
 	ErrBoolean          = errors.New("not a boolean word")
 	ErrOSFamily         = errors.New("unknown operating system family")
 	ErrRootPartition    = errors.New("unusable root partition")
+	ErrGrow             = errors.New("unusable choice of what grows")
 	ErrUsers            = errors.New("unusable user list")
 	ErrHashMethod       = errors.New("unknown password hashing method")
 	ErrExclude          = errors.New("task that cannot be left out")
