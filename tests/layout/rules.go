@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"internal/host/ganeti":       {"internal/host/problem", "internal/host/builder"},
 	"internal/host/config":       {"internal/host/target", "internal/host/ownership", "internal/host/problem", "internal/host/values"},
 	"internal/host/source":       {"internal/host/fetch", "internal/host/imageref"},
-	"internal/host/format":       {"internal/host/foreign"},
+	"internal/host/format":       {"internal/host/bootrecord", "internal/host/foreign"},
 	"internal/host/target":       {"internal/host/confine", "internal/host/format", "internal/host/nbd", "internal/host/ownership", "internal/host/foreign", "internal/host/diskuri"},
 	"internal/host/fetch":        {"internal/host/ownership"},
 	"internal/host/helper":       {"internal/host/deb", "internal/host/ownership"},

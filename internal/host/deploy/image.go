@@ -92,7 +92,7 @@ func (i *imaging) judgeGeometry(g worker.Geometry) error {
 // newSpool returns an empty file without a name for an image that may have to be read in
 // any order and comes as a stream, nil where that cannot be.
 func newSpool(dir string, name spec.Format, stream bool) (*os.File, error) {
-	if !stream || name == spec.DiskDump || name == spec.Raw {
+	if !stream || name == spec.DiskDump || name == spec.Raw || name == spec.ExtDump {
 		return nil, nil
 	}
 	return unnamed(dir)

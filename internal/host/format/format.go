@@ -78,6 +78,8 @@ type decoder struct {
 	file func(*os.File) (Disk, error)
 	// stream decodes what is read once; nil for a format that needs random access.
 	stream func(io.Reader) io.Reader
+	// framed opens the stream of a format with something that is made before its bytes.
+	framed func(*content) (io.Reader, int64, error)
 	// most returns how long a file that begins with head can be at most, and the size of
 	// its disk. It is for formats without a stream.
 	most func(head []byte) (file, disk int64, err error)
@@ -88,6 +90,7 @@ func decoders() []decoder {
 	return []decoder{
 		{name: spec.DiskDump, title: "a dump of a disk", file: openRaw, stream: Dump},
 		{name: spec.Raw, title: "a raw image", file: openRaw, stream: Dump},
+		{name: spec.ExtDump, title: "a dump of a file system", file: openExtDump, stream: Dump, framed: streamExtDump},
 		{name: spec.Qcow2, title: "a qcow2 image", is: isQcow2, file: openQcow2, most: mostQcow2},
 	}
 }
@@ -132,6 +135,9 @@ func (d decoder) openStream(c *content) (io.Reader, int64, error) {
 		if err := checkLength(c.size); err != nil {
 			return nil, 0, err
 		}
+	}
+	if d.framed != nil {
+		return d.framed(c)
 	}
 	return d.stream(c.stream), c.size, nil
 }

@@ -18,7 +18,7 @@ func AllFormats() []FormatInfo {
 	return []FormatInfo{
 		{spec.DiskDump, "dump of a whole disk", false},
 		{spec.Raw, "dump of a whole disk, also compressed or in a tar archive", false},
-		{spec.ExtDump, "dump of one ext2, ext3 or ext4 file system", true},
+		{spec.ExtDump, "dump of one ext2, ext3 or ext4 file system, also compressed or in a tar archive", false},
 		{spec.NTFSDump, "dump of one NTFS file system", true},
 		{spec.Qcow2, "QEMU copy-on-write image, also compressed or in a tar archive", false},
 		{"vmdk", "VMware disk image", true},

@@ -180,6 +180,8 @@ func imageRemedy(err error) string {
 		return "fetch or make the image again, and leave it and its name alone while it is deployed"
 	case errors.Is(err, format.ErrDamaged):
 		return "fetch or make the image again"
+	case errors.Is(err, format.ErrNotExt):
+		return "name its real format"
 	case errors.Is(err, format.ErrRefused):
 		return "make another image of it, by qemu-img convert for example"
 	}
