@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"snf-image/internal/report"
 )
 
 // Bounds of the patience with a server.
@@ -32,6 +34,7 @@ var ErrChanged = errors.New("the file was changed on the server while it was fet
 type ask struct {
 	again   bool    // the rest may be asked for later
 	from    int64   // the first byte that is wanted
+	to      int64   // the byte behind the last one that is wanted, 0 for all
 	version version // of the file, when from is not 0
 	length  int64   // of the whole file then, -1 when it is not known
 }
@@ -43,6 +46,7 @@ type part struct {
 	length  int64    // of the whole file, -1 when it is not known
 	until   int64    // how many bytes of the file have come with it, -1 when it is not known
 	at      *url.URL // where redirects led
+	ranges  bool     // the file can be fetched in pieces
 }
 
 // part sends one request for u.
@@ -66,7 +70,7 @@ func (c *Client) Download(ctx context.Context, text string, note func(string)) (
 		return nil, err
 	}
 	ctx, cancel := c.limit(ctx)
-	d := &download{ctx: ctx, cancel: cancel, client: c, meter: c.meter(), note: note, origin: u, next: u, length: -1}
+	d := &download{ctx: ctx, cancel: cancel, client: c, meter: c.meter(), note: note, origin: u, next: u, length: -1, pace: pace{rule: c.pieces}}
 	if err := d.connect(nil); err != nil {
 		cancel()
 		return nil, err
@@ -90,6 +94,7 @@ type download struct {
 	tries        int
 	ended        error // of the connection; nil while it delivers
 	resumed      atomic.Int32
+	pace         pace // of one connection
 
 	mu     sync.Mutex // protects the fields below
 	part   *part
@@ -100,7 +105,9 @@ type download struct {
 func (d *download) Read(p []byte) (int, error) {
 	for {
 		if d.ended == nil {
+			begin := time.Now()
 			n, err := d.part.Read(p)
+			d.pace.add(n, time.Since(begin))
 			d.ended = err
 			if n > 0 {
 				return n, d.add(n)
@@ -124,6 +131,9 @@ func (d *download) add(n int) error {
 	}
 	if d.got-d.counted >= worthwhile {
 		d.tries, d.counted = 0, d.got
+	}
+	if d.ended == nil && d.part.ranges && d.pace.slow() && d.length-d.got >= d.pace.rule.least {
+		d.spread()
 	}
 	return nil
 }
@@ -200,6 +210,7 @@ func (d *download) take(p *part) error {
 		d.note(fmt.Sprintf("the transfer is resumed after %d bytes", d.got))
 	}
 	d.part, d.next = p, p.at
+	d.pace.reset()
 	d.length = max(d.length, p.length)
 	return nil
 }
@@ -224,6 +235,20 @@ func (d *download) pause(cause error) error {
 	case <-d.ctx.Done():
 		return context.Cause(d.ctx)
 	}
+}
+
+// spread goes on with several connections.
+func (d *download) spread() {
+	d.drop()
+	d.note(fmt.Sprintf("%s a second over one connection: going on with %d", report.Bytes(d.pace.rate()), d.pace.rule.lanes))
+	d.pace.done = true // also if they break: then one has to do
+	p := d.client.inPieces(d.ctx, d.next, ask{again: true, from: d.got, version: d.version, length: d.length}, d.meter)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		_ = p.Close()
+	}
+	d.part = p
 }
 
 // drop closes a connection that is of no use any more.

@@ -66,6 +66,8 @@ type Client struct {
 	// tls returns the settings of TLS connections. They are made for the first one, so
 	// that a CAFile that is unusable keeps nobody from anything else.
 	tls func() (*tls.Config, error)
+	// pieces is when and how a file is fetched in pieces.
+	pieces pieces
 }
 
 // idle is the default of Options.Idle and Options.Window.
@@ -83,7 +85,7 @@ func New(o Options) (*Client, error) {
 			o.Window = min(idle, o.Limit/2)
 		}
 	}
-	c := &Client{options: o, tls: sync.OnceValues(func() (*tls.Config, error) { return trusting(o.CAFile) })}
+	c := &Client{options: o, pieces: defaultPieces(), tls: sync.OnceValues(func() (*tls.Config, error) { return trusting(o.CAFile) })}
 	for _, text := range o.Allow {
 		p, err := parsePattern(text)
 		if err != nil {

@@ -22,7 +22,11 @@ const maxRedirects = 10
 // openHTTP gets u, or where that redirects to.
 func (c *Client) openHTTP(ctx context.Context, u *url.URL, a ask, m *meter) (*part, error) {
 	for hop := range maxRedirects + 1 {
-		p, next, err := c.get(ctx, u, a, m)
+		t, err := c.transport(u)
+		if err != nil {
+			return nil, err
+		}
+		p, next, err := c.get(ctx, t, u, a, m)
 		if err != nil && hop > 0 {
 			err = fmt.Errorf("%w (redirected to %s)", err, Mask(u.String()))
 		}
@@ -49,11 +53,7 @@ func (c *Client) follow(from, to *url.URL) error {
 }
 
 // get sends one request. It returns the answer, or where it is to be found.
-func (c *Client) get(ctx context.Context, u *url.URL, a ask, m *meter) (*part, *url.URL, error) {
-	transport, err := c.transport(u)
-	if err != nil {
-		return nil, nil, err
-	}
+func (c *Client) get(ctx context.Context, t *http.Transport, u *url.URL, a ask, m *meter) (*part, *url.URL, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	watch := newWatch(cancel, c.options.Idle, m)
 	request, err := c.request(ctx, u, a)
@@ -61,7 +61,7 @@ func (c *Client) get(ctx context.Context, u *url.URL, a ask, m *meter) (*part, *
 		watch.end()
 		return nil, nil, bare(err)
 	}
-	response, err := transport.RoundTrip(request)
+	response, err := t.RoundTrip(request)
 	if errors.Is(err, io.EOF) {
 		err = fmt.Errorf("the server closed the connection without an answer: %w", err)
 	}
@@ -77,6 +77,7 @@ func (c *Client) get(ctx context.Context, u *url.URL, a ask, m *meter) (*part, *
 		return nil, next, errors.Join(err, body.Close())
 	}
 	p := &part{ReadCloser: body, version: versionOf(response.Header), length: response.ContentLength, until: response.ContentLength, at: u}
+	p.ranges = p.version.etag != "" && p.length > 0 && (a.from > 0 || strings.EqualFold(response.Header.Get("Accept-Ranges"), "bytes"))
 	if a.from > 0 {
 		got, err := a.rest(response)
 		if err != nil {
@@ -98,7 +99,7 @@ func (c *Client) request(ctx context.Context, u *url.URL, a ask) (*http.Request,
 		r.Header.Set("Accept-Encoding", "identity") // a compression made on the way has no ranges
 	}
 	if a.from > 0 {
-		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", a.from))
+		r.Header.Set("Range", a.span())
 		r.Header.Set("If-Range", a.version.validator())
 	}
 	if password, ok := u.User.Password(); ok || u.User.Username() != "" {

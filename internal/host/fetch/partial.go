@@ -52,6 +52,14 @@ func retryAfter(text string, now time.Time) time.Duration {
 // maxDelay bounds what retryAfter returns. It is far more than anybody waits.
 const maxDelay = 1000 * time.Hour
 
+// span is the value of Range (RFC 9110 section 14.2).
+func (a ask) span() string {
+	if a.to > 0 {
+		return fmt.Sprintf("bytes=%d-%d", a.from, a.to-1)
+	}
+	return fmt.Sprintf("bytes=%d-", a.from)
+}
+
 // rest checks the head of an answer that has to be the file from a byte on, and returns
 // the range.
 func (a ask) rest(r *http.Response) (contentRange, error) {
@@ -67,7 +75,7 @@ func (a ask) rest(r *http.Response) (contentRange, error) {
 		return got, ErrChanged
 	case a.length >= 0 && got.total >= 0 && got.total != a.length:
 		return got, fmt.Errorf("%w: it had %d bytes and has %d", ErrChanged, a.length, got.total)
-	case got.first != a.from || a.length >= 0 && got.last >= a.length:
+	case got.first != a.from || a.to > 0 && got.last >= a.to || a.length >= 0 && got.last >= a.length:
 		return got, fmt.Errorf("the server was asked for what follows byte %d and sent bytes %d to %d", a.from, got.first, got.last)
 	case r.ContentLength >= 0 && r.ContentLength != got.last-got.first+1:
 		return got, fmt.Errorf("the server sent %d bytes for the bytes %d to %d", r.ContentLength, got.first, got.last)
