@@ -49,8 +49,8 @@ func TestLimitsLast(t *testing.T) {
 		o    Options
 		want string
 	}{
-		"the limit": {Options{Limit: 300 * time.Millisecond, Rate: 1}, "it is not done after 300ms"},
-		"the rate":  {Options{Rate: 1 << 40, Window: 300 * time.Millisecond}, "a second are the least"},
+		"the limit": {Options{Limit: time.Second, Rate: 1}, "it is not done after 1s"},
+		"the rate":  {Options{Rate: 1 << 40, Window: 500 * time.Millisecond}, "a second are the least"},
 	} {
 		server, requests := breaking(t, worthwhile, 20*time.Millisecond)
 		tc.o.Allow, tc.o.Pause = []string{server.URL}, time.Millisecond

@@ -82,13 +82,13 @@ func TestShortLimit(t *testing.T) {
 func TestLimit(t *testing.T) {
 	t.Parallel()
 	server := dripping(t)
-	c := limitedClient(t, server, Options{Limit: 200 * time.Millisecond, Rate: 1})
+	c := limitedClient(t, server, Options{Limit: time.Second, Rate: 1})
 	for _, path := range []string{"/flood", "/drip"} {
 		s, err := c.Open(t.Context(), server.URL+path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.Copy(io.Discard, s); !errors.Is(err, ErrSlow) || !strings.Contains(err.Error(), "not done after 200ms") {
+		if _, err := io.Copy(io.Discard, s); !errors.Is(err, ErrSlow) || !strings.Contains(err.Error(), "not done after 1s") {
 			t.Errorf("%s: %v, want %v", path, err, ErrSlow)
 		}
 		_ = s.Close()
