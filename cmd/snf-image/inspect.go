@@ -67,12 +67,19 @@ func printInspection(out io.Writer, in *report.Inspection) error {
 	if in.Hostname != "" {
 		line("Host name", "%s", in.Hostname)
 	}
+	line("Init", "%s", orNone(in.Init))
+	if in.CloudInit != "" {
+		line("cloud-init", "%s", in.CloudInit)
+	}
 	if in.NetworkReason == "" {
 		line("Network", "%s", orNone(in.Network))
 	} else {
 		line("Network", "%s: %s", in.Network, in.NetworkReason)
 	}
 	line("SSH host keys", "%s", orNone(strings.Join(in.HostKeyTypes, " ")))
+	for _, a := range in.Accounts {
+		line("Account "+a.Name, "%s", logins(a))
+	}
 	if in.OSFamily != "" {
 		line("Properties", "OSFAMILY=%s ROOT_PARTITION=%d USERS=%q", in.OSFamily, in.RootPartition, strings.Join(in.Users, " "))
 	}
@@ -83,6 +90,24 @@ func printInspection(out io.Writer, in *report.Inspection) error {
 		line("Warning", "%s", text)
 	}
 	return w.Flush()
+}
+
+// logins says how somebody can log in to an account.
+func logins(a report.Account) string {
+	text := "password " + a.Password
+	if a.Keys {
+		text += ", authorized keys"
+	}
+	if a.Expired {
+		text += ", account expired"
+	}
+	if a.NoShell != "" {
+		text += ", shell " + a.NoShell
+	}
+	if a.SSHKeys != "" {
+		text += "; SSH takes keys: " + a.SSHKeys + "; passwords: " + a.SSHPassword
+	}
+	return text
 }
 
 func table(in *report.Inspection) string {

@@ -112,12 +112,19 @@ func BoundResult(r Result) Result {
 // BoundInspection returns i with every text cleaned and every list bounded.
 func BoundInspection(i Inspection) Inspection {
 	i.Format, i.Layers = "", nil // not for the agent to tell
-	for _, s := range []*string{&i.Table, &i.TableID, &i.OSFamily, &i.Root, &i.Distribution, &i.Version, &i.Pretty, &i.Hostname, &i.Network, &i.NetworkReason} {
+	for _, s := range []*string{&i.Table, &i.TableID, &i.OSFamily, &i.Root, &i.Distribution, &i.Version, &i.Pretty, &i.Hostname, &i.Init, &i.CloudInit, &i.Network, &i.NetworkReason} {
 		*s = Clean(*s)
 	}
 	i.Users = cleanAll(i.Users, maxList)
 	i.HostKeyTypes = cleanAll(i.HostKeyTypes[:min(len(i.HostKeyTypes), 16)], maxList)
 	i.Warnings = cleanAll(i.Warnings, MaxMessages)
+	i.Accounts = slices.Clone(i.Accounts[:min(len(i.Accounts), maxList)])
+	for n := range i.Accounts {
+		a := &i.Accounts[n]
+		for _, s := range []*string{&a.Name, &a.Password, &a.NoShell, &a.SSHPassword, &a.SSHKeys} {
+			*s = Clean(*s)
+		}
+	}
 	i.Partitions = slices.Clone(i.Partitions[:min(len(i.Partitions), maxList)])
 	for n := range i.Partitions {
 		p := &i.Partitions[n]

@@ -86,6 +86,10 @@ type Inspection struct {
 	Version      string `json:"version,omitempty"`
 	Pretty       string `json:"pretty,omitempty"`
 	Hostname     string `json:"hostname,omitempty"`
+	// Init names the program that starts the system ("systemd"). CloudInit says whether
+	// the image's cloud-init runs at boot, and why; it is empty without one.
+	Init      string `json:"init,omitempty"`
+	CloudInit string `json:"cloud_init,omitempty"`
 	// Network names the network configuration system found ("ifupdown").
 	Network string `json:"network,omitempty"`
 	// NetworkReason is what shows that the image uses it.
@@ -93,6 +97,8 @@ type Inspection struct {
 	// Users are the accounts somebody could log in to: root and those with a
 	// shell and a password or an authorized_keys file.
 	Users []string `json:"users,omitempty"`
+	// Accounts are the same, with how.
+	Accounts []Account `json:"accounts,omitempty"`
 	// HostKeyTypes are the SSH host key types the image's sshd would use, in
 	// its order: "rsa", "ecdsa", "ed25519"; empty without an SSH server.
 	HostKeyTypes []string `json:"host_key_types,omitempty"`
@@ -100,6 +106,23 @@ type Inspection struct {
 	SmallestDisk int64    `json:"smallest_disk,omitempty"`
 	Warnings     []string `json:"warnings,omitempty"`
 }
+
+// Account is an account of the image.
+type Account struct {
+	Name     string `json:"name"`
+	Password string `json:"password"` // "set", "empty", "locked", or "none", which nothing matches
+	Keys     bool   `json:"keys,omitempty"`
+	Expired  bool   `json:"expired,omitempty"`
+	// NoShell is the shell, if it lets nobody in.
+	NoShell string `json:"no_shell,omitempty"`
+	// SSHPassword and SSHKeys say whether the SSH server takes these from the user: Taken,
+	// or why not. They are empty without a server.
+	SSHPassword string `json:"ssh_password,omitempty"`
+	SSHKeys     string `json:"ssh_keys,omitempty"`
+}
+
+// Taken is what an Account says of what the SSH server takes.
+const Taken = "yes"
 
 // Partition is one entry of the partition table.
 type Partition struct {

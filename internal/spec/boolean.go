@@ -19,3 +19,8 @@ func (s *Spec) Boolean(name string) bool {
 	yes, _ := ParseBool(s.Properties[name])
 	return yes
 }
+
+// LeavesCloudInit reports whether the image's cloud-init is left to run beside our own work.
+func (s *Spec) LeavesCloudInit() bool {
+	return strings.EqualFold(strings.TrimSpace(s.Properties[PropCloudInit]), LeaveCloudInit)
+}

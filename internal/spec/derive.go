@@ -41,6 +41,8 @@ func (s *Spec) Plan(o PlanOptions) Plan {
 	if p.Mode == ModeCustomize && o.SoftTimeout > 0 {
 		p.SoftSeconds = int64(max(o.SoftTimeout, time.Second) / time.Second)
 	}
+	p.CreateUsers, p.LeaveCloudInit = s.Boolean(PropCreateUsers), s.LeavesCloudInit()
+	p.SSHPasswordLogin = s.Properties[PropSSHPasswordLogin] != "" && !strings.EqualFold(s.Properties[PropSSHPasswordLogin], "keep")
 	p.setNetwork(s, o)
 	p.OSFamily, p.RootPartition = s.Family()
 	delete(p.Properties, PropCustomTask)

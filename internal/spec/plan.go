@@ -34,6 +34,11 @@ type Plan struct {
 	Swap       *Swap             `json:"swap,omitempty"`
 	// SwapOnly lets FixPartitionTable add the swap partition and grow nothing.
 	SwapOnly bool `json:"swap_only,omitempty"`
+	// CreateUsers makes the users that are missing, SSHPasswordLogin has the SSH server take
+	// the passwords that are set, LeaveCloudInit lets the image's cloud-init run.
+	CreateUsers      bool `json:"create_users,omitempty"`
+	SSHPasswordLogin bool `json:"ssh_password_login,omitempty"`
+	LeaveCloudInit   bool `json:"leave_cloud_init,omitempty"`
 	// OverwriteTasks lets executables inside the image replace mounted tasks.
 	OverwriteTasks bool `json:"overwrite_tasks,omitempty"`
 

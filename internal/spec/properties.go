@@ -46,6 +46,8 @@ const (
 	PropCustomTask       = "CUSTOM_TASK"
 	PropNMNetworking     = "NM_NETWORKING"
 	PropKeepIdentity     = "KEEP_IDENTITY"
+	PropSSHPasswordLogin = "SSH_PASSWORD_LOGIN"
+	PropCreateUsers      = "CREATE_USERS"
 	PropDNS              = "DNS"
 	PropSearch           = "SEARCH"
 	PropMTU              = "MTU"
@@ -71,7 +73,9 @@ func AllProperties() []Property {
 		{PropHashMethod, TextProperty, PropertyUsed, "md5, sha1, blowfish, sha256, sha512 or yescrypt; sha512 when missing"},
 		{PropSwap, TextProperty, PropertyUsed, "PARTITION:SIZE_MB to add a swap partition, or the letter of a whole secondary disk"},
 		{PropGrow, TextProperty, PropertyUsed, "mount point or partition number of what grows; the partition that lies last when missing"},
-		{PropCloudInit, BooleanProperty, PropertyMissing, "configure through a NoCloud seed instead of editing system files"},
+		{PropCloudInit, TextProperty, PropertyUsed, "`leave`: the image's cloud-init is left to run, else it is kept from running. yes, to configure through a NoCloud seed instead of editing system files, is not in this version"},
+		{PropCreateUsers, BooleanProperty, PropertyUsed, "users of USERS that are missing are made as the image's cloud.cfg would make its default user: groups, shell, sudo"},
+		{PropSSHPasswordLogin, TextProperty, PropertyUsed, "`yes`: the image's SSH server takes the passwords that are set; `keep`, as when missing: its configuration stays"},
 		{PropCustomTask, TextProperty, PropertyUsed, "base64 of a program to run in the helper with the image mounted"},
 		{PropNMNetworking, BooleanProperty, PropertyUsed, "write NetworkManager keyfiles whatever the distribution"},
 		{PropKeepIdentity, BooleanProperty, PropertyUsed, "with img_id null: run only the tasks that the parameters ask for, and keep machine-id and SSH host keys"},
@@ -85,6 +89,9 @@ func AllProperties() []Property {
 		{excludeTaskReference, BooleanProperty, PropertyUsed, "leave out one task"},
 	}
 }
+
+// LeaveCloudInit is the value of CLOUD_INIT with which an image's cloud-init runs beside us.
+const LeaveCloudInit = "leave"
 
 // IsProperty reports whether name, in upper case, is a property of the table.
 func IsProperty(name string) bool {

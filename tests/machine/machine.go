@@ -208,9 +208,31 @@ func (m *Machine) Remote(t testing.TB, identity, knownHosts, alias, command stri
 	if err := os.WriteFile(key, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("ssh", "-F", "none", "-p", port, "-i", key, "-o", "IdentitiesOnly=yes",
-		"-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile="+knownHosts,
-		"-o", "GlobalKnownHostsFile=/dev/null", "-o", "HostKeyAlias="+alias, "-o", "ConnectTimeout=60",
-		"root@127.0.0.1", command).CombinedOutput()
+	out, err := remote(port, knownHosts, alias, "-i", key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "root@127.0.0.1", command).CombinedOutput()
 	return string(out), err
+}
+
+// RemoteByPassword is Remote with the password of a user, and returns standard output alone.
+func (m *Machine) RemoteByPassword(t testing.TB, user, password, knownHosts, alias, command string) (string, error) {
+	t.Helper()
+	_, port, err := net.SplitHostPort(m.SSH)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := filepath.Join(t.TempDir(), "ask")
+	if err := os.WriteFile(ask, []byte("#!/bin/sh\necho '"+password+"'\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := remote(port, knownHosts, alias, "-o", "PubkeyAuthentication=no", "-o", "NumberOfPasswordPrompts=1", user+"@127.0.0.1", command)
+	cmd.Env = append(os.Environ(), "SSH_ASKPASS="+ask, "SSH_ASKPASS_REQUIRE=force")
+	out, err := cmd.Output()
+	return string(out), err
+}
+
+// remote is ssh to a machine that has one of the keys in the known_hosts file.
+func remote(port, knownHosts, alias string, more ...string) *exec.Cmd {
+	return exec.Command("ssh", append([]string{
+		"-F", "none", "-p", port, "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=" + knownHosts,
+		"-o", "GlobalKnownHostsFile=/dev/null", "-o", "HostKeyAlias=" + alias, "-o", "ConnectTimeout=60",
+	}, more...)...)
 }

@@ -17,6 +17,7 @@ import (
 	"snf-image/tests/harness"
 	"snf-image/tests/machine"
 	"snf-image/tests/oracle"
+	"snf-image/tests/support"
 )
 
 const (
@@ -26,18 +27,24 @@ const (
 	gib         = 1 << 30
 )
 
-// TestDeployedMachineBoots deploys a real Debian image to 10 GiB, boots it as
-// an instance would, and looks from inside: over the serial console with the
-// password, over SSH with the key, the host key verified by the report.
+// TestDeployedMachineBoots deploys a real Debian image, with what its vendor's have of
+// accounts, to 10 GiB, boots it as an instance would, and looks from inside: over the serial
+// console with the password, over SSH with the key and with passwords, the host key verified
+// by the report.
 func TestDeployedMachineBoots(t *testing.T) {
 	harness.Gate(t, "qemu-system-x86_64", "ssh", "ssh-keygen", "sgdisk")
 	t.Parallel()
+	shown := support.Collect(t)
 	image, err := debian()
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := &job{t: t, dir: harness.Dir(t), image: image}
-	j.disk = filepath.Join(j.dir, "web1.raw")
+	j := &job{t: t, dir: harness.Dir(t)}
+	j.image, j.disk = filepath.Join(j.dir, "debian.raw"), filepath.Join(j.dir, "web1.raw")
+	if out, err := exec.Command("cp", "--sparse=always", image, j.image).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	furnish(t, j.image, 3, vendors)
 	rep, identity := deployDebian(t, j)
 	checkRealPartitions(t, j)
 
@@ -45,7 +52,9 @@ func TestDeployedMachineBoots(t *testing.T) {
 	m.Login(t, password)
 	checkInside(t, j, m, rep)
 	checkRemote(t, j, m, rep, identity)
+	checkAccounts(t, j, m, rep)
 	m.Stop()
+	showBooted(shown)
 
 	if !machine.Bootable(t, machine.OVMF, j.disk) {
 		t.Error("OVMF finds nothing on the finished disk")
@@ -65,7 +74,8 @@ func deployDebian(t *testing.T, j *job) (report.Deployment, string) {
 	o := site.Run(t, "deploy", "--image", image, "--disk", j.disk, "--size", "10G", "--name", machineName,
 		"--password-file", j.file("pw", password+"\n"), "--authorized-keys", identity+".pub",
 		"--file", j.file("motd", "deployed\n")+":/etc/motd:0640:root:adm",
-		"--nic", "mac="+machineMAC, "--property", "USERS=root", "--report", reportFile).OK(t)
+		"--nic", "mac="+machineMAC, "--property", "USERS=root debian", "--property", "CREATE_USERS=yes",
+		"--property", "SSH_PASSWORD_LOGIN=yes", "--report", reportFile).OK(t)
 	text, err := os.ReadFile(reportFile)
 	if err != nil {
 		t.Fatal(err)

@@ -23,72 +23,107 @@ type Change struct {
 	Hashes map[string]spec.Secret // of each user, nil to leave the passwords
 	Keys   []string               // lines of authorized_keys
 	Day    int64                  // of the change, since the epoch
+	// Create makes the users that are missing. AllowSSH has the SSH server take the
+	// passwords that are set.
+	Create, AllowSSH bool
+}
+
+// plan is what a Change comes to in one guest.
+type plan struct {
+	users  []etc.User
+	files  []*keyFile
+	drafts []draft     // those of users that are to be made
+	groups []etc.Group // that are to be made for them
 }
 
 // Apply makes the change. Nothing is written before all users and places were looked at.
 func (c Change) Apply(g system.Guest) error {
-	users, files, err := c.plan(g)
+	p, err := c.plan(g)
 	if err != nil {
 		return err
 	}
+	if err := c.create(g, p.drafts, p.groups); err != nil {
+		return err
+	}
 	if c.Hashes != nil {
-		if err := setHashes(g, users, c.Hashes, c.Day); err != nil {
+		if err := setHashes(g, p.users, c.Hashes, c.Day); err != nil {
 			return err
 		}
 	}
-	for _, f := range files {
+	for _, f := range p.files {
 		if err := f.write(g.Root, c.Keys); err != nil {
 			return fmt.Errorf("installing keys of the user %s: %w", f.names(), err)
 		}
 	}
-	return nil
+	return c.openServer(g, p.users)
 }
 
 // Check finds out, without writing, what Apply would fail with.
 func (c Change) Check(g system.Guest) error {
-	if _, _, err := c.plan(g); err != nil || c.Hashes == nil {
+	p, err := c.plan(g)
+	if err != nil {
 		return err
 	}
-	for _, p := range []string{"/etc/passwd", "/etc/shadow"} {
-		if err := g.Root.Editable(p); err != nil {
+	var files []string
+	if c.Hashes != nil {
+		files = []string{"/etc/passwd", "/etc/shadow"}
+	}
+	if len(p.drafts) > 0 {
+		files = accountFiles
+	}
+	for _, name := range files {
+		if err := g.Root.Editable(name); err != nil {
 			return err
 		}
 	}
-	return nil
+	return c.checkServer(g, p.users)
 }
 
 // plan looks up the users and, if there are keys, the files for them.
-func (c Change) plan(g system.Guest) (users []etc.User, files []*keyFile, err error) {
-	if users, err = wantedUsers(g, c.Users); err != nil || len(c.Keys) == 0 {
-		return users, nil, err
+func (c Change) plan(g system.Guest) (p plan, err error) {
+	var missing []string
+	if p.users, missing, err = wantedUsers(g, c.Users); err != nil {
+		return p, err
 	}
-	files, err = keyFiles(g, users)
-	return users, files, err
+	if len(missing) > 0 && !c.Create {
+		return p, &outcome.Remedied{
+			Err:    fmt.Errorf("the image has no user %q, which the property USERS names", missing[0]),
+			Remedy: "name users of the image in the property USERS, or set CREATE_USERS=yes",
+		}
+	}
+	if len(missing) > 0 {
+		if p.drafts, p.groups, err = drafts(g, missing); err != nil {
+			return p, err
+		}
+		for _, d := range p.drafts {
+			p.users = append(p.users, d.User)
+		}
+	}
+	if len(c.Keys) > 0 {
+		p.files, err = keyFiles(g, p.users, p.drafts)
+	}
+	return p, err
 }
 
-// wantedUsers looks up the users in the image; none may be missing.
-func wantedUsers(g system.Guest, names []string) ([]etc.User, error) {
+// wantedUsers looks up the users in the image, and returns the names of those it lacks.
+func wantedUsers(g system.Guest, names []string) (users []etc.User, missing []string, err error) {
 	data, err := g.Root.ReadFile("/etc/passwd", rootfs.MaxConfig)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	known := etc.ParsePasswd(data)
-	var users []etc.User
 	for _, name := range names {
-		u, ok := etc.FindUser(known, name)
-		if !ok {
-			return nil, &outcome.Remedied{
-				Err:    fmt.Errorf("the image has no user %q, which the property USERS names", name),
-				Remedy: "name users of the image in the property USERS",
-			}
+		if u, ok := etc.FindUser(known, name); ok {
+			users = append(users, u)
+		} else {
+			missing = append(missing, name)
 		}
-		users = append(users, u)
 	}
-	return users, nil
+	return users, missing, nil
 }
 
 // groupsOf returns a function that names the groups of a user in the image.
-func groupsOf(root *rootfs.Root) (func(etc.User) []string, error) {
+func groupsOf(root *rootfs.Root, made []draft) (func(etc.User) []string, error) {
 	data, err := root.ReadFile("/etc/group", rootfs.MaxConfig)
 	if err != nil && !rootfs.IsNotExist(err) {
 		return nil, err
@@ -99,6 +134,11 @@ func groupsOf(root *rootfs.Root) (func(etc.User) []string, error) {
 		for _, g := range all {
 			if g.GID == u.GID || slices.Contains(g.Members, u.Name) {
 				names = append(names, g.Name)
+			}
+		}
+		for _, d := range made {
+			if d.Name == u.Name {
+				names = append(names, d.groups...)
 			}
 		}
 		return names

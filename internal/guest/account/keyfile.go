@@ -26,12 +26,12 @@ type keyFile struct {
 
 // keyFiles finds the file for each user, sshd_config(5) AuthorizedKeysFile, and
 // looks whether root may write there. It changes nothing.
-func keyFiles(g system.Guest, users []etc.User) ([]*keyFile, error) {
+func keyFiles(g system.Guest, users []etc.User, made []draft) ([]*keyFile, error) {
 	server, err := sshd.Read(g.Root)
 	if err != nil {
 		return nil, fmt.Errorf("looking for AuthorizedKeysFile: %w", err)
 	}
-	groups, err := groupsOf(g.Root)
+	groups, err := groupsOf(g.Root, made)
 	if err != nil {
 		return nil, err
 	}

@@ -58,11 +58,18 @@ func boundEvent(e report.Event) report.Event {
 
 func boundInspection(i report.Inspection) report.Inspection {
 	out := i
-	out.Partitions = slices.Clone(i.Partitions)
+	out.Partitions, out.Accounts = slices.Clone(i.Partitions), slices.Clone(i.Accounts)
 	shrink(&out, func(list, text int) {
+		out.Accounts = out.Accounts[:min(len(out.Accounts), list)]
+		for n := range out.Accounts {
+			a := &out.Accounts[n]
+			for _, s := range []*string{&a.Name, &a.NoShell, &a.SSHPassword, &a.SSHKeys} {
+				*s = boundText(*s, max(text/4, 16))
+			}
+		}
 		out.Users, out.Warnings = boundList(i.Users, list, text), boundList(i.Warnings, list, text)
 		out.HostKeyTypes = boundList(i.HostKeyTypes, list, text)
-		for _, s := range []*string{&out.Root, &out.Distribution, &out.Version, &out.Pretty, &out.Hostname, &out.Network, &out.NetworkReason} {
+		for _, s := range []*string{&out.Root, &out.Distribution, &out.Version, &out.Pretty, &out.Hostname, &out.Init, &out.CloudInit, &out.Network, &out.NetworkReason} {
 			*s = boundText(*s, text)
 		}
 		for n := range out.Partitions {

@@ -118,7 +118,14 @@ func (s *session) enter(found *report.Inspection, root filesystem.Volume, system
 	}
 	found.Distribution, found.Version, found.Pretty = system.Distribution, system.Version, system.Pretty
 	found.Hostname, found.Network, found.NetworkReason = system.Hostname, system.Network, system.NetworkReason
-	found.Users, found.HostKeyTypes = system.Users, system.HostKeyTypes
+	found.Accounts, found.HostKeyTypes = accounts(system.Accounts), system.HostKeyTypes
+	for _, a := range found.Accounts {
+		found.Users = append(found.Users, a.Name)
+	}
+	found.Init = system.Init
+	if system.CloudInit.Installed {
+		found.CloudInit = system.CloudInit.Verdict
+	}
 	found.Warnings = append(found.Warnings, system.Warnings...)
 }
 

@@ -13,10 +13,12 @@ import (
 	"snf-image/internal/spec"
 )
 
+const secondsOfDay = 24 * 60 * 60
+
 // look mounts a volume, and what its fstab names, and looks at the tree.
 func (s *session) look(v filesystem.Volume, volumes []filesystem.Volume) (system inspect.System, err error) {
 	err = s.within(v, volumes, false, func(root *rootfs.Root, problem error) error {
-		system = inspect.Look(root)
+		system = inspect.Look(root, s.plan.UnixTime/secondsOfDay)
 		if problem != nil && s.plan.Mode == spec.ModeInspect { // else MountImage fails with it
 			system.Warnings = append(system.Warnings, "only the root file system was looked at: "+problem.Error())
 		}

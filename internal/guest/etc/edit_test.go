@@ -97,12 +97,12 @@ func TestParseGroup(t *testing.T) {
 	}
 }
 
-func TestShadowHash(t *testing.T) {
+func TestFindShadow(t *testing.T) {
 	t.Parallel()
 	data := []byte("root:$6$x:1::::::\nann:!\n")
 	for user, want := range map[string]string{"root": "$6$x", "ann": "!", "bob": ""} {
-		if got, ok := ShadowHash(data, user); got != want || ok != (want != "") {
-			t.Errorf("ShadowHash(%q) = %q, %v, want %q", user, got, ok, want)
+		if got, ok := FindShadow(data, user); got.Hash != want || ok != (want != "") {
+			t.Errorf("FindShadow(%q) = %q, %v, want %q", user, got.Hash, ok, want)
 		}
 	}
 }
@@ -155,7 +155,7 @@ func TestLinesAreCheap(t *testing.T) {
 		"split":     {func() { SplitLines(data) }, 18 * maxConfig}, // the text, and 16 bytes a line
 		"passwd":    {func() { ParsePasswd(data) }, 2 * maxConfig},
 		"group":     {func() { ParseGroup(data) }, 2 * maxConfig},
-		"shadow":    {func() { ShadowHash(data, "root") }, 2 * maxConfig},
+		"shadow":    {func() { FindShadow(data, "root") }, 2 * maxConfig},
 		"sshd":      {func() { ParseSSHD(data) }, 2 * maxConfig},
 		"variables": {func() { ParseAssignments(data) }, 2 * maxConfig},
 		"append":    {func() { AppendMissing(data, []string{"key"}) }, 20 * maxConfig},

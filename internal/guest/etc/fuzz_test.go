@@ -36,8 +36,8 @@ func FuzzShadow(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, ok := ShadowHash(out, user); !ok || got != hash {
-			t.Fatalf("ShadowHash = %q, %v, want %q", got, ok, hash)
+		if got, ok := FindShadow(out, user); !ok || got.Hash != hash {
+			t.Fatalf("FindShadow = %q, %v, want %q", got.Hash, ok, hash)
 		}
 		mine := func(l string) bool { return strings.HasPrefix(l, user+":") }
 		before, after := linesExcept(data, mine), linesExcept(out, mine)

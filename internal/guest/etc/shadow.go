@@ -29,12 +29,34 @@ func SetShadowHash(data []byte, user, hash string, day int64) ([]byte, error) {
 	return JoinLines(lines), nil
 }
 
-// ShadowHash returns the password field of user in a shadow file.
-func ShadowHash(data []byte, user string) (string, bool) {
+// Shadow is an entry of shadow(5) as far as it decides who may log in; -1 is an empty field.
+type Shadow struct {
+	Hash                           string
+	Changed, Max, Inactive, Expire int64 // days
+}
+
+// FindShadow returns the first entry of user in a shadow file.
+func FindShadow(data []byte, user string) (Shadow, bool) {
 	for line := range strings.Lines(string(data)) {
 		if strings.HasPrefix(line, user+":") {
-			return fields(line)[1], true
+			f := append(fields(line), make([]string, 9)...)
+			return Shadow{f[1], day(f[2]), day(f[4]), day(f[6]), day(f[7])}, true
 		}
 	}
-	return "", false
+	return Shadow{}, false
+}
+
+// Expired reports whether nobody can log in to the account on a day: it has expired, or its
+// password has, longer than it may.
+func (s Shadow) Expired(today int64) bool {
+	return s.Expire >= 0 && today >= s.Expire ||
+		s.Inactive >= 0 && s.Max >= 0 && s.Changed > 0 && today > s.Changed+s.Max+s.Inactive
+}
+
+func day(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
 }

@@ -6,9 +6,11 @@
 package inspect
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 
+	"snf-image/internal/guest/account"
+	"snf-image/internal/guest/cloudinit"
 	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/network"
 	"snf-image/internal/guest/rootfs"
@@ -29,28 +31,33 @@ type System struct {
 	Version      string
 	Pretty       string
 	Hostname     string
+	// Init names the program that starts the system, empty if unknown.
+	Init string
+	// CloudInit is what the image has of cloud-init.
+	CloudInit cloudinit.Image
 	// Network names the system that configures the network, empty if unknown, and
 	// NetworkReason what shows that.
 	Network, NetworkReason string
-	// Users are the accounts somebody could log in to.
-	Users []string
+	// Accounts are those somebody could log in to, and root.
+	Accounts []account.State
 	// HostKeyTypes are the types of SSH host key the image's server would use
 	// and we can make; empty without an SSH server.
 	HostKeyTypes []string
 	Warnings     []string
 }
 
-// Look examines the image in root.
-func Look(root *rootfs.Root) System {
+// Look examines the image in root on a day since the epoch.
+func Look(root *rootfs.Root, today int64) System {
 	s := System{Family: family(root)}
 	s.Distribution, s.Version, s.Pretty = release(root)
 	s.Hostname = hostname(root)
+	s.Init, s.CloudInit = initSystem(root), cloudinit.Look(root)
 	s.Network, s.NetworkReason = network.Detect(root)
-	users, err := users(root)
-	s.warn(err)
-	s.Users = users
 	server, err := sshd.Read(root)
 	s.warn(err)
+	accounts, err := accounts(root, today)
+	s.warn(err)
+	s.Accounts = accounts
 	s.HostKeyTypes = server.Types()
 	return s
 }
@@ -157,56 +164,10 @@ func hostname(root *rootfs.Root) string {
 	return ""
 }
 
-// users returns root and those who have a shell and either a password or keys.
-func users(root *rootfs.Root) ([]string, error) {
-	data, err := root.ReadFile("/etc/passwd", rootfs.MaxConfig)
-	if err != nil {
-		return nil, fmt.Errorf("listing users: %w", err)
-	}
-	shadow, _ := root.ReadFile("/etc/shadow", rootfs.MaxConfig)
-	var names []string
-	looked := 0
-	for _, u := range etc.ParsePasswd(data) {
-		if u.Name != "root" && !hasShell(u) {
-			continue
-		}
-		if u.Name == "root" || hasPassword(u, shadow) || hasKeys(root, u) {
-			names = append(names, u.Name)
-		}
-		if looked++; looked == maxUsers {
-			break
-		}
-	}
-	return names, nil
-}
-
-// maxUsers bounds how many users with a shell are looked at: each costs a
-// search through the shadow file, and the list travels in one message.
-const maxUsers = 200
-
-func hasShell(u etc.User) bool {
-	if u.Shell == "" {
-		return true // means /bin/sh
-	}
-	switch u.Shell[strings.LastIndexByte(u.Shell, '/')+1:] {
-	case "nologin", "false", "sync", "shutdown", "halt":
-		return false
-	}
-	return true
-}
-
-func hasPassword(u etc.User, shadow []byte) bool {
-	hash := u.Password
-	if hash == "x" {
-		stored, ok := etc.ShadowHash(shadow, u.Name)
-		if !ok {
-			return false
-		}
-		hash = stored
-	}
-	return !strings.HasPrefix(hash, "!") && !strings.HasPrefix(hash, "*")
-}
-
-func hasKeys(root *rootfs.Root, u etc.User) bool {
-	return strings.HasPrefix(u.Home, "/") && root.IsRegular(u.Home+"/.ssh/authorized_keys")
+// accounts returns root and those who have a shell and either a password or keys.
+func accounts(root *rootfs.Root, today int64) ([]account.State, error) {
+	states, err := account.States(root, today, func(u etc.User) bool { return u.Name == "root" || account.HasShell(u) })
+	return slices.DeleteFunc(states, func(s account.State) bool {
+		return s.Name != "root" && s.Password != account.Set && s.Password != account.Empty && !s.Keys
+	}), err
 }

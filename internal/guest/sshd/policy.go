@@ -29,7 +29,6 @@ type Verdict struct {
 type Policy struct {
 	Password Verdict // also by asking for it by keyboard-interactive and PAM
 	Keys     Verdict
-	PAM      bool // the server asks PAM about accounts: one whose password is locked may log in by key
 }
 
 // judge gathers why a user is refused, or is not sure to be let in.
@@ -44,15 +43,13 @@ type judge struct {
 // itself may be locked besides.
 func (s Server) Policy(user etc.User, groups []string) Policy {
 	j := &judge{server: s, user: user, groups: groups, verdict: Verdict{Access: Allowed}}
-	pam, _ := j.flag("no", "usepam")
 	j.checkLists()
 	admitted := j.verdict
-	p := Policy{PAM: pam}
-	j.checkPassword(pam)
-	p.Password, j.verdict = j.verdict, admitted
+	j.checkPassword(s.PAM())
+	password := j.verdict
+	j.verdict = admitted
 	j.checkKeys()
-	p.Keys = j.verdict
-	return p
+	return Policy{Password: password, Keys: j.verdict}
 }
 
 // lower makes the verdict worse, if it is not as bad already.
@@ -203,4 +200,11 @@ func (j *judge) matches(pattern string, names []string, users bool) verdict {
 		return perhaps
 	}
 	return yes
+}
+
+// PAM reports whether the server asks PAM about accounts: one whose password is locked may
+// log in by key then.
+func (s Server) PAM() bool {
+	args, _, _ := s.value("", nil, "usepam")
+	return len(args) > 0 && strings.EqualFold(args[0], "yes")
 }

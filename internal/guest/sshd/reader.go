@@ -2,6 +2,7 @@ package sshd
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -40,6 +41,9 @@ var names = map[string]string{
 	"allowusers": "AllowUsers", "denyusers": "DenyUsers", "allowgroups": "AllowGroups", "denygroups": "DenyGroups",
 }
 
+// keywords are the settings that are kept.
+var keywords = append(slices.Collect(maps.Keys(names)), "hostkey", "authorizedkeysfile", "strictmodes", "skeyauthentication")
+
 func (s setting) text() string {
 	name := names[s.keyword]
 	if name == "" {
@@ -77,6 +81,7 @@ func (r *reader) read(p string, depth int, outer []match) error {
 			if err := r.include(d.Args, depth+1, conditions); err != nil {
 				return err
 			}
+		case !slices.Contains(keywords, d.Keyword):
 		case len(r.settings) < maxSettings:
 			r.settings = append(r.settings, setting{d.Keyword, d.Args, conditions, p, d.Line})
 		default:

@@ -31,6 +31,7 @@ func (r *Run) login() (change account.Change, ok bool) {
 	if c == nil || c.Hashes == nil && len(c.AuthorizedKeys) == 0 {
 		return change, false
 	}
+	change.Create, change.AllowSSH = r.Plan.CreateUsers, r.Plan.SSHPasswordLogin
 	change.Hashes, change.Keys, change.Day = c.Hashes, c.AuthorizedKeys, r.Plan.UnixTime/secondsOfDay
 	return change, true
 }

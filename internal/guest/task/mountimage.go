@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/guest/cloudinit"
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
@@ -39,7 +40,19 @@ func mountImage(_ context.Context, r *Run) error {
 	if err := r.mountFstab(); err != nil {
 		return err
 	}
-	return r.startLabels()
+	if err := r.startLabels(); err != nil {
+		return err
+	}
+	return r.keepCloudInitOut()
+}
+
+// keepCloudInitOut keeps the cloud-init of an image from running. It comes first, so that
+// CUSTOM_TASK may undo it. An installed machine is left as it is.
+func (r *Run) keepCloudInitOut() error {
+	if r.Plan.Mode != spec.ModeDeploy || r.Plan.LeaveCloudInit {
+		return nil
+	}
+	return cloudinit.Disable(r.guest())
 }
 
 // mountFstab mounts what the image's fstab names.

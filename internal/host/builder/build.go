@@ -3,6 +3,8 @@
 // problem is found at once.
 //
 // It is pure: nothing here opens a file or looks at the node.
+//
+// It is a little large because each property and each parameter has its check here.
 package builder
 
 import (

@@ -70,6 +70,9 @@ func TestRules(t *testing.T) {
 		{"properties too large", param(spec.ImgProperties, `{"a":"`+strings.Repeat("x", maxProperties)+`"}`), problem.Error, problem.ErrTooLarge, "1024 KiB"},
 		{"boolean word", property("DO_SYNC", "maybe"), problem.Warning, ErrBoolean, `"maybe" is not a boolean word, yes is assumed`},
 		{"cloud-init", property(spec.PropCloudInit, "on"), problem.Error, missing, "CLOUD_INIT: not in this version"},
+		{"cloud-init word", property(spec.PropCloudInit, "leaf"), problem.Error, missing, "CLOUD_INIT: not in this version"},
+		{"SSH password login", property(spec.PropSSHPasswordLogin, "never"), problem.Error, ErrPasswordLogin, "keep or yes"},
+		{"create users", property(spec.PropCreateUsers, "maybe"), problem.Warning, ErrBoolean, "yes is assumed"},
 		{"Windows", property(spec.PropOSFamily, "Windows"), problem.Error, missing, "windows: not in this version"},
 		{"BSD", property(spec.PropOSFamily, "freebsd"), problem.Error, missing, "freebsd: not in this version"},
 		{"Windows by format", func(p *Parameters, _ *Input) {

@@ -39,6 +39,8 @@ func (b *builder) checkProperties() {
 	b.checkGrow()
 	b.checkUsers()
 	b.checkHashMethod()
+	b.checkCloudInit()
+	b.checkPasswordLogin()
 	b.buildSwap()
 	b.buildCustomTask()
 }

@@ -266,3 +266,23 @@ func TestHashMethod(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanOfAccounts has what the properties about accounts and cloud-init come to.
+func TestPlanOfAccounts(t *testing.T) {
+	t.Parallel()
+	type asked struct{ Create, SSH, Leave bool }
+	for _, c := range []struct {
+		properties map[string]string
+		want       asked
+	}{
+		{nil, asked{}},
+		{map[string]string{spec.PropCreateUsers: "no", spec.PropSSHPasswordLogin: "Keep", spec.PropCloudInit: "off"}, asked{}},
+		{map[string]string{spec.PropCreateUsers: "on", spec.PropSSHPasswordLogin: "yes", spec.PropCloudInit: "Leave"}, asked{true, true, true}},
+		{map[string]string{spec.PropSSHPasswordLogin: ""}, asked{}},
+	} {
+		p := built(t, deployInput(), c.properties).Plan(spec.PlanOptions{})
+		if got := (asked{p.CreateUsers, p.SSHPasswordLogin, p.LeaveCloudInit}); got != c.want {
+			t.Errorf("%v: %+v, want %+v", c.properties, got, c.want)
+		}
+	}
+}

@@ -24,6 +24,7 @@ var (
 	ErrGrow             = errors.New("unusable choice of what grows")
 	ErrUsers            = errors.New("unusable user list")
 	ErrHashMethod       = errors.New("unknown password hashing method")
+	ErrPasswordLogin    = errors.New("unknown way to log in by SSH")
 	ErrExclude          = errors.New("task that cannot be left out")
 	ErrCustomTask       = errors.New("unusable custom task")
 	ErrPersonality      = errors.New("unusable personality")

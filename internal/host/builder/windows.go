@@ -40,7 +40,7 @@ func (b *builder) buildCloud() {
 	if !ok {
 		return
 	}
-	if !b.spec.Boolean(spec.PropCloudInit) {
+	if !b.spec.Boolean(spec.PropCloudInit) || b.spec.LeavesCloudInit() {
 		b.report(problem.Warning, ErrIgnored, spec.CloudUserdata, "ignored: the property CLOUD_INIT is not set", "")
 		return
 	}

@@ -1,0 +1,167 @@
+// Package cloudinit finds out whether a guest's cloud-init would run, and keeps it from
+// running: on a machine that is configured without it, it would delete the SSH host keys,
+// lock the passwords of users and write a network of its own.
+//
+// It touches the files by which cloud-init is started and nothing else.
+package cloudinit
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"snf-image/internal/guest/rootfs"
+)
+
+// Disabled is the file that keeps cloud-init from running: its generator, ds-identify and the
+// scripts of OpenRC look for it, newer units as well.
+const Disabled = "/etc/cloud/cloud-init.disabled"
+
+// conditional is what a unit or script holds that looks for that file.
+const conditional = "cloud-init.disabled"
+
+// generators decide at boot whether cloud-init.target is started.
+var generators = []string{
+	"/usr/lib/systemd/system-generators/cloud-init-generator", "/lib/systemd/system-generators/cloud-init-generator",
+}
+
+// Image is what an image has of cloud-init.
+type Image struct {
+	Installed bool
+	// Verdict says whether it runs at boot, and why.
+	Verdict string
+	Runs    bool
+
+	generator bool
+	starters  []starter
+}
+
+// starter is what starts a part of cloud-init: a unit that another one wants, or a link in a
+// runlevel.
+type starter struct {
+	name  string
+	link  string // in a runlevel, "" for a unit
+	heeds bool   // it looks for Disabled itself
+}
+
+// Look examines the image in root. It changes nothing.
+func Look(root *rootfs.Root) Image {
+	var i Image
+	for _, p := range []string{"/usr/bin/cloud-init", "/usr/local/bin/cloud-init", "/usr/bin/tiny-cloud", "/sbin/tiny-cloud", "/usr/sbin/tiny-cloud"} {
+		i.Installed = i.Installed || root.IsRegular(p)
+	}
+	if !i.Installed {
+		return i
+	}
+	i.generator = slices.ContainsFunc(generators, root.Exists)
+	i.starters = append(units(root), links(root)...)
+	i.Runs, i.Verdict = i.judge(root)
+	return i
+}
+
+// judge reports whether cloud-init runs.
+func (i Image) judge(root *rootfs.Root) (bool, string) {
+	heedless := slices.ContainsFunc(i.starters, func(s starter) bool { return !s.heeds })
+	switch {
+	case root.Exists(Disabled) && !heedless:
+		return false, "disabled by " + Disabled
+	case len(i.starters) > 0:
+		return true, "runs at every boot: " + i.starters[0].where()
+	case i.generator && policyDisables(root):
+		return false, "disabled by /etc/cloud/ds-identify.cfg"
+	case i.generator:
+		return true, "runs where ds-identify finds a datasource"
+	}
+	return false, "nothing starts it"
+}
+
+func (s starter) where() string {
+	if s.link != "" {
+		return s.link
+	}
+	return s.name + " is enabled"
+}
+
+// policyDisables reports whether the configuration of ds-identify keeps cloud-init off.
+func policyDisables(root *rootfs.Root) bool {
+	data, err := root.ReadFile("/etc/cloud/ds-identify.cfg", maxFile)
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(data)) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "policy:"); ok {
+			mode, _, _ := strings.Cut(strings.TrimSpace(value), ",")
+			return mode == "disabled"
+		}
+	}
+	return false
+}
+
+// maxFile bounds the units and scripts that are read, in bytes.
+const maxFile = 64 << 10
+
+// wants are where systemd looks for what it starts. What cloud-init.target wants starts only
+// with it.
+var wants = []string{"/etc/systemd/system/*.wants/", "/etc/systemd/system/*.requires/", "/usr/lib/systemd/system/*.wants/", "/lib/systemd/system/*.wants/"}
+
+const target = "cloud-init.target"
+
+// names match the units and services of cloud-init, and of Alpine's tiny-cloud.
+var names = []string{"cloud-init*", "cloud-config*", "cloud-final*", "tiny-cloud*"}
+
+// units returns the units of cloud-init that systemd starts without its generator.
+func units(root *rootfs.Root) []starter {
+	var out []starter
+	for _, dir := range wants {
+		for _, p := range matching(root, dir) {
+			name := path.Base(p)
+			known := slices.ContainsFunc(out, func(s starter) bool { return s.name == name })
+			if known || path.Base(path.Dir(p)) == target+".wants" || masked(root, name) {
+				continue
+			}
+			out = append(out, starter{name: name, heeds: heeds(root, unitFile(root, name))})
+		}
+	}
+	return out
+}
+
+// unitFile returns the file of a unit.
+func unitFile(root *rootfs.Root, name string) string {
+	for _, dir := range []string{"/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/"} {
+		if root.IsRegular(dir + name) {
+			return dir + name
+		}
+	}
+	return ""
+}
+
+func masked(root *rootfs.Root, name string) bool {
+	to, err := root.Readlink("/etc/systemd/system/" + name)
+	return err == nil && to == "/dev/null"
+}
+
+// links returns the services of cloud-init in the runlevels of OpenRC.
+func links(root *rootfs.Root) []starter {
+	var out []starter
+	for _, p := range matching(root, "/etc/runlevels/*/") {
+		out = append(out, starter{name: path.Base(p), link: p, heeds: heeds(root, "/etc/init.d/"+path.Base(p))})
+	}
+	return out
+}
+
+func matching(root *rootfs.Root, dir string) []string {
+	var out []string
+	for _, name := range names {
+		found, err := root.Glob(dir + name)
+		if err == nil {
+			out = append(out, found...)
+		}
+	}
+	return out
+}
+
+// heeds reports whether a unit or script looks for Disabled.
+func heeds(root *rootfs.Root, p string) bool {
+	data, err := root.ReadFile(p, maxFile)
+	return err == nil && strings.Contains(string(data), conditional)
+}

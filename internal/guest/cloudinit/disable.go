@@ -1,0 +1,59 @@
+package cloudinit
+
+import (
+	"fmt"
+	"path"
+
+	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
+)
+
+// Disable keeps the image's cloud-init from running, by the file that is made for this and,
+// where what starts it does not look for that, by masking it.
+func Disable(g system.Guest) error {
+	i := Look(g.Root)
+	if !i.Installed {
+		return nil
+	}
+	if err := markDisabled(g.Root); err != nil {
+		return fmt.Errorf("keeping the image's cloud-init from running: %w", err)
+	}
+	how := Disabled
+	for _, s := range i.starters {
+		if s.heeds {
+			continue
+		}
+		if err := s.mask(g.Root); err != nil {
+			return fmt.Errorf("keeping the image's %s from running: %w", s.name, err)
+		}
+		how = "what starts it is masked or removed, since it does not look for " + Disabled
+	}
+	if i.Runs {
+		g.Warn("the image's cloud-init will not run (%s): the machine is configured without it; set the property CLOUD_INIT=leave to let it run", how)
+	}
+	return nil
+}
+
+func markDisabled(root *rootfs.Root) error {
+	if root.Exists(Disabled) {
+		return nil
+	}
+	if _, err := root.MkdirAll(path.Dir(Disabled), rootfs.Attr{Mode: 0o755}); err != nil {
+		return err
+	}
+	return root.WriteFile(Disabled, nil, rootfs.Attr{Mode: 0o644})
+}
+
+// mask keeps systemd or OpenRC from starting it.
+func (s starter) mask(root *rootfs.Root) error {
+	if s.link != "" {
+		return root.Remove(s.link)
+	}
+	own := "/etc/systemd/system/" + s.name
+	if st, err := root.Lstat(own); err == nil && st.Mode().IsRegular() { // the mask takes its place
+		if err := root.Rename(own, own+".snf-image-orig"); err != nil {
+			return err
+		}
+	}
+	return root.Symlink("/dev/null", own)
+}
