@@ -121,10 +121,10 @@ func TestBadServer(t *testing.T) {
 		"/overlap":   {true, `the server was asked for what follows byte \d+ and sent bytes 512 to \d+; `},
 		"/elsewhere": {true, `resuming it failed: it redirects to http://127.0.0.2:\d+: the URL is refused: it leads to a loopback .*; name another server, or let ALLOW_URL`},
 		"/gone":      {true, `the transfer broke off before its end, after \d+ bytes, and resuming it failed: the server answered 404`},
-		"/cut":       {true, `the transfer broke off before its end, after \d+ bytes, and the server does not let it be resumed, for it sent neither an ETag nor`},
+		"/cut":       {true, `the transfer broke off before its end, after \d+ bytes, and the server does not let it be resumed, for it sent neither an ETag nor .*; start again, or have the server send a strong ETag`},
 		"/part":      {false, `the server answered 206 Partial Content; check img_id`},
-		"/encoded":   {false, `the server sent it encoded as "gzip", which was not asked for; `},
-		"/busy":      {false, `the server answered 429 Too Many Requests and asks to be left alone for 1h0m0s`},
+		"/encoded":   {false, `the server sent it encoded as "gzip", which was not asked for; have the server send the file as it is stored`},
+		"/busy":      {false, `the server answered 429 Too Many Requests and asks to be left alone for 1h0m0s, which is longer than 2m0s; start again later`},
 	} {
 		stale(t, j.disk, 256)
 		before := oracle.Digest(t, j.disk, 0, -1)

@@ -65,8 +65,8 @@ func used() []Setting {
 		{"HTTPS_PROXY", "URL", "", Used, "proxy for https", to(text, func(c *Config) *string { return &c.HTTPSProxy })},
 		{"NO_PROXY", "words", "", Used, "hosts, domains and networks reached without a proxy", to(words, func(c *Config) *[]string { return &c.NoProxy })},
 		{"TLS_CA_FILE", "file", "", Used, "certificates, in PEM, of authorities of your own servers", to(optionalPath, func(c *Config) *string { return &c.TLSCAFile })},
-		{"TRANSFER_TIMEOUT", "duration", "6h", Used, "time for a whole transfer from a URL, suffixes s m h d; 0 means no limit", to(duration, func(c *Config) *dur { return &c.TransferTimeout })},
-		{"TRANSFER_MIN_RATE", "KiB/s", "16", Used, "what a server must send on average of each minute it is waited for, or of each half of TRANSFER_TIMEOUT where that is shorter; 0 means no limit", to(count, func(c *Config) *int { return &c.TransferMinRate })},
+		{"TRANSFER_TIMEOUT", "duration", "6h", Used, "time for a whole transfer from a URL, with all attempts to resume it, suffixes s m h d; 0 means no limit", to(duration, func(c *Config) *dur { return &c.TransferTimeout })},
+		{"TRANSFER_MIN_RATE", "KiB/s", "16", Used, "least rate of a server, on average of each minute it is waited for, over all connections of a transfer, or of each half of TRANSFER_TIMEOUT where that is shorter; 0 means no limit", to(count, func(c *Config) *int { return &c.TransferMinRate })},
 	}
 }
 

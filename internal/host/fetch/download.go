@@ -151,7 +151,7 @@ func (d *download) goOn() error {
 		return err
 	}
 	if !d.version.known() {
-		d.ended = fmt.Errorf("%w, after %d bytes, and the server does not let it be resumed, for %s", err, d.got, d.version.why)
+		d.ended = fmt.Errorf("%w, after %d bytes, and %w, for %s", err, d.got, errFinal, d.version.why)
 		return d.ended
 	}
 	d.drop()
@@ -224,7 +224,7 @@ func (d *download) pause(cause error) error {
 	wait := d.client.options.Pause << (d.tries - 1)
 	wait -= rand.N(wait/2 + 1) // many may have lost the same server
 	if t, ok := errors.AsType[*temporary](cause); ok && t.after > maxAfter {
-		return fmt.Errorf("%w and asks to be left alone for %s, which is longer than %s", cause, t.after, maxAfter)
+		return fmt.Errorf("%w and %w for %s, which is longer than %s", cause, errBusy, t.after, maxAfter)
 	} else if ok {
 		wait = max(wait, t.after)
 	}

@@ -232,6 +232,14 @@ func TestHostileServer(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tc.err) || strings.Contains(err.Error(), "canary") || len(err.Error()) > 500 || len(s.requests) != tc.asked {
 				t.Errorf("%q, %.1000v after %d requests, want a short error with %q and %d; notes:\n%s", got, err, len(s.requests), tc.err, tc.asked, strings.Join(notes, "\n"))
 			}
+			for part, remedy := range map[string]string{
+				ErrChanged.Error(): "start again, and leave", "be resumed": "a strong ETag", "encoded": "without Content-Encoding", "left alone": "later",
+				"the URL is refused": "ALLOW_URL",
+			} {
+				if strings.Contains(tc.err, part) && !strings.Contains(Remedy(err), remedy) {
+					t.Errorf("the remedy for %v is %q, want %q", err, Remedy(err), remedy)
+				}
+			}
 			if strings.Contains(tc.err, ErrChanged.Error()) && !errors.Is(err, ErrChanged) {
 				t.Errorf("%v is not ErrChanged", err)
 			}

@@ -82,3 +82,23 @@ func TestDownloadFTPAsks(t *testing.T) {
 		t.Errorf("the server was told\n%s", text)
 	}
 }
+
+// TestDownloadFTPHangUp has the server hang up at each command, at first and when it is
+// asked for the rest.
+func TestDownloadFTPHangUp(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"USER", "PASS", "FEAT", "TYPE", "SIZE", "MDTM", "EPSV", "REST", "RETR"} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			rude := func() *ftpServer { return file(func(s *ftpServer) { s.hangup = command }) }
+			servers := []*ftpServer{rude(), broken(nil), rude(), file(nil)}
+			if command == "REST" { // which is not asked for at first
+				servers = servers[1:]
+			}
+			got, resumed, notes, err := patiently(t, patient(t, "ftp://127.0.0.1"), "ftp://"+startFTP(t, servers...)+"/image")
+			if err != nil || got != digits || resumed != 1 {
+				t.Errorf("%q, resumed %d times, %v; notes: %q", got, resumed, err, notes)
+			}
+		})
+	}
+}

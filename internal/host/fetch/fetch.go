@@ -124,6 +124,12 @@ func Remedy(err error) string {
 		return "name another server, or let ALLOW_URL in the configuration allow it"
 	case errors.Is(err, ErrChanged):
 		return "start again, and leave the file and its address alone meanwhile"
+	case errors.Is(err, errFinal):
+		return "start again, or have the server send a strong ETag (http) or know SIZE and MDTM (ftp), so that it can be resumed"
+	case errors.Is(err, errEncoded):
+		return "have the server send the file as it is stored, without Content-Encoding"
+	case errors.Is(err, errBusy):
+		return "start again later, or name another server"
 	case errors.Is(err, ErrSlow):
 		return "name a faster server, or raise TRANSFER_TIMEOUT or lower TRANSFER_MIN_RATE in the configuration"
 	case errors.Is(err, ErrAuthorities):

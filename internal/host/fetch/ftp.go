@@ -70,11 +70,18 @@ func retrieve(server *ftp.ServerConn, u *url.URL, a ask) (*part, error) {
 	}
 	name := strings.TrimPrefix(u.Path, "/")
 	p := &part{length: -1, until: -1, at: u}
-	if size, err := server.FileSize(name); err == nil && size >= 0 { // not every server knows
+	size, err := server.FileSize(name)
+	if err == nil && size >= 0 { // not every server knows
 		p.length, p.until = size, size
 	}
-	if a.again {
-		p.version = ftpVersion(server, name, p.length)
+	if a.again && err == nil {
+		p.version, err = ftpVersion(server, name, p.length)
+	}
+	if a.again && err != nil {
+		if passes(tidy(err)) { // it tells nothing about the file
+			return nil, err
+		}
+		p.version = version{why: "it does not tell size and time of the file (SIZE, MDTM)"}
 	}
 	if a.from > 0 && (p.version != a.version || p.length != a.length) {
 		return nil, ErrChanged
@@ -89,12 +96,15 @@ func retrieve(server *ftp.ServerConn, u *url.URL, a ask) (*part, error) {
 
 // ftpVersion asks when the file of that size was changed for the last time (RFC 3659
 // section 3).
-func ftpVersion(server *ftp.ServerConn, name string, size int64) version {
+func ftpVersion(server *ftp.ServerConn, name string, size int64) (version, error) {
 	at, err := server.GetTime(name)
-	if err != nil || size < 0 {
-		return version{why: "it does not tell size and time of the file (SIZE, MDTM)"}
+	if err == nil && size < 0 {
+		err = errors.New("the size is negative")
 	}
-	return version{modified: at.Format(time.RFC3339Nano)}
+	if err != nil {
+		return version{}, err
+	}
+	return version{modified: at.Format(time.RFC3339Nano)}, nil
 }
 
 // ftpStream is a file on its way.

@@ -27,6 +27,7 @@ type ftpServer struct {
 	time    string // the answer to MDTM, which is a feature then
 	rest    string // the answer to REST; "" is one that heeds it
 	retr    string // the answer to RETR where it is not the file
+	hangup  string // the command at which it hangs up
 	cut     int    // how much of the data it sends, 0 for all
 	tls     *tls.Config
 	stuck   bool        // it never ends its data
@@ -80,6 +81,9 @@ func (s *ftpServer) serve(conn net.Conn) {
 	for in := bufio.NewScanner(conn); in.Scan(); {
 		s.said <- in.Text()
 		command, what, _ := strings.Cut(in.Text(), " ")
+		if command == s.hangup {
+			return
+		}
 		switch command {
 		case "USER":
 			say("331 password")

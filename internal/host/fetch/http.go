@@ -166,7 +166,7 @@ var redirects = []int{
 func plainly(h http.Header) error {
 	for _, coding := range h.Values("Content-Encoding") {
 		if coding != "" && !strings.EqualFold(coding, "identity") {
-			return fmt.Errorf("the server sent it encoded as %.40q, which was not asked for", coding)
+			return fmt.Errorf("%w as %.40q, which was not asked for", errEncoded, coding)
 		}
 	}
 	return nil

@@ -8,8 +8,17 @@ import (
 	"time"
 )
 
-// errBroken is a transfer that ended early.
-var errBroken = errors.New("the transfer broke off before its end")
+// Errors of transfers that have a remedy of their own.
+var (
+	// errBroken is a transfer that ended early.
+	errBroken = errors.New("the transfer broke off before its end")
+	// errFinal is one that cannot be resumed.
+	errFinal = errors.New("the server does not let it be resumed")
+	// errEncoded is an answer with another encoding of the file than its own.
+	errEncoded = errors.New("the server sent it encoded")
+	// errBusy is a server that nobody waits for.
+	errBusy = errors.New("asks to be left alone")
+)
 
 // temporary is an error that may be over soon: the same request can succeed later.
 type temporary struct {
