@@ -70,7 +70,7 @@ func (c *Client) Download(ctx context.Context, text string, note func(string)) (
 		return nil, err
 	}
 	ctx, cancel := c.limit(ctx)
-	d := &download{ctx: ctx, cancel: cancel, client: c, meter: c.meter(), note: note, origin: u, next: u, length: -1, pace: pace{rule: c.pieces}}
+	d := &download{ctx: ctx, cancel: cancel, client: c, meter: c.meter(), note: note, origin: u, next: u, length: -1, pace: pace{rule: c.pieces}, inPieces: -1}
 	if err := d.connect(nil); err != nil {
 		cancel()
 		return nil, err
@@ -94,7 +94,8 @@ type download struct {
 	tries        int
 	ended        error // of the connection; nil while it delivers
 	resumed      atomic.Int32
-	pace         pace // of one connection
+	pace         pace  // of one connection
+	inPieces     int64 // bytes before several connections were used, -1 before
 
 	mu     sync.Mutex // protects the fields below
 	part   *part
@@ -211,6 +212,9 @@ func (d *download) take(p *part) error {
 	}
 	d.part, d.next = p, p.at
 	d.pace.reset()
+	if d.inPieces >= 0 && d.got-d.inPieces >= d.pace.rule.least { // several have done well
+		d.pace.done, d.inPieces = false, -1
+	}
 	d.length = max(d.length, p.length)
 	return nil
 }
@@ -241,7 +245,7 @@ func (d *download) pause(cause error) error {
 func (d *download) spread() {
 	d.drop()
 	d.note(fmt.Sprintf("%s a second over one connection: going on with %d", report.Bytes(d.pace.rate()), d.pace.rule.lanes))
-	d.pace.done = true // also if they break: then one has to do
+	d.inPieces = d.got
 	p := d.client.inPieces(d.ctx, d.next, ask{again: true, from: d.got, version: d.version, length: d.length}, d.meter)
 	d.mu.Lock()
 	defer d.mu.Unlock()
