@@ -9,6 +9,9 @@
 #   hostile   every hostile image in every layout, HOSTILE of them [all]
 #   faults    every fault in every layout, FAULTS of them [all]
 #   labels    Debian 12 and 13 with SELinux enforcing, on each file system
+#   disks     DISKS [all] combinations of partition table, file system, mode and size
+#   corrupt   CORRUPT [100] runs with seven damaged file systems each
+#   layouts   LAYOUTS [all] of the layouts of Debian 12 and 13 boot
 #   cluster   the tests in a Ganeti cluster of three nodes
 #
 # Environment, besides these numbers: SEED [random]; ONLY, the number of a single run
@@ -19,7 +22,7 @@
 set -euo pipefail
 
 : "${SEED:=$((RANDOM << 15 | RANDOM))}" "${LIMIT:=7200}"
-readonly logs=$PWD/build/torture all=(boots kills hostile faults labels cluster)
+readonly logs=$PWD/build/torture all=(boots kills hostile faults labels disks corrupt layouts cluster)
 [ $# -gt 0 ] || set -- "${all[@]}"
 for part; do
     [[ " ${all[*]} " == *" $part "* ]] ||
@@ -28,7 +31,7 @@ done
 
 export SNF_STRICT=1 SNF_VM=1 SNF_GANETI=1 SNF_NODES=3
 export SNF_SEED=$SEED SNF_LIMIT=$LIMIT SNF_ONLY=${ONLY:-} SNF_BOOTS=${BOOTS:-500} SNF_KILLS=${KILLS:-100} \
-    SNF_HOSTILE=${HOSTILE:-} SNF_FAULTS=${FAULTS:-}
+    SNF_HOSTILE=${HOSTILE:-} SNF_FAULTS=${FAULTS:-} SNF_DISKS=${DISKS:-} SNF_CORRUPT=${CORRUPT:-100} SNF_LAYOUTS=${LAYOUTS:-}
 
 child='' stopped=''
 

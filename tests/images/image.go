@@ -39,7 +39,7 @@ type Part struct {
 	Label  string
 	FSUUID string
 	Tree   Tree // ext, xfs and btrfs only; xfs without hard links, attributes and names with blanks
-	// Mkfs are further arguments of the program that makes the file system, but vfat and swap.
+	// Mkfs are further arguments of the program that makes the file system, but swap.
 	Mkfs []string
 	// Group is the name of the volume group that "lvm" makes the partition a part of. The
 	// last partition with that name makes it, and its Volumes. Those have no Number,
@@ -129,8 +129,8 @@ func (p Part) write(t testing.TB, f *os.File, image string) {
 			t.Fatal(err)
 		}
 	case "vfat":
-		run(t, nil, "mkfs.vfat", "--offset", fmt.Sprint(offset/512), "-i", "5EED0001", "-n", "ESP",
-			image, fmt.Sprint(p.MiB*1024))
+		args := append([]string{"mkfs.vfat", "--offset", fmt.Sprint(offset / 512), "-i", "5EED0001", "-n", "ESP"}, p.Mkfs...)
+		run(t, nil, append(args, image, fmt.Sprint(p.MiB*1024))...)
 	case "swap":
 		p.writeSwap(t, f, offset)
 	case "xfs", "btrfs":

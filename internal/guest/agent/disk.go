@@ -111,7 +111,11 @@ func (s *session) open(d *disk, serial string) (devmapper.Linear, error) {
 
 // remap maps the partitions and LVM volumes of disk i anew.
 func (s *session) remap(ctx context.Context, i int) error {
+	tableless := s.disks[i].table == nil
 	err := s.disks[i].mapPartitions()
+	if tableless && errors.Is(err, partition.ErrNoTable) {
+		err = nil
+	}
 	if err == nil && i == 0 {
 		if err := s.disks[i].mapVolumes(ctx); err != nil && s.disks[i].lvm == nil {
 			return err // else it was so before
@@ -135,6 +139,10 @@ func (d *disk) mapPartitions() error {
 	if d.table, err = partition.Read(f, d.bytes); err != nil {
 		d.table = nil
 		return err
+	}
+	if len(d.table.Partitions) == 0 && d.table.Kind == partition.DOS { // a boot loader in front of a file system
+		d.table = nil
+		return partition.ErrNoTable
 	}
 	for _, p := range d.table.Partitions {
 		if p.Extended {
