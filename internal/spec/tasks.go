@@ -54,7 +54,7 @@ func AllTasks() []Task {
 		{FilesystemResizeMounted, 40, true, "XFS and btrfs file systems grow to their partition", ""},
 		{AddSwap, 50, true, "the swap area is made and entered in fstab by UUID", ""},
 		{AssignHostname, 50, true, "the instance name becomes the host name", ""},
-		{ChangeMachineID, 50, true, "a fresh /etc/machine-id and D-Bus copy", ""},
+		{ChangeMachineID, 50, true, "a fresh /etc/machine-id and D-Bus copy; random seeds and DHCP leases of the image are removed", ""},
 		{ChangePassword, 50, true, "password and authorized_keys of the users in USERS", ""},
 		{ConfigureNetwork, 50, true, "the image's own network configuration describes the instance's NICs", ""},
 		{DeleteSSHKeys, 50, true, "the image's SSH host keys are replaced by fresh ones", ""},

@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	"golang.org/x/sys/unix"
 
 	"snf-image/tests/tree"
 )
@@ -161,5 +162,5 @@ func (f File) own(p string) error {
 	if f.Mode == 0 {
 		return nil
 	}
-	return os.Chmod(p, fs.FileMode(f.Mode))
+	return unix.Chmod(p, f.Mode)
 }

@@ -6,7 +6,9 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
+	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/sshd"
@@ -176,12 +178,31 @@ func removeKey(g system.Guest, p string) error {
 	return g.Root.Remove(p)
 }
 
+// keysign is the program by which Red Hat's systems let users prove who their host is.
+const keysign = "/usr/libexec/openssh/ssh-keysign"
+
+// keyAttr returns the attributes of private host keys: root's alone, unless ssh-keysign reads
+// them by its group, as with Red Hat before Fedora 38 and EL 10, whose servers take that.
+func keyAttr(root *rootfs.Root) rootfs.Attr {
+	st, err := root.Stat(keysign)
+	if err != nil || st.Mode()&fs.ModeSetgid == 0 {
+		return rootfs.Attr{Mode: 0o600}
+	}
+	data, err := root.ReadFile("/etc/group", rootfs.MaxConfig)
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	group, found := etc.FindGroup(etc.ParseGroup(data), "ssh_keys")
+	if err != nil || !ok || !found || int(sys.Gid) != group.GID {
+		return rootfs.Attr{Mode: 0o600}
+	}
+	return rootfs.Attr{Mode: 0o640, GID: group.GID}
+}
+
 func writeHostKey(root *rootfs.Root, p string, key spec.HostKey) error {
 	view := root.Only()
 	if _, err := view.MkdirAll(path.Dir(p), rootfs.Attr{Mode: 0o755}); err != nil {
 		return err
 	}
-	if err := view.WriteFile(p, []byte(key.Private.Reveal()), rootfs.Attr{Mode: 0o600}); err != nil {
+	if err := view.WriteFile(p, []byte(key.Private.Reveal()), keyAttr(root)); err != nil {
 		return err
 	}
 	public := strings.TrimSpace(key.Public) + "\n"

@@ -6,9 +6,12 @@ import (
 	"snf-image/internal/guest/identity"
 )
 
-// changeMachineID gives the machine an identity of its own.
+// changeMachineID gives the machine an identity of its own, and takes that of the image's.
 func changeMachineID(_ context.Context, r *Run) error {
-	return identity.SetMachineID(r.guest(), r.Plan.MachineID)
+	if err := identity.SetMachineID(r.guest(), r.Plan.MachineID); err != nil {
+		return err
+	}
+	return identity.RemoveTraces(r.guest())
 }
 
 // checkMachineID finds out, without writing, what changeMachineID would fail with.
