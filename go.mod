@@ -3,6 +3,7 @@ module snf-image
 go 1.26.0
 
 require (
+	github.com/elastic/go-seccomp-bpf v1.6.0
 	github.com/go-crypt/x v0.4.17
 	github.com/google/go-cmp v0.7.0
 	github.com/jlaffaye/ftp v0.2.4

@@ -109,7 +109,7 @@ func TestCheck(t *testing.T) {
 		},
 		{
 			"mount in a task", "internal/guest/task/a.go", src("task", "golang.org/x/sys/unix") + "var _ = unix.Mount",
-			[]string{"internal/guest/task/a.go: uses unix.Mount, which belongs in internal/guest/agent, internal/guest/filesystem, internal/guest/sandbox"},
+			[]string{"internal/guest/task/a.go: uses unix.Mount, which belongs in internal/guest/agent, internal/guest/filesystem, internal/guest/sandbox, internal/host/confine"},
 		},
 		{
 			"reboot in a file system", "internal/guest/filesystem/a.go", src("filesystem", "golang.org/x/sys/unix") + "var _ = unix.Reboot",

@@ -98,6 +98,7 @@ var modules = map[string][]string{
 	"github.com/klauspost/compress":      {"internal/host/format"},
 	"github.com/pierrec/lz4/v4":          {"internal/host/format"},
 	"github.com/moby/sys/mountinfo":      {"internal/guest/filesystem", "internal/guest/sandbox"},
+	"github.com/elastic/go-seccomp-bpf":  {"internal/host/confine"},
 	"github.com/zeebo/blake3":            {"internal/host/worker"},
 	"go.yaml.in/yaml/v3":                 {"internal/guest/account"},
 	"github.com/jlaffaye/ftp":            {"internal/host/fetch"},
@@ -123,7 +124,8 @@ var confined = []confinement{
 	{use: []string{"unix.Reboot", "syscall.Reboot"}, to: []string{"internal/guest/agent"}},
 	{
 		use: []string{"unix.Mount", "syscall.Mount", "unix.Fsmount", "unix.MoveMount"},
-		to:  []string{"internal/guest/agent", "internal/guest/filesystem", "internal/guest/sandbox"},
+		// confine makes the roots of children, in mount namespaces of theirs.
+		to: []string{"internal/guest/agent", "internal/guest/filesystem", "internal/guest/sandbox", "internal/host/confine"},
 	},
 }
 

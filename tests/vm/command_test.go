@@ -141,7 +141,7 @@ func TestDoctorAndVersion(t *testing.T) {
 		t.Errorf("version = %q, want %q…", got, want)
 	}
 	o := site.Run(t, "doctor").OK(t)
-	for _, word := range []string{"QEMU", "disks by URI", "memory", "helper image", "tcg", "directories", "confinement", "uid, network namespace, ipc namespace, uts namespace, no-new-privs, rlimits"} {
+	for _, word := range []string{"QEMU", "disks by URI", "memory", "helper image", "tcg", "directories", "confinement", "pid namespace, mount namespace, network namespace, ipc namespace, uts namespace, root of its own, no-new-privs, landlock: ", ", rlimits, uid, no capabilities, seccomp filter"} {
 		if !strings.Contains(o.Stdout, word) {
 			t.Errorf("doctor says nothing of %q:\n%s", word, o.Stdout)
 		}

@@ -3,7 +3,6 @@ package confine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -19,8 +18,7 @@ const self = "/proc/self/exe"
 
 // Child describes a child process.
 type Child struct {
-	// Path is the program. Empty is this program itself, which gives up by itself what
-	// the stage would have it give up; Stage must be zero then.
+	// Path is the program. Empty is this program itself.
 	Path string
 	Args []string // argv, with the name of the process
 	Env  []string // all of it
@@ -33,7 +31,8 @@ type Child struct {
 	// User is the identity; nil is the caller's.
 	User *syscall.Credential
 	// Namespaces are those it gets of its own (clone(2) flags), where the caller may
-	// make some. In a PID namespace everything it forks dies with it.
+	// make some; with a Root, also one of mounts, and a caller who is not root makes one
+	// of users with them. In a PID namespace everything it forks dies with it.
 	Namespaces uintptr
 	// Stays lets it outlive the parent.
 	Stays bool
@@ -52,7 +51,9 @@ var namespaces = []struct {
 	flag uintptr
 	name string
 }{
+	{unix.CLONE_NEWUSER, "user namespace"},
 	{unix.CLONE_NEWPID, "pid namespace"},
+	{unix.CLONE_NEWNS, "mount namespace"},
 	{unix.CLONE_NEWNET, "network namespace"},
 	{unix.CLONE_NEWIPC, "ipc namespace"},
 	{unix.CLONE_NEWUTS, "uts namespace"},
@@ -66,22 +67,13 @@ type Process struct {
 }
 
 // Start starts the child. Unless it Stays, it dies with the thread that calls Start,
-// which must be locked, and which must not be used for anything else afterwards where the child is this
-// program itself: no_new_privs belongs to the thread.
+// which must be locked.
 func (c Child) Start(ctx context.Context) (*Process, error) {
-	if c.Path == "" {
-		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-			return nil, fmt.Errorf("giving up privileges: %w", err)
-		}
-		if err := closeOnExec(3); err != nil {
-			return nil, err
-		}
-	}
 	for _, flags := range c.attempts() {
 		p, err := c.start(ctx, flags)
 		// Root in a container may not make namespaces, or there are as many as the
-		// node allows (namespaces(7)).
-		if flags != 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EINVAL)) {
+		// node allows (namespaces(7)), or users may not (user_namespaces(7)).
+		if flags != 0 && slices.ContainsFunc(refusals, func(e unix.Errno) bool { return errors.Is(err, e) }) {
 			continue
 		}
 		return p, err
@@ -89,14 +81,31 @@ func (c Child) Start(ctx context.Context) (*Process, error) {
 	panic("unreachable: without namespaces every error is final")
 }
 
-// attempts are the sets of namespaces to try: all, all but one, none.
+// refusals are the errors by which namespaces are refused.
+var refusals = []unix.Errno{unix.EPERM, unix.ENOSPC, unix.EINVAL, unix.EACCES}
+
+// wanted are the namespaces it should be in.
+func (c Child) wanted() uintptr {
+	all := c.Namespaces
+	if c.Stage.Root != nil {
+		all |= unix.CLONE_NEWNS
+	}
+	if all != 0 && os.Geteuid() != 0 {
+		all |= unix.CLONE_NEWUSER
+	}
+	return all
+}
+
+// attempts are the sets of namespaces to try: all, all but one, none. An ordinary user
+// gets all or none.
 func (c Child) attempts() []uintptr {
-	if os.Geteuid() != 0 || c.Namespaces == 0 {
+	wanted := c.wanted()
+	if wanted == 0 {
 		return []uintptr{0}
 	}
-	all := []uintptr{c.Namespaces}
+	all := []uintptr{wanted}
 	for _, n := range namespaces {
-		if rest := c.Namespaces &^ n.flag; rest != c.Namespaces && rest != 0 {
+		if rest := wanted &^ n.flag; rest != wanted && rest != 0 && wanted&unix.CLONE_NEWUSER == 0 {
 			all = append(all, rest)
 		}
 	}
@@ -111,16 +120,16 @@ func (c Child) start(ctx context.Context, flags uintptr) (*Process, error) {
 	cmd.WaitDelay = c.Grace
 	// A signal to the group of the caller must not reach the child, nor the other way
 	// round.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.User, Cloneflags: flags}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Cloneflags: flags}
+	if flags&unix.CLONE_NEWUSER != 0 {
+		cmd.SysProcAttr.AmbientCaps = userNamespace
+	}
 	if !c.Stays {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, c.signal()) }
-	p := &Process{Cmd: cmd, Layers: c.layers(flags), Missing: c.missing(flags)}
-	if c.Path == "" {
-		return p, cmd.Start()
-	}
-	return p, c.startStage(p)
+	p := &Process{Cmd: cmd, Layers: c.layers(flags), Missing: named(c.wanted() &^ flags)}
+	return p, c.startStage(p, flags)
 }
 
 func (c Child) signal() syscall.Signal {
@@ -136,24 +145,10 @@ func (c Child) layers(flags uintptr) []string {
 	if !c.Stays {
 		layers = append(layers, "dies with its parent")
 	}
-	if c.Path == "" {
-		layers = append(layers, "no-new-privs")
-	}
 	if len(c.Env) == 0 {
 		layers = append(layers, "empty environment")
 	}
-	if c.User != nil {
-		layers = append(layers, "uid")
-	}
 	return append(layers, named(flags)...)
-}
-
-// missing are the namespaces root did not get. An ordinary user gets none.
-func (c Child) missing(flags uintptr) []string {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	return named(c.Namespaces &^ flags)
 }
 
 func named(flags uintptr) (names []string) {

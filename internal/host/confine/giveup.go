@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,13 +33,11 @@ func closeOnExec(first int) error {
 	return nil
 }
 
-// keepCapabilities gives up all other capabilities, for the calling thread and what it
-// becomes (capabilities(7)).
-func keepCapabilities(keep []int) error {
-	var set [2]unix.CapUserData
+// dropBounds gives up all other capabilities for what the calling thread becomes
+// (capabilities(7)).
+func dropBounds(keep []int) error {
 	for c := range 64 {
 		if slices.Contains(keep, c) {
-			set[c/32].Permitted |= 1 << (c % 32)
 			continue
 		}
 		err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0)
@@ -50,6 +47,15 @@ func keepCapabilities(keep []int) error {
 		if err != nil {
 			return fmt.Errorf("giving up capability %d: %w", c, err)
 		}
+	}
+	return nil
+}
+
+// keepCapabilities gives up all other capabilities of the calling thread.
+func keepCapabilities(keep []int) error {
+	var set [2]unix.CapUserData
+	for _, c := range keep {
+		set[c/32].Permitted |= 1 << (c % 32)
 	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var now [2]unix.CapUserData
@@ -62,39 +68,6 @@ func keepCapabilities(keep []int) error {
 	}
 	if err := unix.Capset(&header, &set[0]); err != nil {
 		return fmt.Errorf("giving up capabilities: %w", err)
-	}
-	return nil
-}
-
-// writing are the ways to change something by path (landlock(7)) of the first version of
-// Landlock's; those that later versions know are added.
-const writing = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR |
-	unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_DIR |
-	unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK | unix.LANDLOCK_ACCESS_FS_MAKE_FIFO |
-	unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK | unix.LANDLOCK_ACCESS_FS_MAKE_SYM
-
-// forbidWriting keeps the calling thread and what it becomes from changing anything by
-// path. Descriptors it has are not concerned. Nothing is allowed, so a ruleset without
-// a rule is all it takes.
-func forbidWriting() error {
-	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 {
-		return errno
-	}
-	access := uint64(writing)
-	if version >= 2 {
-		access |= unix.LANDLOCK_ACCESS_FS_REFER
-	}
-	if version >= 3 {
-		access |= unix.LANDLOCK_ACCESS_FS_TRUNCATE
-	}
-	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&access)), unsafe.Sizeof(access), 0)
-	if errno != 0 {
-		return errno
-	}
-	defer func() { _ = unix.Close(int(fd)) }()
-	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0); errno != 0 {
-		return errno
 	}
 	return nil
 }

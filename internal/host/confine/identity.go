@@ -38,7 +38,7 @@ type Identities struct {
 // them. An empty helperUser, and "nobody", give the helper a uid of its own.
 func Identify(helperUser string) (Identities, error) {
 	if os.Geteuid() != 0 {
-		return Identities{Warning: "not root: image worker and helper run as the calling user and are not separated from its files"}, nil
+		return Identities{Warning: "not root: image worker and helper run as the calling user; only namespaces and landlock separate them from its files"}, nil
 	}
 	first, err := freeIDs(perRun*os.Getpid(), known)
 	if err != nil {

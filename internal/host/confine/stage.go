@@ -1,6 +1,7 @@
 package confine
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,9 +24,18 @@ type Stage struct {
 	// Privileges leaves the way to more privileges open (set-uid programs).
 	Privileges bool `json:"privileges,omitempty"`
 	// Capabilities are those that stay, in the way of root; nil leaves all.
-	Capabilities []int `json:"capabilities,omitempty"`
-	// ReadOnly keeps it from changing anything by path (landlock(7)).
+	Capabilities []int `json:"capabilities"`
+	// Root is what it sees of the node's files; nil is all that its user may see.
+	Root *Root `json:"root,omitempty"`
+	// ReadOnly keeps it from changing anything by path, and with a Root from using another
+	// path (landlock(7)).
 	ReadOnly bool `json:"read_only,omitempty"`
+	// Filter keeps it from system calls that no program needs that works on disks, and from
+	// making processes (seccomp(2)).
+	Filter bool `json:"filter,omitempty"`
+	// Restricts means that the program filters its system calls by itself, with Calls,
+	// where HasFilters.
+	Restricts bool `json:"restricts,omitempty"`
 	// Activate adds what announces descriptor 3 as the socket to listen on
 	// (sd_listen_fds(3)), which names the process by its id.
 	Activate bool `json:"activate,omitempty"`
@@ -40,11 +50,19 @@ type Limit struct {
 // order is what the stage is told.
 type order struct {
 	Stage
-	Path   string   `json:"path"`
-	Env    []string `json:"env"`
-	Stays  bool     `json:"stays,omitempty"`
-	Status int      `json:"status"` // the descriptor for the answer
+	Path   string              `json:"path"`
+	Env    []string            `json:"env"`
+	User   *syscall.Credential `json:"user,omitempty"`
+	Stays  bool                `json:"stays,omitempty"`
+	Status int                 `json:"status"` // the descriptor for the answer
+	// Namespaces are those it is in, and the caller is not. In one of users it gets the
+	// ids of Mapped.
+	Namespaces uintptr `json:"namespaces,omitempty"`
+	Mapped     [2]int  `json:"mapped"`
 }
+
+// has reports whether the process is in such a namespace of its own.
+func (o order) has(namespace uintptr) bool { return o.Namespaces&namespace != 0 }
 
 // answer is what the stage tells, and nothing when it became the program.
 type answer struct {
@@ -58,13 +76,16 @@ type answer struct {
 const maxAnswer = 64 << 10
 
 // startStage starts the stage and waits until it has become the program.
-func (c Child) startStage(p *Process) error {
+func (c Child) startStage(p *Process, flags uintptr) error {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("making a pipe: %w", err)
 	}
 	defer func() { _ = r.Close() }()
-	text, err := json.Marshal(order{Stage: c.Stage, Path: c.Path, Env: c.Env, Stays: c.Stays, Status: 3 + len(c.Files)})
+	text, err := json.Marshal(order{
+		Stage: c.Stage, Path: cmp.Or(c.Path, self), Env: c.Env, User: c.User, Stays: c.Stays, Status: 3 + len(c.Files),
+		Namespaces: flags, Mapped: [2]int{os.Geteuid(), os.Getegid()},
+	})
 	if err != nil {
 		return errors.Join(err, w.Close())
 	}
@@ -72,9 +93,6 @@ func (c Child) startStage(p *Process) error {
 	p.ExtraFiles = append(p.ExtraFiles, w)
 	err = p.Cmd.Start()
 	_ = w.Close()
-	if errors.Is(err, unix.EACCES) {
-		return fmt.Errorf("%w (the program snf-image must be executable for everybody: chmod 755)", err)
-	}
 	if err != nil {
 		return err
 	}
@@ -132,12 +150,11 @@ func (o order) become(argv []string, answers *json.Encoder) error {
 	if err := closeOnExec(o.Status); err != nil {
 		return err
 	}
-	// The signal belongs to the thread, and this need not be the one that began. A
-	// parent that is dead already does not read the answer.
+	// A parent that is dead already does not read the answer.
 	if err := o.tie(); err != nil {
 		return err
 	}
-	a, err := o.confine()
+	a, program, err := o.confine()
 	if err != nil {
 		return err
 	}
@@ -148,7 +165,12 @@ func (o order) become(argv []string, answers *json.Encoder) error {
 	if o.Activate {
 		env = append(env, "LISTEN_FDS=1", "LISTEN_PID="+strconv.Itoa(os.Getpid()))
 	}
-	return &os.PathError{Op: "running", Path: o.Path, Err: unix.Exec(o.Path, argv, env)}
+	if o.Filter && HasFilters() { // the last, since it is told about
+		if err := o.filter(o.has(unix.CLONE_NEWNET)); err != nil {
+			return err
+		}
+	}
+	return &os.PathError{Op: "running", Path: o.Path, Err: unix.Exec(program, argv, env)}
 }
 
 // tie ties the life of the calling thread, and of what it becomes, to the parent's.
@@ -162,36 +184,81 @@ func (o order) tie() error {
 	return nil
 }
 
-// confine gives up what the Stage names.
-func (s Stage) confine() (a answer, err error) {
-	if !s.Privileges {
+// confine gives up what the Stage names, and the identity. It returns where the program
+// is then.
+func (o order) confine() (a answer, program string, err error) {
+	if o.has(unix.CLONE_NEWUSER) {
+		if err := mapUser(o.Mapped[0], o.Mapped[1]); err != nil {
+			return a, "", err
+		}
+	}
+	program = o.changeRoot(&a)
+	if !o.Privileges {
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-			return a, fmt.Errorf("giving up privileges: %w", err)
+			return a, "", fmt.Errorf("giving up privileges: %w", err)
 		}
 		a.Layers = append(a.Layers, "no-new-privs")
 	}
-	if s.ReadOnly {
-		if err := forbidWriting(); err != nil {
+	if o.ReadOnly {
+		layers, err := o.landlocked(o.has(unix.CLONE_NEWNET), program)
+		if err != nil {
 			a.Missing = append(a.Missing, "landlock")
-		} else {
-			a.Layers = append(a.Layers, "landlock: no change by path")
 		}
+		a.Layers = append(a.Layers, layers...)
 	}
-	if s.Capabilities != nil {
-		if err := keepCapabilities(s.Capabilities); err != nil {
-			return a, err
-		}
-		a.Layers = append(a.Layers, "few capabilities")
-	}
-	for _, l := range s.Limits {
+	for _, l := range o.Limits {
 		if err := l.set(); err != nil {
-			return a, err
+			return a, "", err
 		}
 	}
-	if len(s.Limits) > 0 {
+	if len(o.Limits) > 0 {
 		a.Layers = append(a.Layers, "rlimits")
 	}
-	return a, nil
+	if err := o.changeUser(&a); err != nil {
+		return a, "", err
+	}
+	if o.Filter || o.Restricts {
+		a.name("seccomp filter", HasFilters())
+	}
+	return a, program, o.tie() // a change of the user ends it
+}
+
+// name names a layer among those there are or those that are missing.
+func (a *answer) name(layer string, there bool) {
+	if there {
+		a.Layers = append(a.Layers, layer)
+	} else {
+		a.Missing = append(a.Missing, layer)
+	}
+}
+
+// changeUser gives up the capabilities, but for those that stay, and becomes the user.
+func (o order) changeUser(a *answer) error {
+	keep := o.Capabilities
+	if o.User != nil || o.has(unix.CLONE_NEWUSER) {
+		keep = []int{}
+	}
+	if keep == nil {
+		return nil
+	}
+	if err := dropBounds(keep); err != nil {
+		return err
+	}
+	if o.User != nil {
+		if err := as(o.User); err != nil {
+			return err
+		}
+		a.Layers = append(a.Layers, "uid")
+	}
+	if err := keepCapabilities(keep); err != nil {
+		return err
+	}
+	if len(keep) == 0 {
+		a.Layers = append(a.Layers, "no capabilities")
+	} else {
+		a.Layers = append(a.Layers, "few capabilities")
+	}
+	return nil
 }
 
 // set sets the limit and makes sure that it holds. A hard limit that is lower stays.

@@ -13,19 +13,42 @@ import (
 	"snf-image/internal/host/confine"
 )
 
+// Limits of the program.
+const (
+	maxFiles   = 1024
+	maxThreads = 1024     // of its user, which is this run's alone
+	maxAddress = 64 << 30 // bytes; libraries of storage reserve more than they use
+)
+
+// resolver is what it takes to find a host by its name.
+var resolver = []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/services"}
+
 // confinement describes the qemu-nbd at path but for its arguments. It is on the node's
-// network, and gets the socket it listens on by activation.
+// network, and gets the socket it listens on by activation. Where it needs keys, these
+// may be anywhere in the node's files, as the configuration of the storage may.
 func confinement(uri, path string, as *syscall.Credential) confine.Child {
 	c := confine.Child{
 		Path: path, Grace: time.Second,
 		Env:        []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + home()},
 		Namespaces: unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
 		Stage: confine.Stage{
-			Limits: []confine.Limit{{Resource: unix.RLIMIT_CORE, Max: 0}}, ReadOnly: true, Activate: true,
+			Limits: []confine.Limit{
+				{Resource: unix.RLIMIT_CORE, Max: 0},
+				{Resource: unix.RLIMIT_NOFILE, Max: maxFiles},
+				{Resource: unix.RLIMIT_AS, Max: maxAddress},
+				{Resource: unix.RLIMIT_FSIZE, Max: 0},
+			},
+			ReadOnly: true, Filter: true, Activate: true,
 		},
 	}
 	if !needsKeys(uri) {
 		c.User = as
+		if c.Stage.Root = confine.RootFor(path); c.Stage.Root != nil {
+			c.Stage.Root.Paths = append(c.Stage.Root.Paths, resolver...)
+		}
+	}
+	if c.User != nil {
+		c.Stage.Limits = append(c.Stage.Limits, confine.Limit{Resource: unix.RLIMIT_NPROC, Max: maxThreads})
 	}
 	if os.Geteuid() == 0 && c.User == nil {
 		c.Stage.Capabilities = capabilities

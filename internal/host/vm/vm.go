@@ -3,7 +3,7 @@
 // QEMU gets descriptors, never paths: disks as fd sets, kernel and initramfs as
 // sealed memfds, every conversation as one end of a socket pair. It runs with a
 // uid of its own when the caller is root, inside QEMU's seccomp sandbox, in
-// network and IPC namespaces of its own, in a process group of its own, and
+// namespaces and with a root of its own, in a process group of its own, and
 // dies with its parent. Nothing it prints reaches a log unbounded or unescaped.
 package vm
 
@@ -71,6 +71,7 @@ type Machine struct {
 	Channel net.Conn
 
 	cmd     *confine.Process
+	script  bool // QEMU is one
 	console *console
 	stderr  *console
 	qmp     *monitor
@@ -136,6 +137,7 @@ func (m *Machine) run(cfg Config, p *plumbing, started chan<- error, drained <-c
 	child := confinement(cfg)
 	child.Args, child.Files = append([]string{cfg.QEMU}, arguments(cfg, p)...), p.files
 	child.Stdout, child.Stderr = m.stderr, m.stderr
+	m.script = child.Stage.Root == nil
 	var err error
 	m.cmd, err = child.Start(context.Background())
 	started <- err

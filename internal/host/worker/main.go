@@ -12,12 +12,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"snf-image/internal/host/confine"
 )
 
-// Limits of the worker process.
 const (
-	memoryLimit = 48 << 20 // what the garbage collector aims at
-	maxFiles    = 64
+	memoryLimit = 48 << 20               // what the garbage collector aims at
 	interval    = 200 * time.Millisecond // between two progress lines
 )
 
@@ -56,13 +56,14 @@ func (j *Job) receive() {
 // giveUp gives up what is left to give up after Start.
 func giveUp() error {
 	debug.SetMemoryLimit(memoryLimit)
-	for res, max := range map[int]uint64{unix.RLIMIT_CORE: 0, unix.RLIMIT_NOFILE: maxFiles, unix.RLIMIT_MEMLOCK: 0} {
-		if err := unix.Setrlimit(res, &unix.Rlimit{Cur: max, Max: max}); err != nil {
-			return fmt.Errorf("limiting resource %d: %w", res, err)
-		}
-	}
 	// Not to be traced or dumped, also by a process of the same uid.
-	return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("guarding the memory of this process: %w", err)
+	}
+	if !confine.HasFilters() { // which the stage has told the host
+		return nil
+	}
+	return calls.Restrict()
 }
 
 // speaker writes one message a line.

@@ -128,8 +128,7 @@ func Start(ctx context.Context, j Job) (*Worker, error) {
 }
 
 // run starts the child and sees it through to its end on one thread, which
-// ends with it: no_new_privs belongs to the thread that forks, and the signal
-// at the parent's death comes when that thread dies.
+// ends with it: the signal at the parent's death comes when that thread dies.
 func (w *Worker) run(ctx context.Context, j Job, text []byte, started chan<- error) {
 	defer close(w.done)
 	runtime.LockOSThread()
@@ -152,9 +151,6 @@ type child struct {
 	stderr *command.Tail
 }
 
-// namespaces are those the worker gets. What it might fork dies with it.
-const namespaces = unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
-
 // spawn starts the child as confined as this host process can make it.
 func (w *Worker) spawn(ctx context.Context, j Job) (*child, error) {
 	theirJob, job, err := os.Pipe()
@@ -168,18 +164,12 @@ func (w *Worker) spawn(ctx context.Context, j Job) (*child, error) {
 	}
 	defer func() { _ = theirLines.Close() }()
 	c := &child{job: job, lines: lines, stderr: &command.Tail{Max: maxTail}}
-	description := confine.Child{
-		Args: []string{Name}, Files: []*os.File{j.From, j.To, j.Head, j.Tail, j.Spool}, // descriptors 3 to 7
-		Stdin: theirJob, Stdout: theirLines, Stderr: c.stderr,
-		Namespaces: namespaces, Interrupt: syscall.SIGTERM, Grace: grace,
-	}
-	if j.UID != 0 && os.Geteuid() == 0 {
-		description.User = &syscall.Credential{Uid: j.UID, Gid: j.GID}
-	}
+	description := confinement(j)
+	description.Stdin, description.Stdout, description.Stderr = theirJob, theirLines, c.stderr
 	if c.Process, err = description.Start(ctx); err != nil {
 		return nil, errors.Join(startFailure(err), job.Close(), lines.Close())
 	}
-	w.layers, w.missing = append(c.Layers, "rlimits"), c.Missing // it ends if it cannot set them
+	w.layers, w.missing = c.Layers, c.Missing
 	return c, nil
 }
 

@@ -1,0 +1,61 @@
+package worker
+
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"snf-image/internal/host/confine"
+)
+
+// Limits of the worker process.
+const (
+	maxFiles   = 64
+	maxThreads = 256     // of its user, which is this worker's alone
+	maxAddress = 8 << 30 // bytes; the Go runtime reserves more than it uses
+)
+
+// confinement describes the worker but for its pipes. It is this program without
+// anything of the node but descriptors: 3 to 7 are those of the job.
+func confinement(j Job) confine.Child {
+	c := confine.Child{
+		Args: []string{Name}, Files: []*os.File{j.From, j.To, j.Head, j.Tail, j.Spool},
+		Namespaces: unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
+		Interrupt:  syscall.SIGTERM, Grace: grace,
+		Stage: confine.Stage{
+			Root: confine.OwnRoot(), ReadOnly: true, Restricts: true,
+			Limits: []confine.Limit{
+				{Resource: unix.RLIMIT_CORE, Max: 0},
+				{Resource: unix.RLIMIT_NOFILE, Max: maxFiles},
+				{Resource: unix.RLIMIT_MEMLOCK, Max: 0},
+				{Resource: unix.RLIMIT_AS, Max: maxAddress},
+			},
+		},
+	}
+	if j.UID != 0 && os.Geteuid() == 0 {
+		c.User = &syscall.Credential{Uid: j.UID, Gid: j.GID}
+		c.Stage.Limits = append(c.Stage.Limits, confine.Limit{Resource: unix.RLIMIT_NPROC, Max: maxThreads})
+	}
+	return c
+}
+
+// calls are the system calls of the worker: what the Go runtime makes, and reading and
+// writing of descriptors. Both architectures we build for have them by these names.
+var calls = confine.Calls{
+	Allowed: []string{
+		// Threads, memory and signals of the process itself.
+		"exit", "exit_group", "futex", "getpid", "gettid", "madvise", "mincore", "munmap", "restart_syscall", "rseq",
+		"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sched_getaffinity", "sched_yield", "set_robust_list", "sigaltstack",
+		// Time, and what it reads of itself.
+		"clock_gettime", "clock_nanosleep", "getrandom", "getrlimit", "nanosleep", "prlimit64",
+		// Descriptors it has.
+		"close", "copy_file_range", "dup3", "epoll_create1", "epoll_ctl", "epoll_pwait", "eventfd2", "fadvise64", "fallocate",
+		"fcntl", "fdatasync", "fstat", "fstatfs", "fsync", "ftruncate", "io_destroy", "io_getevents", "io_setup", "io_submit",
+		"lseek", "pipe2", "pread64", "pwrite64", "read", "readv", "sendfile", "splice", "sync_file_range", "write", "writev",
+		// Of a socket: the disk by URI is one, and a stream may be.
+		"getpeername", "getsockname", "getsockopt", "recvfrom", "recvmsg", "sendmsg", "sendto", "setsockopt", "shutdown",
+	},
+	Refused: []string{"openat", "readlinkat", "uname"}, // time zones and the like
+	Ioctls:  []uint64{unix.BLKSSZGET, unix.BLKZEROOUT, unix.FICLONERANGE},
+}
