@@ -59,7 +59,9 @@ type Config struct {
 	ReportDir string // of the reports of Ganeti's scripts, empty for none
 
 	QEMU string // program; its setting has the old name KVM
-	Wipe target.Wipe
+	// Accelerator is kvm, tcg, or auto for KVM where it works.
+	Accelerator string
+	Wipe        target.Wipe
 
 	// AllowURL are patterns of URLs that may reach loopback, link-local or files.
 	AllowURL              []string

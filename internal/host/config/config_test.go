@@ -23,7 +23,7 @@ func defaults() *Config {
 		HelperSoftTimeout: 2 * time.Minute, HelperHardTimeout: 5 * time.Second, HelperMemory: 512,
 		ProgressMonitor: []string{}, AllowURL: []string{}, NoProxy: []string{}, DHCPTags: []string{"auto", "dhcp", "nfdhcpd"},
 		StatefulDHCPv6Tags: []string{"dhcpv6", "stateful_dhcpv6"}, StatelessDHCPv6Tags: []string{"nfdhcpd", "stateless_dhcpv6"},
-		DefaultNICConfig: "dhcp", WindowsTimezone: "GMT Standard Time", QEMU: "qemu-system-x86_64", Wipe: target.WipeAuto,
+		DefaultNICConfig: "dhcp", WindowsTimezone: "GMT Standard Time", QEMU: "qemu-system-x86_64", Accelerator: "auto", Wipe: target.WipeAuto,
 		TransferTimeout: 6 * time.Hour, TransferMinRate: 16, ReportDir: "/var/log/snf-image", SpoolDir: "/var/tmp",
 	}
 }

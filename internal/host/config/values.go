@@ -111,6 +111,14 @@ func nicConfig(s string) (string, error) {
 	return s, nil
 }
 
+func accelerator(s string) (string, error) {
+	s = strings.ToLower(s)
+	if !slices.Contains([]string{"auto", "kvm", "tcg"}, s) {
+		return "", errors.New("expected auto, kvm or tcg")
+	}
+	return s, nil
+}
+
 func wipe(s string) (target.Wipe, error) {
 	w := target.Wipe(strings.ToLower(s))
 	if !slices.Contains([]target.Wipe{target.WipeAuto, target.WipeZero, target.WipeNone}, w) {

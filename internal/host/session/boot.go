@@ -11,6 +11,7 @@ import (
 
 	"snf-image/internal/host/helper"
 	"snf-image/internal/host/vm"
+	"snf-image/internal/report"
 )
 
 // Time limits of the helper's life besides HELPER_SOFT_TIMEOUT.
@@ -29,6 +30,7 @@ type boot struct {
 	image     *helper.Image
 	qemu      string
 	memoryMiB int
+	wanted    string // accelerator, as vm.Choose has it
 	user      *syscall.Credential
 	disks     []vm.Disk
 	shell     Shell
@@ -49,14 +51,20 @@ type running struct {
 // start boots the helper on the first accelerator on which it says hello. KVM is
 // left out where it did not run the helper before.
 func (b *boot) start(ctx context.Context) (*running, error) {
-	return b.startOn(ctx, vm.Choose(b.user))
+	return b.startOn(ctx, vm.Choose(b.wanted, b.user))
 }
 
 func (b *boot) startOn(ctx context.Context, choice vm.Choice) (*running, error) {
+	if choice.Broken != "" {
+		return nil, unusable(choice)
+	}
 	choice = b.verdicts.Apply(choice)
+	attempts := slices.Clone(choice.Accelerators)
 	// On TCG it may try twice: a kernel that calibrates its clocks on a busy node gets
 	// stuck once in some hundred boots.
-	attempts := append(slices.Clone(choice.Accelerators), vm.TCG)
+	if attempts[len(attempts)-1] == vm.TCG {
+		attempts = append(attempts, vm.TCG)
+	}
 	kvmFailed := ""
 	for i, a := range attempts {
 		h, err := b.try(ctx, a)
@@ -76,6 +84,14 @@ func (b *boot) startOn(ctx context.Context, choice vm.Choice) (*running, error) 
 		b.log.Warn("starting the helper again with " + string(attempts[i+1]) + ": " + choice.Why)
 	}
 	return nil, errors.New("no accelerator")
+}
+
+// unusable is the failure of a node that is to use nothing but an accelerator it does not have.
+func unusable(c vm.Choice) error {
+	return &report.Failure{
+		Kind: report.Node, What: "starting the helper", On: c.Why, Cause: errors.New(c.Broken),
+		Remedy: c.Remedy + "; or set ACCELERATOR=auto, which takes TCG then",
+	}
 }
 
 // remember keeps why KVM failed, if it did, once the same helper has run without it.

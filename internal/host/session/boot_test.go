@@ -94,6 +94,27 @@ func TestKVMIsTriedOncePerBootOfTheNode(t *testing.T) {
 	}
 }
 
+// TestOnlyKVM: what ACCELERATOR=kvm asks for is tried although it failed before, and nothing
+// else; without a KVM that answers nothing is.
+func TestOnlyKVM(t *testing.T) {
+	t.Parallel()
+	b, starts := fakeBoot(t, slog.New(slog.DiscardHandler))
+	only := vm.Choice{Accelerators: []vm.Accelerator{vm.KVM}, Why: "ACCELERATOR=kvm"}
+	for range 2 {
+		if _, err := b.startOn(t.Context(), only); err == nil {
+			t.Error("a helper that KVM does not run is up")
+		}
+	}
+	only.Broken, only.Remedy = "no such device", "load it"
+	if _, err := b.startOn(t.Context(), only); report.KindOf(err) != report.Node || !strings.Contains(err.Error(), "no such device; load it; or set ACCELERATOR=auto") {
+		t.Errorf("without KVM: %v", err)
+	}
+	text, err := os.ReadFile(starts)
+	if got := strings.Join(strings.Fields(string(text)), " "); err != nil || got != "kvm kvm" {
+		t.Errorf("QEMU was started with %s, %v, want kvm twice", got, err)
+	}
+}
+
 // TestWithoutAPlaceKVMIsTriedAgain: the verdict cannot be kept, and the helper runs.
 func TestWithoutAPlaceKVMIsTriedAgain(t *testing.T) {
 	t.Parallel()

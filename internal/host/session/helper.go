@@ -45,7 +45,7 @@ type Helper struct {
 func (s *Session) Start(ctx context.Context, w Work) (*Helper, error) {
 	b := &boot{
 		image: s.image, qemu: s.qemu, memoryMiB: s.Config.HelperMemory, user: s.User,
-		disks: w.Disks, shell: w.Shell, nonce: w.Plan.Nonce, verdicts: s.verdicts(), redact: s.Redact, log: s.Log,
+		wanted: s.Config.Accelerator, disks: w.Disks, shell: w.Shell, nonce: w.Plan.Nonce, verdicts: s.verdicts(), redact: s.Redact, log: s.Log,
 	}
 	r, err := b.start(ctx)
 	if err != nil {

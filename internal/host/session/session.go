@@ -120,7 +120,9 @@ func (s *Session) Manifest() *helper.Manifest { return s.image.Manifest }
 func (s *Session) Warnings() []string { return s.image.Warnings }
 
 // Choice is how the helper will be run.
-func (s *Session) Choice() vm.Choice { return s.verdicts().Apply(vm.Choose(s.User)) }
+func (s *Session) Choice() vm.Choice {
+	return s.verdicts().Apply(vm.Choose(s.Config.Accelerator, s.User))
+}
 
 // Forget lets the next start try KVM, even if it did not run the helper before.
 func (s *Session) Forget() error { return s.verdicts().Forget() }

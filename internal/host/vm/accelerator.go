@@ -20,36 +20,52 @@ type Choice struct {
 	Accelerators []Accelerator
 	Why          string // for the log
 	Remedy       string // what an administrator can do for KVM, empty with KVM
+	Broken       string // why the only one cannot be used, empty if it may be
 }
 
-// Choose returns what a QEMU that runs as user (nil: as we do) can try. KVM may be
-// there and still not run an ordinary kernel, so TCG always follows.
-func Choose(user *syscall.Credential) Choice {
-	without := func(remedy, format string, args ...any) Choice {
-		return Choice{[]Accelerator{TCG}, "no KVM: " + fmt.Sprintf(format, args...), remedy}
+// Choose returns what a QEMU that runs as user (nil: as we do) can try. setting is that of
+// ACCELERATOR: kvm or tcg to try nothing else, or auto. KVM may be there and still not
+// run an ordinary kernel, so TCG follows it then.
+func Choose(setting string, user *syscall.Credential) Choice {
+	if setting == string(TCG) {
+		return Choice{Accelerators: []Accelerator{TCG}, Why: "ACCELERATOR=tcg"}
 	}
+	why, remedy := kvmFails(user)
+	switch {
+	case setting == string(KVM):
+		return Choice{Accelerators: []Accelerator{KVM}, Why: "ACCELERATOR=kvm", Broken: why, Remedy: remedy}
+	case why != "":
+		return Choice{Accelerators: []Accelerator{TCG}, Why: "no KVM: " + why, Remedy: remedy}
+	}
+	return Choice{Accelerators: []Accelerator{KVM, TCG}, Why: kvmDevice + " answers"}
+}
+
+// kvmFails returns why a QEMU that runs as user cannot use KVM, and what to do about it; nothing
+// if it can.
+func kvmFails(user *syscall.Credential) (why, remedy string) {
+	const look = "see what the kernel says: dmesg | grep -i kvm"
 	if user != nil && !groupMayUseKVM() {
-		return without("give the device a group of its own: chgrp kvm "+kvmDevice+" && chmod 0660 "+kvmDevice,
-			"only root may open %s, the helper runs as uid %d", kvmDevice, user.Uid)
+		return fmt.Sprintf("only root may open %s, the helper runs as uid %d", kvmDevice, user.Uid),
+			"give the device a group of its own: chgrp kvm " + kvmDevice + " && chmod 0660 " + kvmDevice
 	}
 	f, err := os.OpenFile(kvmDevice, os.O_RDWR|syscall.O_CLOEXEC, 0)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return without("load the module kvm_intel or kvm_amd; the firmware, or the host of a virtual machine, must offer virtualization", "%v", err)
+		return err.Error(), "load the module kvm_intel or kvm_amd; the firmware, or the host of a virtual machine, must offer virtualization"
 	case errors.Is(err, os.ErrPermission):
-		return without("add the user to the device's group, usually kvm", "%v", err)
+		return err.Error(), "add the user to the device's group, usually kvm"
 	case err != nil:
-		return without("see what the kernel says: dmesg | grep -i kvm", "%v", err)
+		return err.Error(), look
 	}
 	defer func() { _ = f.Close() }()
 	v, err := unix.IoctlRetInt(int(f.Fd()), kvmGetAPIVersion)
 	if err != nil {
-		return without("see what the kernel says: dmesg | grep -i kvm", "asking %s for its version: %v", kvmDevice, err)
+		return fmt.Sprintf("asking %s for its version: %v", kvmDevice, err), look
 	}
 	if v != kvmAPIVersion {
-		return without("install a kernel of Linux 2.6.22 or later", "%s has API version %d, not %d", kvmDevice, v, kvmAPIVersion)
+		return fmt.Sprintf("%s has API version %d, not %d", kvmDevice, v, kvmAPIVersion), "install a kernel of Linux 2.6.22 or later"
 	}
-	return Choice{Accelerators: []Accelerator{KVM, TCG}, Why: kvmDevice + " answers"}
+	return "", ""
 }
 
 // Failed returns the choice that is left when KVM did not run the helper.

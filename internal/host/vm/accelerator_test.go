@@ -1,6 +1,8 @@
 package vm
 
 import (
+	"slices"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -29,5 +31,27 @@ func TestDeviceGroup(t *testing.T) {
 				t.Errorf("deviceGroup(gid %d, mode %o) = %d, %v, want %v", tt.gid, tt.mode, gid, got, tt.want)
 			}
 		})
+	}
+}
+
+// TestChoose: a setting leaves one accelerator, whether it works or not.
+func TestChoose(t *testing.T) {
+	t.Parallel()
+	nobody := &syscall.Credential{Uid: 1_899_999_999, Gid: 1_899_999_999}
+	for _, setting := range []string{"kvm", "tcg"} {
+		c := Choose(setting, nobody)
+		if !slices.Equal(c.Accelerators, []Accelerator{Accelerator(setting)}) || c.Why != "ACCELERATOR="+setting {
+			t.Errorf("Choose(%s) = %+v", setting, c)
+		}
+		if verdicts := (Verdicts{Dir: t.TempDir()}); !slices.Equal(verdicts.Apply(c).Accelerators, c.Accelerators) {
+			t.Errorf("a verdict leaves %+v of %+v", verdicts.Apply(c), c)
+		}
+	}
+	auto, kvm := Choose("auto", nobody), Choose("kvm", nobody)
+	if auto.Accelerators[len(auto.Accelerators)-1] != TCG {
+		t.Errorf("Choose(auto) = %+v, want TCG as the last one", auto)
+	}
+	if works := auto.Accelerators[0] == KVM; works != (kvm.Broken == "") || kvm.Remedy != auto.Remedy {
+		t.Errorf("Choose(auto) = %+v, but Choose(kvm) = %+v", auto, kvm)
 	}
 }

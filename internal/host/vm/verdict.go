@@ -73,9 +73,9 @@ func (v Verdicts) Fails() (why string, fails bool) {
 	return fmt.Sprintf("%s, at %s", found.Why, found.When.Local().Format(time.DateTime)), true
 }
 
-// Apply returns the choice that is left by what is remembered.
+// Apply returns the choice that is left by what is remembered, where there is one.
 func (v Verdicts) Apply(c Choice) Choice {
-	if c.Accelerators[0] != KVM {
+	if len(c.Accelerators) == 1 {
 		return c
 	}
 	if why, fails := v.Fails(); fails {
