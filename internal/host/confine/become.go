@@ -8,8 +8,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownRoot is a layer: a child without it sees the root of the node.
-const ownRoot = "root of its own"
+// Layers: a child without ownRoot sees the root of the node, and may change it without
+// onlyRead.
+const (
+	ownRoot  = "root of its own"
+	onlyRead = "read-only mounts"
+)
+
+// layer is what the root is, among the layers.
+func (r Root) layer() string {
+	if r.Node {
+		return onlyRead
+	}
+	return ownRoot
+}
 
 // userNamespace are the capabilities that an ordinary user's stage needs in the user
 // namespace it begins in, until it gives them up.
@@ -40,15 +52,15 @@ func (o order) changeRoot(a *answer) string {
 	case o.Root == nil:
 		return o.Path
 	case !o.has(unix.CLONE_NEWNS):
-		a.Missing = append(a.Missing, ownRoot)
+		a.Missing = append(a.Missing, o.Root.layer())
 		return o.Path
 	}
 	program, err := o.Root.enter(o.Path)
 	if err != nil {
-		a.Missing = append(a.Missing, fmt.Sprintf("%s (%v)", ownRoot, err))
+		a.Missing = append(a.Missing, fmt.Sprintf("%s (%v)", o.Root.layer(), err))
 		return o.Path
 	}
-	a.Layers = append(a.Layers, ownRoot)
+	a.Layers = append(a.Layers, o.Root.layer())
 	return program
 }
 

@@ -70,6 +70,14 @@ var needless = []string{
 // error to them.
 var absent = []string{"clone3", "io_uring_enter", "io_uring_register", "io_uring_setup"}
 
+// marking are system calls that change what a file is, not what is in it. Landlock knows nothing
+// of them.
+var marking = []string{
+	"fchmod", "fchmodat", "fchmodat2", "fchown", "fchownat", "fremovexattr", "fsetxattr", "lremovexattr", "lsetxattr",
+	"removexattr", "setxattr", "utimensat",
+	"chmod", "chown", "futimesat", "lchown", "utime", "utimes", // of x86 alone
+}
+
 // forking are the system calls that make a process and nothing else.
 var forking = []string{"fork", "vfork"}
 
@@ -78,7 +86,7 @@ var calling = []string{"bind", "connect", "socket"}
 
 // refused are the calls that fail for a program with this Stage.
 func (s Stage) refused(offline bool) []string {
-	all := slices.Concat(needless, forking)
+	all := slices.Concat(needless, marking, forking, s.Refused)
 	if offline {
 		all = append(all, calling...)
 	}

@@ -54,6 +54,14 @@ func (s Stage) rules(version int, offline bool) rules {
 	if s.Root == nil {
 		return r
 	}
+	if s.Root.Node {
+		r.fs |= unix.LANDLOCK_ACCESS_FS_EXECUTE
+		r.layers = append(r.layers, "landlock: no other program")
+		for _, path := range s.Root.Paths {
+			r.allowed = append(r.allowed, allowance{path, unix.LANDLOCK_ACCESS_FS_EXECUTE})
+		}
+		return r
+	}
 	r.fs |= reading
 	r.layers[0] = "landlock: no path but its root"
 	for _, path := range append([]string{"/proc/self/fd"}, s.Root.Paths...) {
@@ -81,7 +89,7 @@ func (s Stage) landlocked(offline bool, program string) (layers []string, err er
 	}
 	defer func() { _ = unix.Close(int(fd)) }()
 	if s.Root != nil {
-		r.allowed = append(r.allowed, allowance{program, readingFile})
+		r.allowed = append(r.allowed, allowance{program, readingFile & r.fs})
 	}
 	for _, a := range r.allowed {
 		if err := a.add(int(fd)); err != nil {

@@ -43,6 +43,21 @@ func OwnRoot() *Root {
 	return &Root{}
 }
 
+// NodeFor returns the root of the program at path that may read all files of the node, and execute
+// nothing else. It is nil for what is not compiled.
+func NodeFor(path string) *Root {
+	f, err := elf.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = f.Close() }()
+	r := &Root{Node: true}
+	if loader := interpreter(f); loader != "" {
+		r.Paths = []string{loader}
+	}
+	return r
+}
+
 // interpreter is what starts a program that is linked dynamically (PT_INTERP).
 func interpreter(f *elf.File) string {
 	for _, p := range f.Progs {

@@ -20,6 +20,8 @@ type Root struct {
 	Devices []string `json:"devices,omitempty"`
 	// Proc has the process itself in /proc, and no other process.
 	Proc bool `json:"proc,omitempty"`
+	// Node leaves all files of the node in it, to read. Paths are then what may be executed.
+	Node bool `json:"node,omitempty"`
 }
 
 // place is where the new root is mounted until it is the root. The old one is never used again.
@@ -31,6 +33,9 @@ const itself = "/snf-image"
 // enter makes this the root of the process, which must be in a mount namespace of its
 // own, and returns the path of the program there. After an error the root is what it was.
 func (r Root) enter(program string) (string, error) {
+	if r.Node {
+		return program, readOnly()
+	}
 	mounts, err := r.detach(program)
 	defer closeAll(mounts)
 	if err != nil {
@@ -57,6 +62,18 @@ func (r Root) enter(program string) (string, error) {
 		}
 	}
 	return mounts[0].target, nil
+}
+
+// readOnly makes all mounts read-only, in the namespace of the process.
+func readOnly() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("separating the mounts: %w", err)
+	}
+	attributes := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	if err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &attributes); err != nil {
+		return fmt.Errorf("making the mounts read-only: %w", err)
+	}
+	return nil
 }
 
 // detached is a mount that is not attached yet.

@@ -110,8 +110,8 @@ func run(t *testing.T, c Child) error {
 func TestCallsHaveNames(t *testing.T) {
 	t.Parallel()
 	for _, info := range []*arch.Info{arch.X86_64, arch.AARCH64} {
-		for _, name := range slices.Concat(needless, calling, absent, []string{"clone", "mmap", "mprotect", "tgkill", "prctl", "ioctl"}) {
-			old := slices.Contains([]string{"ioperm", "iopl", "mknod", "modify_ldt", "uselib", "ustat", "_sysctl"}, name)
+		for _, name := range slices.Concat(needless, marking, calling, absent, []string{"clone", "mmap", "mprotect", "tgkill", "prctl", "ioctl"}) {
+			old := slices.Contains([]string{"ioperm", "iopl", "mknod", "modify_ldt", "uselib", "ustat", "_sysctl", "chmod", "chown", "futimesat", "lchown", "utime", "utimes"}, name)
 			if _, known := info.SyscallNames[name]; !known && !(old && info != arch.X86_64) {
 				t.Errorf("%s is not a system call of %s", name, info.Name)
 			}

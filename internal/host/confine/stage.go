@@ -33,6 +33,8 @@ type Stage struct {
 	// Filter keeps it from system calls that no program needs that works on disks, and from
 	// making processes (seccomp(2)).
 	Filter bool `json:"filter,omitempty"`
+	// Refused are system calls that Filter refuses besides.
+	Refused []string `json:"refused,omitempty"`
 	// Restricts means that the program filters its system calls by itself, with Calls,
 	// where HasFilters.
 	Restricts bool `json:"restricts,omitempty"`

@@ -38,7 +38,7 @@ func confinement(uri, path string, as *syscall.Credential) confine.Child {
 				{Resource: unix.RLIMIT_AS, Max: maxAddress},
 				{Resource: unix.RLIMIT_FSIZE, Max: 0},
 			},
-			ReadOnly: true, Filter: true, Activate: true,
+			ReadOnly: true, Activate: true, Root: confine.NodeFor(path),
 		},
 	}
 	if !needsKeys(uri) {
@@ -46,6 +46,9 @@ func confinement(uri, path string, as *syscall.Credential) confine.Child {
 		if c.Stage.Root = confine.RootFor(path); c.Stage.Root != nil {
 			c.Stage.Root.Paths = append(c.Stage.Root.Paths, resolver...)
 		}
+	}
+	if c.Stage.Root != nil { // else it is a script, which may be anything
+		c.Stage.Filter, c.Stage.Refused = true, []string{"listen"}
 	}
 	if c.User != nil {
 		c.Stage.Limits = append(c.Stage.Limits, confine.Limit{Resource: unix.RLIMIT_NPROC, Max: maxThreads})

@@ -16,6 +16,7 @@ import (
 
 	"snf-image/internal/host/confine"
 	"snf-image/internal/report"
+	"snf-image/tests/jail"
 	"snf-image/tests/storage"
 )
 
@@ -23,6 +24,10 @@ func TestMain(m *testing.M) {
 	if os.Args[0] == confine.Name {
 		fmt.Fprintln(os.Stderr, confine.Launch(os.Args))
 		os.Exit(1)
+	}
+	if jail.Asked(os.Args) {
+		jail.Main(os.Args)
+		return
 	}
 	os.Exit(m.Run())
 }

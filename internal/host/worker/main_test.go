@@ -19,6 +19,7 @@ import (
 	"snf-image/internal/host/confine"
 	"snf-image/internal/host/target"
 	"snf-image/internal/spec"
+	"snf-image/tests/jail"
 )
 
 // TestMain lets the test binary be the worker, and what becomes qemu-nbd.
@@ -26,6 +27,14 @@ func TestMain(m *testing.M) {
 	if os.Args[0] == confine.Name {
 		fmt.Fprintln(os.Stderr, confine.Launch(os.Args))
 		os.Exit(1)
+	}
+	if jail.Asked(os.Args) {
+		if err := giveUp(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		jail.Main(os.Args)
+		return
 	}
 	if os.Args[0] == Name {
 		if err := Main(context.Background(), os.Stdin, os.Stdout); err != nil {

@@ -78,14 +78,18 @@ var (
 )
 
 // listen reads the worker's lines up to their end. It returns the one result,
-// or the failure the worker reports. allow lets the worker go on, once.
-func listen(r io.Reader, j Job, allow func() error) (Result, error) {
+// or the failure the worker reports. allow lets the worker go on, once; over is called
+// when there is a result.
+func listen(r io.Reader, j Job, allow func() error, over func()) (Result, error) {
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 0, maxLine), maxLine)
 	l := listener{job: j, allow: allow}
 	for s.Scan() {
 		if err := l.line(s.Bytes()); err != nil {
 			return Result{}, err
+		}
+		if l.result != nil {
+			over()
 		}
 	}
 	switch {

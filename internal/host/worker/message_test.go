@@ -31,7 +31,7 @@ func testJob() Job {
 
 func TestListen(t *testing.T) {
 	t.Parallel()
-	got, err := listen(strings.NewReader(asked+`{"progress":{"position":0,"total":4096}}`+"\n"+good()), testJob(), allow)
+	got, err := listen(strings.NewReader(asked+`{"progress":{"position":0,"total":4096}}`+"\n"+good()), testJob(), allow, func() {})
 	if err != nil || got.Digest != sum || got.DataBytes != 1024 {
 		t.Errorf("listen = %+v, %v", got, err)
 	}
@@ -64,7 +64,7 @@ func TestListenRefuses(t *testing.T) {
 		"unknown wipe":      {strings.Replace(good(), "zeroed without writing", "perhaps", 1), errProtocol},
 		"unknown zeroing":   {strings.Replace(good(), "punch-hole", "prayer", 1), errProtocol},
 	} {
-		if got, err := listen(strings.NewReader(asked+tc.said), testJob(), allow); !errors.Is(err, tc.want) {
+		if got, err := listen(strings.NewReader(asked+tc.said), testJob(), allow, func() {}); !errors.Is(err, tc.want) {
 			t.Errorf("%s: listen = %+v, %v, want %v", name, got, err, tc.want)
 		}
 	}
@@ -81,7 +81,7 @@ func TestListenGeometry(t *testing.T) {
 		`{"geometry":{"format":"raw","layers":["\u001b[2J"]}}`,
 		`{"geometry":{"format":"raw","layers":["` + strings.Repeat(`xz","`, maxLayers) + `xz"]}}`,
 	} {
-		if got, err := listen(strings.NewReader(said), testJob(), allow); !errors.Is(err, errProtocol) {
+		if got, err := listen(strings.NewReader(said), testJob(), allow, func() {}); !errors.Is(err, errProtocol) {
 			t.Errorf("listen(%s) = %+v, %v, want %v", said, got, err, errProtocol)
 		}
 	}
@@ -97,12 +97,12 @@ func TestListenFailure(t *testing.T) {
 		`{"failure":{"at":"elsewhere","what":"x","cause":"y"}}`:                     "internal: x, on snf-image-worker: y",
 		`{"failure":{"at":"to","what":"a\u001b[2J\nb","cause":"\u0007"}}`:           `disk: a\x1b[2J\nb, on /disk: \a`,
 	} {
-		_, err := listen(strings.NewReader(asked+said), testJob(), allow)
+		_, err := listen(strings.NewReader(asked+said), testJob(), allow, func() {})
 		if got := string(report.KindOf(err)) + ": " + err.Error(); got != want {
 			t.Errorf("listen(%s) = %q, want %q", said, got, want)
 		}
 	}
-	_, err := listen(strings.NewReader(`{"failure":{"at":"to","cause":"`+strings.Repeat("x", 3*report.MaxLine)+`"}}`), testJob(), allow)
+	_, err := listen(strings.NewReader(`{"failure":{"at":"to","cause":"`+strings.Repeat("x", 3*report.MaxLine)+`"}}`), testJob(), allow, func() {})
 	if n := len(err.Error()); n > 2*report.MaxLine {
 		t.Errorf("a failure of %d bytes came through", n)
 	}
@@ -113,7 +113,7 @@ func FuzzListen(f *testing.F) {
 	f.Add(`{"failure":{"at":"from","what":"reading","cause":"bad"}}`)
 	f.Add(`{"progress":{"position":1,"total":2}}` + "\n" + good())
 	f.Fuzz(func(t *testing.T, said string) {
-		r, err := listen(strings.NewReader(asked+said), testJob(), allow)
+		r, err := listen(strings.NewReader(asked+said), testJob(), allow, func() {})
 		if err == nil && (r.ImageBytes > 8192 || r.DataBytes+r.ZeroedBytes != r.ImageBytes || len(r.Digest) != 2*digestSize) {
 			t.Errorf("listen(%q) believed %+v", said, r)
 		}

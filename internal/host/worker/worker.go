@@ -184,13 +184,18 @@ func (c *child) converse(ctx context.Context, j Job, text []byte) (Result, error
 		return err
 	}
 	stop := c.insist(ctx)
-	result, err := listen(c.lines, j, allow)
+	// Whoever stays when all is said means to do what nobody looks at any more.
+	var late *time.Timer
+	result, err := listen(c.lines, j, allow, func() { late = time.AfterFunc(grace, c.kill) })
 	stop()
 	_ = c.job.Close() // it has read everything, or never will
 	if err != nil {
-		_ = syscall.Kill(-c.Process.Process.Pid, syscall.SIGKILL) // it may have ended
+		c.kill()
 	}
 	waitErr := c.Wait()
+	if late != nil {
+		late.Stop()
+	}
 	_ = c.lines.Close()
 	no, isRefused := errors.AsType[*refused](err)
 	switch {
@@ -205,6 +210,9 @@ func (c *child) converse(ctx context.Context, j Job, text []byte) (Result, error
 	}
 	return result, nil
 }
+
+// kill ends the child and whatever is in its process group; it may have ended.
+func (c *child) kill() { _ = syscall.Kill(-c.Process.Process.Pid, syscall.SIGKILL) }
 
 // insist repeats the signal to stop after ctx has ended, until the returned function is
 // called, which has to be before the child is waited for. As the first process of its
