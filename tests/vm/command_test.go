@@ -83,7 +83,9 @@ func TestDryRun(t *testing.T) {
 	}
 	stale(t, j.disk, 256)
 	before := oracle.Digest(t, j.disk, 0, -1)
-	site.Run(t, j.args("--dry-run")...).OK(t)
+	if o := site.With(t, "ACCELERATOR=tcg").Run(t, j.args("--dry-run")...).OK(t); !strings.Contains(o.Stdout, "tcg first (ACCELERATOR=tcg)") {
+		t.Errorf("the plan does not name the accelerator that is wanted:\n%s", o)
+	}
 	if oracle.Digest(t, j.disk, 0, -1) != before {
 		t.Error("a dry run changed the disk")
 	}
@@ -141,7 +143,7 @@ func TestDoctorAndVersion(t *testing.T) {
 		t.Errorf("version = %q, want %q…", got, want)
 	}
 	o := site.Run(t, "doctor").OK(t)
-	for _, word := range []string{"QEMU", "disks by URI", "memory", "helper image", "tcg", "directories", "confinement", "pid namespace, mount namespace, network namespace, ipc namespace, uts namespace, root of its own, no-new-privs, landlock: ", ", rlimits, uid, no capabilities, seccomp filter"} {
+	for _, word := range []string{"QEMU", "disks by URI", "memory", "helper image", "tcg", "directories", "confinement   helper: ", "confinement   image worker: ", "confinement   qemu-nbd: ", "pid namespace, mount namespace, network namespace, ipc namespace, uts namespace, root of its own, no-new-privs, landlock: ", ", rlimits, uid, no capabilities, seccomp filter"} {
 		if !strings.Contains(o.Stdout, word) {
 			t.Errorf("doctor says nothing of %q:\n%s", word, o.Stdout)
 		}

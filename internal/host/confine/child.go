@@ -3,10 +3,12 @@ package confine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,6 +40,9 @@ type Child struct {
 	Stays bool
 	// Stage is what a process can only do to itself.
 	Stage Stage
+	// Bounds are what it may take in all, with what it starts; nil leaves them open.
+	Bounds *Bounds
+	group  string // that was made for it
 
 	// Interrupt goes to the process group when the context ends; 0 is SIGKILL. After
 	// Grace the process is killed, and its output is no longer waited for.
@@ -64,11 +69,44 @@ type Process struct {
 	*exec.Cmd
 	// Layers are those that confine it, Missing those that were refused.
 	Layers, Missing []string
+	group           string // empty for the caller's
+}
+
+// Wait is that of the Cmd. It must be called in the end, by whoever started it.
+func (p *Process) Wait() error {
+	err := p.Cmd.Wait()
+	if p.group != "" {
+		removeGroup(p.group)
+	}
+	return err
 }
 
 // Start starts the child. Unless it Stays, it dies with the thread that calls Start,
 // which must be locked.
 func (c Child) Start(ctx context.Context) (*Process, error) {
+	var missing []string
+	if h, found := findHierarchy(); found && c.Bounds != nil {
+		var err error
+		if c.group, err = h.make(*c.Bounds, int(groups.Add(1))); err != nil {
+			missing = []string{fmt.Sprintf("%s (%v)", grouped, err)}
+			c.group = ""
+		}
+	}
+	p, err := c.startSomehow(ctx)
+	if err != nil && c.group != "" {
+		removeGroup(c.group)
+	}
+	if err == nil {
+		p.Missing = append(p.Missing, missing...)
+	}
+	return p, err
+}
+
+// groups counts those that were made.
+var groups atomic.Int64
+
+// startSomehow starts it with as many namespaces as the node allows.
+func (c Child) startSomehow(ctx context.Context) (*Process, error) {
 	for _, flags := range c.attempts() {
 		p, err := c.start(ctx, flags)
 		// Root in a container may not make namespaces, or there are as many as the
@@ -128,7 +166,7 @@ func (c Child) start(ctx context.Context, flags uintptr) (*Process, error) {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, c.signal()) }
-	p := &Process{Cmd: cmd, Layers: c.layers(flags), Missing: named(c.wanted() &^ flags)}
+	p := &Process{Cmd: cmd, group: c.group, Layers: c.layers(flags), Missing: named(c.wanted() &^ flags)}
 	return p, c.startStage(p, flags)
 }
 

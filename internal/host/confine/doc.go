@@ -7,4 +7,6 @@
 // gives up what only the process itself can give up, verifies that it is gone, tells the
 // parent, and becomes the program. Until the parent knows the layers, the program has
 // not begun.
+//
+// It is large because whatever confines a child is here, with what a node may refuse of it.
 package confine

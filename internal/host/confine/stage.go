@@ -61,6 +61,7 @@ type order struct {
 	// ids of Mapped.
 	Namespaces uintptr `json:"namespaces,omitempty"`
 	Mapped     [2]int  `json:"mapped"`
+	Group      string  `json:"group,omitempty"` // the control group, empty for the caller's
 }
 
 // has reports whether the process is in such a namespace of its own.
@@ -86,7 +87,7 @@ func (c Child) startStage(p *Process, flags uintptr) error {
 	defer func() { _ = r.Close() }()
 	text, err := json.Marshal(order{
 		Stage: c.Stage, Path: cmp.Or(c.Path, self), Env: c.Env, User: c.User, Stays: c.Stays, Status: 3 + len(c.Files),
-		Namespaces: flags, Mapped: [2]int{os.Geteuid(), os.Getegid()},
+		Namespaces: flags, Mapped: [2]int{os.Geteuid(), os.Getegid()}, Group: c.group,
 	})
 	if err != nil {
 		return errors.Join(err, w.Close())
@@ -100,7 +101,7 @@ func (c Child) startStage(p *Process, flags uintptr) error {
 	}
 	if err := p.hear(r); err != nil {
 		_ = p.Process.Kill()
-		_ = p.Wait()
+		_ = p.Cmd.Wait()
 		return err
 	}
 	return nil
@@ -193,6 +194,9 @@ func (o order) confine() (a answer, program string, err error) {
 		if err := mapUser(o.Mapped[0], o.Mapped[1]); err != nil {
 			return a, "", err
 		}
+	}
+	if o.Group != "" {
+		a.name(grouped, enterGroup(o.Group) == nil)
 	}
 	program = o.changeRoot(&a)
 	if !o.Privileges {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,7 @@ import (
 	"snf-image/internal/host/ownership"
 	"snf-image/internal/host/session"
 	"snf-image/internal/host/vm"
+	"snf-image/internal/host/worker"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -53,6 +55,10 @@ func Examine(ctx context.Context, set session.Settings) ([]Finding, error) {
 	}
 	if standing.Grade != Unfit { // else the helper would run as we do
 		findings = append(findings, helperBoots(ctx, set.Quiet(ids.Helper))...)
+		findings = append(findings, workerStarts(ctx, ids.Worker))
+		if layers, missing, err := nbd.Examine(ctx, ids.Server); err == nil { // else remoteDisks has told
+			findings = append(findings, confined(nbd.Tool, layers, missing))
+		}
 	}
 	for _, f := range findings {
 		if f.Grade == Unfit {
@@ -182,18 +188,47 @@ func helperBoots(ctx context.Context, o session.Options) []Finding {
 		return append(findings, unfit("helper", err))
 	}
 	defer h.Stop()
-	return append(findings, accelerated(h.Accelerator, h.Choice), confined(h.Layers(), h.Missing()))
+	return append(findings, accelerated(h.Accelerator, h.Choice), confined("helper", h.Layers(), h.Missing()))
 }
 
-// confined lists the layers around the helper's QEMU, or those the node refused it.
-func confined(layers, missing []string) Finding {
-	if len(missing) > 0 {
-		return Finding{
-			Subject: "confinement", Grade: Lacking,
-			Text: "this node refuses " + strings.Join(missing, ", ") + "; a container needs CAP_SYS_ADMIN for namespaces",
-		}
+// workerStarts has an image worker look at an image without data.
+func workerStarts(ctx context.Context, as *syscall.Credential) Finding {
+	const name, size = "image worker", 4096
+	fd, err := unix.MemfdCreate("image", unix.MFD_CLOEXEC)
+	if err != nil {
+		return unfit(name, err)
 	}
-	return Finding{Subject: "confinement", Grade: Good, Text: strings.Join(layers, ", ")}
+	image := os.NewFile(uintptr(fd), "image")
+	defer func() { _ = image.Close() }()
+	if err := image.Truncate(size); err != nil {
+		return unfit(name, err)
+	}
+	job := worker.Job{Action: worker.Look, Format: spec.Raw, Stored: size, From: image, Geometry: func(worker.Geometry) error { return nil }}
+	if as != nil {
+		job.UID, job.GID = as.Uid, as.Gid
+	}
+	w, err := worker.Start(ctx, job)
+	if err == nil {
+		_, err = w.Wait()
+	}
+	if err != nil {
+		return unfit(name, err)
+	}
+	return confined(name, w.Layers(), w.Missing())
+}
+
+// confined lists the layers around a child, or those the node refused it.
+func confined(child string, layers, missing []string) Finding {
+	if len(missing) == 0 {
+		return Finding{Subject: "confinement", Grade: Good, Text: child + ": " + strings.Join(layers, ", ")}
+	}
+	text := child + ": this node refuses " + strings.Join(missing, ", ")
+	if os.Geteuid() == 0 {
+		text += "; a container needs CAP_SYS_ADMIN for namespaces"
+	} else {
+		text += "; user namespaces must be allowed (user.max_user_namespaces, and AppArmor where it restricts them)"
+	}
+	return Finding{Subject: "confinement", Grade: Lacking, Text: text}
 }
 
 // accelerated names the accelerator the helper ran on and, where that was not KVM, what to do.

@@ -52,10 +52,10 @@ func TestAccelerated(t *testing.T) {
 
 func TestConfined(t *testing.T) {
 	t.Parallel()
-	if got, want := confined([]string{"a", "b"}, nil), (Finding{Subject: "confinement", Grade: Good, Text: "a, b"}); got != want {
+	if got, want := confined("helper", []string{"a", "b"}, nil), (Finding{Subject: "confinement", Grade: Good, Text: "helper: a, b"}); got != want {
 		t.Errorf("confined() = %+v, want %+v", got, want)
 	}
-	if got := confined([]string{"a"}, []string{"b"}); got.Grade != Lacking || !strings.Contains(got.Text, "refuses b;") {
+	if got := confined("helper", []string{"a"}, []string{"b"}); got.Grade != Lacking || !strings.Contains(got.Text, "helper: this node refuses b;") {
 		t.Errorf("confined() without b = %+v", got)
 	}
 }

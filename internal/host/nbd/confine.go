@@ -1,8 +1,11 @@
 package nbd
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"os/user"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -10,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/command"
 	"snf-image/internal/host/confine"
 )
 
@@ -18,6 +22,7 @@ const (
 	maxFiles   = 1024
 	maxThreads = 1024     // of its user, which is this run's alone
 	maxAddress = 64 << 30 // bytes; libraries of storage reserve more than they use
+	maxMemory  = 4 << 30
 )
 
 // resolver is what it takes to find a host by its name.
@@ -28,7 +33,7 @@ var resolver = []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", 
 // may be anywhere in the node's files, as the configuration of the storage may.
 func confinement(uri, path string, as *syscall.Credential) confine.Child {
 	c := confine.Child{
-		Path: path, Grace: time.Second,
+		Path: path, Grace: time.Second, Bounds: &confine.Bounds{Memory: maxMemory, Processes: maxThreads},
 		Env:        []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + home()},
 		Namespaces: unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
 		Stage: confine.Stage{
@@ -94,4 +99,27 @@ func home() string {
 		return u.HomeDir
 	}
 	return "/"
+}
+
+// Examine starts the program, which ends at once, as the server of a disk that needs no keys, and
+// returns the layers around it and those the node refused.
+func Examine(ctx context.Context, as *syscall.Credential) (layers, missing []string, err error) {
+	path, err := command.Find(Tool)
+	if err != nil {
+		return nil, nil, err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	c := confinement("nbd://localhost/", path, as)
+	c.Args, c.Stage.Activate = []string{path, "--version"}, false
+	stderr := &command.Tail{Max: maxStderr}
+	c.Stderr = stderr
+	p, err := c.Start(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.Wait(); err != nil {
+		return nil, nil, fmt.Errorf("%w: %s", err, stderr.Text(maxStderr))
+	}
+	return p.Layers, p.Missing, nil
 }

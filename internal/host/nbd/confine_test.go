@@ -67,3 +67,16 @@ func TestServerIsConfined(t *testing.T) {
 		t.Error("no qemu-nbd of ours runs")
 	}
 }
+
+// TestExamine: the program finds its libraries in the root it gets, and a node that refuses
+// nothing gives it all layers.
+func TestExamine(t *testing.T) {
+	t.Parallel()
+	layers, missing, err := Examine(t.Context(), nil)
+	if err != nil || len(layers) == 0 {
+		t.Errorf("Examine() = %q, %q, %v", layers, missing, err)
+	}
+	if len(missing) == 0 && !slices.Contains(layers, "root of its own") {
+		t.Errorf("Examine() = %q, and nothing is missing", layers)
+	}
+}

@@ -21,7 +21,8 @@ const script = "pid namespace, root of its own, landlock and seccomp filter (KVM
 func confinement(cfg Config) confine.Child {
 	c := confine.Child{
 		Path: cfg.QEMU, User: cfg.User, Grace: time.Second, Namespaces: namespaces,
-		Env: []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/nonexistent"},
+		Bounds: &confine.Bounds{Memory: uint64(cfg.MemoryMiB)<<20 + overhead, Processes: maxThreads},
+		Env:    []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/nonexistent"},
 		Stage: confine.Stage{Limits: []confine.Limit{
 			{Resource: unix.RLIMIT_CORE, Max: 0},
 			{Resource: unix.RLIMIT_NOFILE, Max: 256},

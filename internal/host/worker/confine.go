@@ -14,6 +14,7 @@ const (
 	maxFiles   = 64
 	maxThreads = 256     // of its user, which is this worker's alone
 	maxAddress = 8 << 30 // bytes; the Go runtime reserves more than it uses
+	maxMemory  = 1 << 30 // bytes, with its page cache
 )
 
 // confinement describes the worker but for its pipes. It is this program without
@@ -22,7 +23,7 @@ func confinement(j Job) confine.Child {
 	c := confine.Child{
 		Args: []string{Name}, Files: []*os.File{j.From, j.To, j.Head, j.Tail, j.Spool},
 		Namespaces: unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
-		Interrupt:  syscall.SIGTERM, Grace: grace,
+		Interrupt:  syscall.SIGTERM, Grace: grace, Bounds: &confine.Bounds{Memory: maxMemory, Processes: maxThreads},
 		Stage: confine.Stage{
 			Root: confine.OwnRoot(), ReadOnly: true, Restricts: true,
 			Limits: []confine.Limit{
