@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -83,6 +84,11 @@ func child(t *testing.T, part, prelude string) (cmd *exec.Cmd, stdin io.Closer, 
 
 func TestSignals(t *testing.T) {
 	t.Parallel()
+	// Children of a test that runs under nohup would inherit that SIGHUP is ignored; a
+	// signal that is caught is theirs again.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	for _, tc := range []struct {
 		name, prelude string
 		signals       []os.Signal
