@@ -86,5 +86,9 @@ const (
 	ExtDump  Format = "extdump"
 	NTFSDump Format = "ntfsdump"
 	Qcow2    Format = "qcow2"
+	VMDK     Format = "vmdk"
+	VHD      Format = "vhd"
+	VHDX     Format = "vhdx"
+	VDI      Format = "vdi"
 	Auto     Format = "auto" // whatever the bytes of the image say
 )

@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"internal/host/ganeti":       {"internal/host/problem", "internal/host/builder"},
 	"internal/host/config":       {"internal/host/target", "internal/host/ownership", "internal/host/problem", "internal/host/values"},
 	"internal/host/source":       {"internal/host/fetch", "internal/host/imageref"},
-	"internal/host/format":       {"internal/host/bootrecord", "internal/host/foreign"},
+	"internal/host/format":       {"internal/host/blockmap", "internal/host/bootrecord", "internal/host/foreign"},
 	"internal/host/target":       {"internal/host/confine", "internal/host/format", "internal/host/nbd", "internal/host/ownership", "internal/host/foreign", "internal/host/diskuri"},
 	"internal/host/fetch":        {"internal/host/ownership"},
 	"internal/host/helper":       {"internal/host/deb", "internal/host/ownership"},
@@ -73,7 +73,7 @@ var allowed = map[string][]string{
 }
 
 // forTests are the packages that tests of any package may import.
-var forTests = []string{"tests/storage", "tests/jail", "tests/tree", "tests/golden", "tests/require", "tests/support", "tests/systems"}
+var forTests = []string{"tests/storage", "tests/jail", "tests/tree", "tests/golden", "tests/require", "tests/support", "tests/systems", "tests/vmdk"}
 
 // basics are the packages everyone may import and that import only the
 // standard library and golang.org/x/sys, never each other.
@@ -95,7 +95,7 @@ var modules = map[string][]string{
 	"github.com/u-root/u-root":           {"internal/host/helper/build"},
 	"github.com/knqyf263/go-deb-version": {"internal/host/helper"},
 	"github.com/therootcompany/xz":       {"internal/host/helper/build", "internal/host/format"},
-	"github.com/klauspost/compress":      {"internal/host/format"},
+	"github.com/klauspost/compress":      {"internal/host/format", "internal/host/blockmap"},
 	"github.com/pierrec/lz4/v4":          {"internal/host/format"},
 	"github.com/moby/sys/mountinfo":      {"internal/guest/filesystem", "internal/guest/sandbox"},
 	"github.com/elastic/go-seccomp-bpf":  {"internal/host/confine"},

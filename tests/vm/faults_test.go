@@ -73,10 +73,10 @@ var faults = map[string]fault{
 	"disk in another format":            {qcow2Disk(), 4, "disk.raw: it is a qcow2 image, not a raw disk file; .*--disk-format raw", false},
 	"disk in another format, a dry run": {qcow2Disk("--dry-run"), 4, "it is a qcow2 image, .*--disk-format raw", false},
 	"image in another format": {func(t *testing.T, j *job) (*harness.Installation, []string) {
-		qemuImg(t, "convert", "-f", "raw", "-O", "vmdk", j.image, j.image+".vmdk")
-		j.image += ".vmdk"
+		qemuImg(t, "create", "-q", "-f", "qed", j.image+".qed", "64M")
+		j.image += ".qed"
 		return site, j.args()
-	}, 3, "it is a VMDK image, not a dump of a disk; convert it", false},
+	}, 3, "it is a QED image, not a dump of a disk; convert it", false},
 	"image compressed": {func(t *testing.T, j *job) (*harness.Installation, []string) {
 		j.image = j.file("image.gz", "\x1f\x8b\x08\x00 and more")
 		return site, j.args()

@@ -30,7 +30,7 @@ const HeaderSize = 512
 func Recognize(header []byte) *File {
 	const (
 		convert = "convert it: qemu-img convert -O raw"
-		name    = "name its format, qcow2 or auto"
+		name    = "name its format, or auto"
 		look    = "give the format raw, or auto, which look inside; or decompress it first"
 	)
 	if toSkip(header) {
@@ -44,12 +44,12 @@ func Recognize(header []byte) *File {
 	}{
 		{0, "QFI\xfb", "a qcow2 image", name},
 		{0, "QED\x00", "a QED image", convert},
-		{0, "KDMV", "a VMDK image", convert},
-		{0, "COWD", "a VMDK image", convert},
-		{0, "# Disk DescriptorFile", "the descriptor of a VMDK image", convert},
-		{0x40, "\x7f\x10\xda\xbe", "a VDI image", convert},
-		{0, "vhdxfile", "a VHDX image", convert},
-		{0, "conectix", "a VHD image", convert},
+		{0, "KDMV", "a VMDK image", name},
+		{0, "COWD", "a part of a VMDK image of ESX", convert},
+		{0, "# Disk DescriptorFile", "the descriptor of a VMDK image in several files", convert},
+		{0x40, "\x7f\x10\xda\xbe", "a VDI image", name},
+		{0, "vhdxfile", "a VHDX image", name},
+		{0, "conectix", "a VHD image", name},
 		{0, "WithoutFreeSpace", "a Parallels image", convert},
 		{0, "WithouFreSpacExt", "a Parallels image", convert},
 		{0, "\x1f\x8b\x08", "a gzip file", look},

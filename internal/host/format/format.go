@@ -18,15 +18,13 @@ import (
 	"os"
 	"slices"
 
+	"snf-image/internal/host/blockmap"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
 
 // Extent is a range of a disk that is data or reads as zero throughout.
-type Extent struct {
-	Offset, Length int64
-	Zero           bool
-}
+type Extent = blockmap.Extent
 
 // Disk is an image seen as the disk it encodes. ReadAt is safe for concurrent
 // use; a read that ends before the end of the disk is an error.
@@ -48,11 +46,11 @@ type Plain interface {
 // Errors of an image.
 var (
 	// ErrTruncated is the error of an image that ends before the disk it encodes does.
-	ErrTruncated = errors.New("the image is shorter than it was, or than it says")
+	ErrTruncated = blockmap.ErrTruncated
 	// ErrDamaged is the error of an image that contradicts itself or its format.
-	ErrDamaged = errors.New("the image is damaged")
+	ErrDamaged = blockmap.ErrDamaged
 	// ErrRefused is the error of an image that uses what is refused on purpose.
-	ErrRefused = errors.New("the image cannot be used")
+	ErrRefused = blockmap.ErrRefused
 	// ErrEmpty is the error of an image of no bytes.
 	ErrEmpty = errors.New("it is empty")
 	// ErrOdd is the error of a disk with a length that disks do not have.
@@ -66,34 +64,6 @@ var (
 
 // Sector is the unit in which every disk is counted.
 const Sector = 512
-
-// decoder is one way to encode a disk.
-type decoder struct {
-	name  spec.Format
-	title string // with its article, for messages
-	// is reports whether a file that begins with head has this format; nil for a format
-	// without a mark.
-	is func(head []byte) bool
-	// file decodes what can be read in any order.
-	file func(*os.File) (Disk, error)
-	// stream decodes what is read once; nil for a format that needs random access.
-	stream func(io.Reader) io.Reader
-	// framed opens the stream of a format with something that is made before its bytes.
-	framed func(*content) (io.Reader, int64, error)
-	// most returns how long a file that begins with head can be at most, and the size of
-	// its disk. It is for formats without a stream.
-	most func(head []byte) (file, disk int64, err error)
-}
-
-// decoders returns all formats of this version.
-func decoders() []decoder {
-	return []decoder{
-		{name: spec.DiskDump, title: "a dump of a disk", file: openRaw, stream: Dump},
-		{name: spec.Raw, title: "a raw image", file: openRaw, stream: Dump},
-		{name: spec.ExtDump, title: "a dump of a file system", file: openExtDump, stream: Dump, framed: streamExtDump},
-		{name: spec.Qcow2, title: "a qcow2 image", is: isQcow2, file: openQcow2, most: mostQcow2},
-	}
-}
 
 // Check returns nil when this version decodes the format name.
 func Check(name spec.Format) error {
@@ -127,17 +97,4 @@ func find(name spec.Format) (decoder, error) {
 		Cause:  errors.New("not in this version"),
 		Remedy: "convert the image to a dump of the whole disk (diskdump)",
 	}
-}
-
-// openStream returns the bytes of the disk in c and its size, 0 when that is not known.
-func (d decoder) openStream(c *content) (io.Reader, int64, error) {
-	if c.size != 0 {
-		if err := checkLength(c.size); err != nil {
-			return nil, 0, err
-		}
-	}
-	if d.framed != nil {
-		return d.framed(c)
-	}
-	return d.stream(c.stream), c.size, nil
 }

@@ -55,27 +55,43 @@ func Open(name spec.Format, s Source) (*Image, error) {
 		return nil, err
 	}
 	img.Format = d.name
-	if c.file == nil && d.stream != nil {
+	if err := c.notEmpty(d); err != nil {
+		return nil, err
+	}
+	if err := c.lookFurther(d.head); err != nil {
+		return nil, err
+	}
+	switch {
+	case c.file == nil && d.inOnePass(c.head):
 		img.Stream, img.Size, err = d.openStream(c)
+		if d.is == nil && (name == spec.Auto || name == spec.DiskDump) {
+			img.Stream = &notVHDAtEnd{from: img.Stream, decoder: d}
+		}
 		return img, err
-	}
-	if c.file == nil && s.Look {
-		_, img.Size, err = d.most(c.head)
+	case c.file == nil && s.Look:
+		_, img.Size, err = d.bounds(c.head)
 		return img, err
-	}
-	if c.file == nil {
+	case c.file == nil:
 		if c.file, err = c.spool(d, s); err != nil {
 			return nil, err
 		}
 	}
-	if err := d.fits(c.head, s.Largest); err != nil {
-		return nil, err // before its tables are checked, which takes time
+	return img, img.inFile(name, d, c, s.Largest)
+}
+
+// inFile opens what can be read in any order.
+func (img *Image) inFile(name spec.Format, d decoder, c *content, largest int64) (err error) {
+	if err := notAlsoVHD(name, d, c.file); err != nil {
+		return err
+	}
+	if err := d.fits(c.head, largest); err != nil {
+		return err // before its tables are checked, which takes time
 	}
 	if img.Disk, err = d.file(c.file); err != nil {
-		return nil, err
+		return err
 	}
 	img.Size = img.Disk.Size()
-	return img, nil
+	return nil
 }
 
 // content is what is left of the stored bytes after some layers: a file, or a stream.
@@ -122,40 +138,41 @@ func (c *content) reader() io.Reader {
 	return bufio.NewReaderSize(io.NewSectionReader(c.file, 0, c.size), 1<<20)
 }
 
-// decoder returns the decoder for the content, which name is said to be.
-func (c *content) decoder(name spec.Format) (decoder, error) {
-	found := foreign.Recognize(c.head)
-	if name == spec.Auto {
-		return c.recognized(found)
+// lookFurther makes the head n bytes long at least.
+func (c *content) lookFurther(n int) error {
+	if n <= len(c.head) {
+		return nil
 	}
-	d, err := find(name)
-	switch {
-	case err != nil:
-		return d, err
-	case d.is == nil && found != nil:
-		return d, found
-	case d.is == nil || d.is(c.head):
-		return d, nil
-	case found != nil:
-		return d, fmt.Errorf("%w: it is %s, not %s", ErrRefused, found.Name, d.title)
+	if c.file != nil {
+		c.head = make([]byte, min(int64(n), c.size))
+		_, err := c.file.ReadAt(c.head, 0)
+		return report.Bare(err)
 	}
-	return d, fmt.Errorf("%w: it is not %s", ErrRefused, d.title)
+	c.stream = bufio.NewReaderSize(c.stream, n)
+	head, err := c.stream.Peek(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	c.head = bytes.Clone(head)
+	return nil
 }
 
-// recognized returns the decoder for the content by its first bytes, which were found to
-// be a format; nil for a disk.
-func (c *content) recognized(found *foreign.File) (decoder, error) {
-	for _, d := range decoders() {
-		if d.is == nil || !d.is(c.head) {
-			continue
-		}
-		if bytes.HasSuffix(c.head, []byte{0x55, 0xaa}) { // and it has a whole boot sector
-			return d, fmt.Errorf("%w: it is both %s and a disk with a boot sector, so its format has to be named", ErrRefused, d.title)
-		}
-		return d, nil
+// notEmpty refuses what would be a dump of a disk, and is a few zeros: an archive without
+// members is that.
+func (c *content) notEmpty(d decoder) error {
+	const few = 64 << 10 // which the buffer of a stream holds
+	if d.is != nil || d.unmarked || d.framed != nil || len(bytes.Trim(c.head, "\x00")) > 0 || len(c.head) == 0 {
+		return nil
 	}
-	if found != nil {
-		return decoder{}, found
+	var b []byte
+	var err error
+	if c.file == nil {
+		b, err = c.stream.Peek(few)
+	} else if b, err = io.ReadAll(io.LimitReader(c.reader(), few)); len(b) < few && err == nil {
+		err = io.EOF
 	}
-	return find(spec.Raw)
+	if errors.Is(err, io.EOF) && len(bytes.Trim(b, "\x00")) == 0 {
+		return fmt.Errorf("%w: it holds nothing but %d zero bytes, as an archive without members does", ErrRefused, len(b))
+	}
+	return nil // what is wrong with it is met again
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"snf-image/internal/spec"
 )
@@ -269,4 +270,46 @@ func FuzzQcow2(f *testing.F) {
 		f.Add(qcow2Bytes(f, args...)) // small ones
 	}
 	f.Fuzz(func(t *testing.T, b []byte) { _ = opened(t, b) })
+}
+
+// TestQcow2EmptyTables opens an image with a hundred thousand tables that are holes of the
+// file: the work is in proportion to what is in them.
+func TestQcow2EmptyTables(t *testing.T) {
+	t.Parallel()
+	const tables, l1 = 100_000, 0x30000
+	b := qcow2Bytes(t)[:l1]
+	binary.BigEndian.PutUint64(b[24:], tables*(512<<20)) // the size of the disk
+	binary.BigEndian.PutUint32(b[36:], tables)
+	path := filepath.Join(t.TempDir(), "image")
+	first := make([]byte, tables*8)
+	for i := range uint64(tables) {
+		binary.BigEndian.PutUint64(first[i*8:], 1<<63|(2<<20+i<<16))
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for at, p := range map[int64][]byte{0: b, l1: first} {
+		if _, err := f.WriteAt(p, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Truncate(2<<20 + tables<<16); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	img, err := Open(spec.Qcow2, Source{File: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for e, err := range img.Disk.Extents() {
+		if n++; err != nil || !e.Zero {
+			t.Errorf("%+v (%v)", e, err)
+		}
+	}
+	if took := time.Since(start); n != 1 || took > 5*time.Second {
+		t.Errorf("%d extents after %v, want one at once", n, took)
+	}
 }

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"fmt"
 )
 
@@ -92,12 +93,21 @@ func (q *qcow2) takeTables(u *usage) error {
 	return nil
 }
 
-// checkTable checks the second-level table i.
+// checkTable checks the second-level table i. One that is empty is as good as none, and is
+// not looked at again; where it is a hole of the file, it is not even read.
 func (q *qcow2) checkTable(u *usage, i int64) error {
 	h := &q.header
+	if hole(q.f, at64(q.l1[i]), h.cluster()) {
+		q.l1[i] = 0
+		return nil
+	}
 	t, err := q.table(i)
 	if err != nil {
 		return err
+	}
+	if len(bytes.TrimLeft(t, "\x00")) == 0 {
+		q.l1[i] = 0
+		return nil
 	}
 	for k := range h.perTable() {
 		off := (i*h.perTable() + k) * h.cluster()

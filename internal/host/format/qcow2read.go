@@ -42,7 +42,7 @@ func (q *qcow2) runs() iter.Seq2[Extent, error] {
 		for pos := int64(0); pos < h.size; {
 			if q.l1[pos/span] == 0 {
 				n := min(span, h.size-pos)
-				if !yield(Extent{pos, n, true}, nil) {
+				if !yield(Extent{Offset: pos, Length: n, Zero: true}, nil) {
 					return
 				}
 				pos += n
@@ -69,7 +69,7 @@ func (q *qcow2) runs() iter.Seq2[Extent, error] {
 func (c cluster) runs(off, n, sub int64) iter.Seq[Extent] {
 	return func(yield func(Extent) bool) {
 		if c.data == 0 || c.data == allData {
-			yield(Extent{off, n, c.data == 0})
+			yield(Extent{Offset: off, Length: n, Zero: c.data == 0})
 			return
 		}
 		for pos := int64(0); pos < n; {
@@ -79,7 +79,7 @@ func (c cluster) runs(off, n, sub int64) iter.Seq[Extent] {
 				end += sub
 			}
 			end = min(end, n)
-			if !yield(Extent{off + pos, end - pos, zero}) {
+			if !yield(Extent{Offset: off + pos, Length: end - pos, Zero: zero}) {
 				return
 			}
 			pos = end

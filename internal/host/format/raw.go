@@ -146,3 +146,9 @@ func (r *raw) whole() error {
 	}
 	return nil
 }
+
+// hole reports whether n bytes of f at off are a hole. A device has none.
+func hole(f *os.File, off, n int64) bool {
+	at, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
+	return errors.Is(err, unix.ENXIO) || err == nil && at >= off+n
+}

@@ -17,7 +17,7 @@ func (c *content) spool(d decoder, s Source) (*os.File, error) {
 	if err := d.fits(c.head, s.Largest); err != nil {
 		return nil, err
 	}
-	most, disk, err := d.most(c.head)
+	most, disk, err := d.bounds(c.head)
 	switch {
 	case err != nil:
 		return nil, err
@@ -41,14 +41,27 @@ func (c *content) spool(d decoder, s Source) (*os.File, error) {
 	return s.Spool, nil
 }
 
+// bounds returns how long a stream that begins with head can be at most, and the size of
+// its disk.
+func (d *decoder) bounds(head []byte) (file, disk int64, err error) {
+	file, disk, err = d.most(head)
+	if errors.Is(err, ErrTruncated) && len(head) == d.head {
+		err = fmt.Errorf("%w: its size stands more than %d bytes from its beginning, so it has to be in a file", ErrRefused, len(head))
+	}
+	return file, disk, err
+}
+
 // fits refuses a disk that is larger than largest by what its header says of it.
 func (d *decoder) fits(head []byte, largest int64) error {
-	if d.most == nil || largest == 0 {
+	if d.most == nil || d.unmarked && !d.is(head) || largest == 0 {
 		return nil
 	}
 	_, disk, err := d.most(head)
 	if err == nil && disk > largest {
 		err = tooLarge(disk, largest)
+	}
+	if errors.Is(err, ErrTruncated) {
+		return nil // which is met again, and better known, when the file is opened
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package format
 import (
 	"archive/tar"
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -25,30 +26,58 @@ const (
 
 // archive reads the one member of a tar archive that is a disk.
 type archive struct {
-	from   io.Reader
+	from   *toEnd
 	tar    *tar.Reader
 	member *bufio.Reader
 	count  int
 	beside int64
+	// packed is a small compressed member: the disk, unless there is another one.
+	packed []byte
+	found  bool // a disk
+	done   bool // the end of the archive was seen
+}
+
+// toEnd remembers that a reader has come to its end.
+type toEnd struct {
+	io.Reader
+	ended bool
+}
+
+func (e *toEnd) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	if n > 0 && errors.Is(err, io.EOF) {
+		return n, nil // which comes again
+	}
+	e.ended = e.ended || errors.Is(err, io.EOF)
+	return n, err
 }
 
 // openTar finds the disk.
 func openTar(r io.Reader) (io.Reader, int64, error) {
-	a := &archive{from: r, tar: tar.NewReader(r)}
+	from := &toEnd{Reader: r}
+	a := &archive{from: from, tar: tar.NewReader(from)}
 	h, err := a.next()
-	if errors.Is(err, io.EOF) {
-		err = fmt.Errorf("%w: none of its members is a disk", ErrRefused)
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		a.found = true
+		return a, h.Size, nil
+	case !errors.Is(err, io.EOF):
 		return nil, 0, err
+	case a.packed == nil:
+		return nil, 0, fmt.Errorf("%w: none of its members is a disk", ErrRefused)
 	}
-	return a, h.Size, nil
+	size := int64(len(a.packed))
+	a.member = bufio.NewReader(bytes.NewReader(a.packed))
+	return a, size, nil
 }
 
 // next goes to the next member that is a disk.
 func (a *archive) next() (*tar.Header, error) {
 	for {
 		h, err := a.tar.Next()
+		if errors.Is(err, io.EOF) && a.from.ended {
+			return nil, fmt.Errorf("%w: two blocks of zeros that end every archive are missing", ErrTruncated)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -63,10 +92,29 @@ func (a *archive) next() (*tar.Header, error) {
 		if err != nil || disk {
 			return h, err
 		}
-		if a.beside += h.Size; a.beside > maxBeside {
-			return nil, fmt.Errorf("%w: it has more than %d bytes of other members", ErrRefused, maxBeside)
+		if err := a.pass(h.Size); err != nil {
+			return nil, err
 		}
 	}
+}
+
+// pass passes over a member that is no disk, or keeps it when it may hold one.
+func (a *archive) pass(size int64) error {
+	if a.beside += size; a.beside > maxBeside {
+		return fmt.Errorf("%w: it has more than %d bytes of other members", ErrRefused, maxBeside)
+	}
+	if a.found {
+		return nil
+	}
+	head, err := a.member.Peek(int(min(size, foreign.HeaderSize)))
+	if err != nil || (&content{head: head}).layer() == nil {
+		return err
+	}
+	if a.packed != nil {
+		return fmt.Errorf("%w: it holds more than one small compressed member, and which is the disk cannot be told", ErrRefused)
+	}
+	a.packed, err = io.ReadAll(a.member)
+	return err
 }
 
 // isDisk reports whether the current member is a disk: its bytes decide, not its name.
@@ -94,12 +142,15 @@ func (a *archive) Read(p []byte) (int, error) {
 		return n, err
 	case n > 0:
 		return n, nil // the end comes again
+	case a.done:
+		return 0, io.EOF
 	}
 	if _, err := a.next(); err == nil {
 		return 0, fmt.Errorf("%w: it holds more than one disk", ErrRefused)
 	} else if !errors.Is(err, io.EOF) {
 		return 0, err
 	}
+	a.done = true
 	return 0, a.end()
 }
 

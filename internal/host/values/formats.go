@@ -21,10 +21,10 @@ func AllFormats() []FormatInfo {
 		{spec.ExtDump, "dump of one ext2, ext3 or ext4 file system, also compressed or in a tar archive", false},
 		{spec.NTFSDump, "dump of one NTFS file system", true},
 		{spec.Qcow2, "QEMU copy-on-write image, also compressed or in a tar archive", false},
-		{"vmdk", "VMware disk image", true},
-		{"vhd", "Virtual PC disk image", true},
-		{"vhdx", "Hyper-V disk image", true},
-		{"vdi", "VirtualBox disk image", true},
+		{spec.VMDK, "VMware disk image in one file, sparse or stream-optimized; also compressed or in a tar archive (OVA)", false},
+		{spec.VHD, "Virtual PC and Azure disk image, fixed or dynamic; also compressed or in a tar archive", false},
+		{spec.VHDX, "Hyper-V disk image, fixed or dynamic; also compressed or in a tar archive", false},
+		{spec.VDI, "VirtualBox disk image, static or dynamic; also compressed or in a tar archive", false},
 		{spec.Auto, "found out from the bytes of the image", false},
 	}
 }

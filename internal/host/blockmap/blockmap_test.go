@@ -1,0 +1,386 @@
+package blockmap
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"snf-image/tests/vmdk"
+)
+
+// kind is a format as the tests take it: how a sound image is made, opened, and made sound
+// again where its checksums are.
+type kind struct {
+	name string
+	args []string // of qemu-img convert; nil for what that does not write
+	open func(*os.File) (*Image, error)
+	seal func(b []byte)
+	// sealed are the places that seal changes.
+	sealed [][2]int
+	// fields are where headers and tables lie, each looked at word for word.
+	fields [][2]int
+	sound  func() []byte
+}
+
+func kinds() map[string]*kind {
+	all := map[string]*kind{
+		"vmdk": {args: []string{"vmdk"}, open: OpenVMDK, fields: [][2]int{{0, 80}, {0x200 + 20, 0x200 + 120}, {21 * 512, 21*512 + 16}, {22 * 512, 22*512 + 256}}},
+		"packed": {open: OpenVMDK, fields: [][2]int{{0, 80}, {128 * 512, 128*512 + 16}}, sound: sync.OnceValue(func() []byte {
+			return vmdk.StreamOptimized(sample())
+		})},
+		"vdi":  {args: []string{"vdi"}, open: OpenVDI, fields: [][2]int{{0x40, 0x1d0}, {0x200, 0x220}}},
+		"vhd":  {args: []string{"vpc", "-o", "force_size=on"}, open: OpenVHD, seal: sealVHD, sealed: [][2]int{{0, 2048}}, fields: [][2]int{{0, 96}, {512, 512 + 64}, {0x600, 0x620}}},
+		"vhdx": {args: []string{"vhdx", "-o", "block_size=1M"}, open: OpenVHDX, seal: sealVHDX, sealed: vhdxSealed, fields: vhdxFields},
+	}
+	for name, k := range all {
+		k.name = name
+	}
+	return all
+}
+
+// vhdxFields: QEMU puts the table of blocks at 2 MiB, the metadata at 3 MiB.
+var vhdxFields = [][2]int{
+	{0, 16},
+	{64 << 10, 64<<10 + 80},
+	{128 << 10, 128<<10 + 80},
+	{192 << 10, 192<<10 + 80},
+	{2 << 20, 2<<20 + 40},
+	{3 << 20, 3<<20 + 224},
+	{3<<20 + 64<<10, 3<<20 + 64<<10 + 48},
+}
+
+// vhdxSealed: two headers and two tables, which begin with their checksum.
+var vhdxSealed = [][2]int{{64 << 10, 64<<10 + 8}, {128 << 10, 128<<10 + 8}, {192 << 10, 192<<10 + 8}, {256 << 10, 256<<10 + 8}}
+
+// sample is a disk of 4 MiB with two pieces of data.
+func sample() []byte {
+	disk := make([]byte, 4<<20)
+	copy(disk[1<<20:], bytes.Repeat([]byte("data"), 1000))
+	copy(disk[3<<20:], bytes.Repeat([]byte("more"), 1000))
+	return disk
+}
+
+// bytes returns a sound image of the sample.
+func (k *kind) bytes(t testing.TB) []byte {
+	t.Helper()
+	if k.sound != nil {
+		return bytes.Clone(k.sound())
+	}
+	path := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(path+".raw", sample(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := append(append([]string{"convert", "-f", "raw", "-O"}, k.args...), path+".raw", path)
+	if out, err := exec.Command("qemu-img", args...).CombinedOutput(); err != nil {
+		t.Fatalf("qemu-img %s: %v\n%s", args, err, out)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// sealVHD gives headers the checksums they need, at both ends.
+func sealVHD(b []byte) {
+	if len(b) < 2048 {
+		return
+	}
+	binary.BigEndian.PutUint32(b[64:], vhdSum(b[:sector], 64))
+	binary.BigEndian.PutUint32(b[512+36:], vhdSum(b[512:][:vhdHeadLength], 36))
+	copy(b[len(b)-sector:], b[:sector])
+}
+
+// sealVHDX gives headers and tables of regions the checksums they need.
+func sealVHDX(b []byte) {
+	for at, n := range map[int]int{64 << 10: 4 << 10, 128 << 10: 4 << 10, 192 << 10: 64 << 10, 256 << 10: 64 << 10} {
+		if len(b) < at+n {
+			return
+		}
+		clear(b[at+4 : at+8])
+		binary.LittleEndian.PutUint32(b[at+4:], crc32.Checksum(b[at:at+n], castagnoli))
+	}
+}
+
+// disk opens bytes as an image and returns the disk in it.
+func (k *kind) disk(t testing.TB, b []byte) ([]byte, error) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	m, err := k.open(f)
+	if err != nil {
+		return nil, err
+	}
+	return content(m)
+}
+
+// content reads the data of a disk, without its zeros where it is large.
+func content(m *Image) ([]byte, error) {
+	var all []byte
+	for e, err := range m.Extents() {
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case e.Zero && m.Size() <= 64<<20:
+			all = append(all, make([]byte, e.Length)...)
+		case !e.Zero:
+			p := make([]byte, min(e.Length, 8<<20))
+			if _, err := m.ReadAt(p, e.Offset); err != nil {
+				return nil, err
+			}
+			all = append(all, p...)
+		}
+	}
+	return all, nil
+}
+
+// TestHostile puts 0, 1, some and all bits into every field of the headers and tables, and
+// makes entries of tables equal to their neighbours: each is refused or read, in bounds.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	for name, k := range kinds() {
+		t.Run(name, func(t *testing.T) {
+			sound := k.bytes(t)
+			if got, err := k.disk(t, sound); err != nil || !bytes.Equal(got, sample()) {
+				t.Fatalf("the sound image is read as %d bytes (%v)", len(got), err)
+			}
+			h := newHostile(t, k, sound)
+			refused := 0
+			for _, field := range k.fields {
+				for at := field[0]; at < field[1]; at += 4 {
+					neighbours := []string{string(sound[at+4 : at+8]), string(sound[max(at-4, 0):][:4])}
+					for i, value := range append(neighbours, "\x00\x00\x00\x00", "\x01\x00\x00\x00", "\x00\x00\x00\x01", "\xff\xff\xff\xff", "\xff\xff\xff\x7f", "\x00\x10\x00\x00") {
+						if err := h.try(t, at, value, i != 2); err != nil {
+							refused++
+						}
+					}
+				}
+			}
+			if refused < 50 {
+				t.Errorf("only %d of the images were refused", refused)
+			}
+		})
+	}
+}
+
+// hostile is a file with an image in which one field after the other is changed.
+type hostile struct {
+	kind    *kind
+	file    *os.File
+	sound   []byte
+	changed []byte
+}
+
+func newHostile(t *testing.T, k *kind, sound []byte) *hostile {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if _, err := f.Write(sound); err != nil {
+		t.Fatal(err)
+	}
+	return &hostile{k, f, sound, bytes.Clone(sound)}
+}
+
+// try reads the image with another value at a place, and puts it right again.
+func (h *hostile) try(t *testing.T, at int, value string, seal bool) error {
+	t.Helper()
+	copy(h.changed[at:], value)
+	if h.kind.seal != nil && seal {
+		h.kind.seal(h.changed)
+	}
+	h.write(t, h.changed, at)
+	err := bounded(t, func() error {
+		m, err := h.kind.open(h.file)
+		if err == nil {
+			_, err = content(m)
+		}
+		return err
+	})
+	for _, r := range h.places(at) {
+		copy(h.changed[r[0]:r[1]], h.sound[r[0]:r[1]])
+	}
+	h.write(t, h.sound, at)
+	return err
+}
+
+// places are what may have been changed: a field, and what has checksums.
+func (h *hostile) places(at int) [][2]int {
+	return append([][2]int{{at, at + 4}, {len(h.sound) - sector, len(h.sound)}}, h.kind.sealed...)
+}
+
+func (h *hostile) write(t *testing.T, b []byte, at int) {
+	t.Helper()
+	for _, r := range h.places(at) {
+		if _, err := h.file.WriteAt(b[r[0]:r[1]], int64(r[0])); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// bounded has an image read, and returns what is wrong with it, which must be said by
+// one of the package's errors. It must not take more memory than is in proportion.
+func bounded(t testing.TB, read func() error) error {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := read()
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 512<<20 {
+		t.Errorf("it takes %d bytes (%v)", n, err)
+	}
+	if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrRefused) && !errors.Is(err, ErrTruncated) {
+		t.Errorf("%v, want one of the errors of an image", err)
+	}
+	return err
+}
+
+// TestTruncated: no image that was cut is taken for whole.
+func TestTruncated(t *testing.T) {
+	t.Parallel()
+	for name, k := range kinds() {
+		t.Run(name, func(t *testing.T) {
+			b := k.bytes(t)
+			for _, n := range []int{0, 4, 511, 512, 700, 4096, len(b) / 2, len(b) - 4096} {
+				if _, err := k.disk(t, b[:n]); err == nil {
+					t.Errorf("%d bytes of %d are taken for whole", n, len(b))
+				}
+			}
+		})
+	}
+}
+
+// TestStream reads a stream, whole and cut at every sector.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	b := vmdk.StreamOptimized(sample())
+	got, err := io.ReadAll(StreamVMDK(bytes.NewReader(b)))
+	if err != nil || !bytes.Equal(got, sample()) {
+		t.Fatalf("the sound image is read as %d bytes (%v)", len(got), err)
+	}
+	for n := 0; n < len(b); n += 256 {
+		if _, err := io.ReadAll(StreamVMDK(bytes.NewReader(b[:n]))); !errors.Is(err, ErrTruncated) {
+			t.Errorf("%d bytes of %d: %v, want %v", n, len(b), err, ErrTruncated)
+		}
+	}
+	if _, err := io.ReadAll(StreamVMDK(bytes.NewReader(append(b, "more"...)))); !errors.Is(err, ErrRefused) {
+		t.Errorf("with something behind its end: %v", err)
+	}
+}
+
+// TestSparse opens disks of many sizes that hold next to nothing: the work is in proportion
+// to the data.
+func TestSparse(t *testing.T) {
+	t.Parallel()
+	for driver, open := range map[string]func(*os.File) (*Image, error){"vmdk": OpenVMDK, "vdi": OpenVDI, "vhdx": OpenVHDX} {
+		path := filepath.Join(t.TempDir(), "image")
+		if out, err := exec.Command("qemu-img", "create", "-q", "-f", driver, path, "1T").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		m, err := open(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for e, err := range m.Extents() {
+			if n++; err != nil || !e.Zero {
+				t.Errorf("%s: %+v (%v)", driver, e, err)
+			}
+		}
+		if n != 1 || m.Size() != 1<<40 {
+			t.Errorf("%s: %d extents of %d bytes, want one", driver, n, m.Size())
+		}
+	}
+}
+
+func fuzz(f *testing.F, name string) {
+	k := kinds()[name]
+	b := k.bytes(f)
+	f.Add(b)
+	for _, field := range k.fields {
+		for at := field[0]; at < field[1]; at += 16 {
+			c := bytes.Clone(b)
+			copy(c[at:], "\xff\xff\xff\xff")
+			f.Add(c)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if k.seal != nil {
+			k.seal(b)
+		}
+		_ = bounded(t, func() error {
+			_, err := k.disk(t, b)
+			return err
+		})
+	})
+}
+
+func FuzzVMDK(f *testing.F)   { fuzz(f, "vmdk") }
+func FuzzPacked(f *testing.F) { fuzz(f, "packed") }
+func FuzzVDI(f *testing.F)    { fuzz(f, "vdi") }
+func FuzzVHD(f *testing.F)    { fuzz(f, "vhd") }
+
+// FuzzVHDX changes the headers and tables alone: they are far apart.
+func FuzzVHDX(f *testing.F) {
+	k := kinds()["vhdx"]
+	sound := k.bytes(f)
+	var all []byte
+	for _, field := range vhdxFields {
+		all = append(all, sound[field[0]:field[1]]...)
+	}
+	f.Add(all)
+	f.Fuzz(func(t *testing.T, fields []byte) {
+		b := bytes.Clone(sound)
+		for _, field := range vhdxFields {
+			fields = fields[copy(b[field[0]:field[1]], fields):]
+		}
+		k.seal(b)
+		_ = bounded(t, func() error {
+			_, err := k.disk(t, b)
+			return err
+		})
+	})
+}
+
+func FuzzStream(f *testing.F) {
+	f.Add(vmdk.StreamOptimized(sample()))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		n, err := io.CopyN(io.Discard, StreamVMDK(bytes.NewReader(b)), 64<<20)
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrRefused) && !errors.Is(err, ErrTruncated) {
+			t.Errorf("%v after %d bytes", err, n)
+		}
+	})
+}
+
+func FuzzDescriptor(f *testing.F) {
+	f.Add("# Disk DescriptorFile\nparentCID=ffffffff\ncreateType=\"monolithicSparse\"\nRW 8192 SPARSE \"a.vmdk\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if checkDescriptor([]byte(text), 8192*sector) == nil && !strings.Contains(text, " SPARSE") && !strings.Contains(text, "\tSPARSE") {
+			t.Error(fmt.Sprintf("%q has no extent", text))
+		}
+	})
+}
