@@ -18,8 +18,8 @@ func (a *app) inspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect IMAGE",
 		Short: "Show what is in an image or on a disk",
-		Long: `Show partition table, file systems, operating system, suggested properties and
-the smallest disk an image fits. The helper looks, not this node; nothing is
+		Long: `Show partition table, file systems, operating system, how its accounts can be
+logged in to, suggested properties and the smallest disk an image fits. The helper looks, not this node; nothing is
 written.`,
 		Example: "  snf-image inspect debian.diskdump\n  snf-image inspect --json debian.diskdump",
 		Args:    oneArgument,

@@ -40,8 +40,9 @@ func TestInspect(t *testing.T) {
 	if in.OSFamily != "linux" || in.RootPartition != 3 || in.Distribution != "debian" || in.Hostname != images.Hostname || in.Network != "ifupdown" {
 		t.Errorf("system = %+v", in)
 	}
-	for _, word := range []string{"GPT", "ext4", "Debian GNU/Linux 12", "ROOT_PARTITION=3"} {
-		if text := site.Run(t, "inspect", j.image).OK(t).Stdout; !strings.Contains(text, word) {
+	text := site.Run(t, "inspect", j.image).OK(t).Stdout
+	for _, word := range []string{"GPT", "ext4", "Debian GNU/Linux 12", "ROOT_PARTITION=3", "Account root", "password none; SSH takes keys: yes; passwords: no: PermitRootLogin prohibit-password, which is the default"} {
+		if !strings.Contains(text, word) {
 			t.Errorf("inspect prints no %q:\n%s", word, text)
 		}
 	}

@@ -118,13 +118,16 @@ func TestCreateRefused(t *testing.T) {
 		files  map[string]string
 		want   string
 	}{
-		"not asked for":   {"x", false, nil, `the image has no user "x"`},
-		"no name":         {"root -x", true, nil, "no name for a new account"},
-		"no passwd":       {"x", true, map[string]string{"etc/passwd": "REMOVED"}, "no such file"},
-		"no group":        {"x", true, map[string]string{"etc/group": "REMOVED"}, "no such file"},
-		"cloud.cfg":       {"x", true, map[string]string{"etc/cloud/cloud.cfg": "a: [\n"}, "reading the default user of /etc/cloud/cloud.cfg"},
-		"name of a group": {"x", true, map[string]string{"etc/cloud/cloud.cfg": "system_info: {default_user: {groups: [\"a:b\"]}}\n"}, "is not a name"},
-		"full":            {"x", true, map[string]string{"etc/login.defs": "UID_MIN 1004\nUID_MAX 1004\n"}, "no number from 1004 to 1004 is free"},
+		"not asked for":    {"x", false, nil, `the image has no user "x"`},
+		"no name":          {"root -x", true, nil, "no name for a new account"},
+		"no passwd":        {"x", true, map[string]string{"etc/passwd": "REMOVED"}, "no such file"},
+		"no group":         {"x", true, map[string]string{"etc/group": "REMOVED"}, "no such file"},
+		"cloud.cfg":        {"x", true, map[string]string{"etc/cloud/cloud.cfg": "a: [\n"}, "reading the default user of /etc/cloud/cloud.cfg"},
+		"cloud.cfg FIFO":   {"x", true, map[string]string{"etc/cloud/cloud.cfg": "FIFO"}, "a FIFO"},
+		"login.defs":       {"x", true, map[string]string{"etc/login.defs": "DIR"}, "a directory"},
+		"useradd leads up": {"x", true, map[string]string{"etc/default/useradd": "-> useradd"}, "too many levels"},
+		"name of a group":  {"x", true, map[string]string{"etc/cloud/cloud.cfg": "system_info: {default_user: {groups: [\"a:b\"]}}\n"}, "is not a name"},
+		"full":             {"x", true, map[string]string{"etc/login.defs": "UID_MIN 1004\nUID_MAX 1004\n"}, "no number from 1004 to 1004 is free"},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
@@ -208,4 +211,21 @@ func TestFreeRange(t *testing.T) {
 			t.Errorf("FreeRange(%q) = %d, want %d", text, got, want)
 		}
 	}
+}
+
+// FuzzDefaultUser reads any cloud.cfg, and makes a user of it or says why not.
+func FuzzDefaultUser(f *testing.F) {
+	f.Add(cloudCfg)
+	f.Add("system_info: {default_user: {groups: a b, sudo: [x, y], shell: 3}}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		g := newGuest(t, tree.New(t, small(map[string]string{"etc/cloud/cloud.cfg": text + " "})))
+		change := Change{Users: []string{"x"}, Day: day, Create: true}
+		if change.Apply(g.Guest) != nil {
+			return
+		}
+		passwd := g.Content(t, "etc/passwd")
+		if u, ok := etc.FindUser(etc.ParsePasswd([]byte(passwd)), "x"); !ok || u.UID != 1005 || strings.Count(passwd, "\n") != 4 {
+			t.Fatalf("passwd of %q: %q", text, passwd)
+		}
+	})
 }

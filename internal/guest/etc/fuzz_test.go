@@ -108,3 +108,26 @@ func FuzzSSHD(f *testing.F) {
 		}
 	})
 }
+
+// FuzzAddEntry adds a user and a membership: all other lines stay, and both are read back.
+func FuzzAddEntry(f *testing.F) {
+	f.Add([]byte("root:x:0:\nwheel:x:10:a\n+:::\n"))
+	f.Add([]byte("wheel:x:10:\r\nx"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		out := AddEntry(data, "new:x:77:")
+		if g, ok := FindGroup(ParseGroup(out), "new"); !ok || len(ParseGroup(data)) == 0 && g.GID != 77 {
+			t.Fatalf("AddEntry(%q) = %q", data, out)
+		}
+		again := AddMember(out, "new", "ann")
+		if string(AddMember(again, "new", "ann")) != string(again) {
+			t.Fatalf("twice: %q", again)
+		}
+		mine := func(l string) bool { return strings.HasPrefix(l, "new:") }
+		if strings.Join(linesExcept(data, mine), "\n") != strings.Join(linesExcept(again, mine), "\n") {
+			t.Fatalf("other lines of %q changed: %q", data, again)
+		}
+		ParseDefs(data)
+		FreeRange(data, 1, 1<<40, 10)
+		FindShadow(data, "root")
+	})
+}

@@ -6,11 +6,31 @@ import (
 	"strings"
 )
 
-// match are the arguments of a Match line of sshd_config(5).
-type match []string
+// match is a Match line of sshd_config(5).
+type match struct{ args []string }
+
+// login is a user who logs in. Each Match line is judged once for it: an image may have
+// thousands of settings below a long one.
+type login struct {
+	user   string
+	groups []string
+	judged map[*match]verdict
+}
+
+func newLogin(user string, groups []string) *login { return &login{user, groups, map[*match]verdict{}} }
+
+// holds reports whether the line matches every connection of the user, none, or some.
+func (l *login) holds(m *match) verdict {
+	v, known := l.judged[m]
+	if !known {
+		v = m.holds(l.user, l.groups)
+		l.judged[m] = v
+	}
+	return v
+}
 
 // String is the line.
-func (m match) String() string { return "Match " + strings.Join(m, " ") }
+func (m *match) String() string { return "Match " + short(m.args) }
 
 // verdict reports whether a condition holds; the order matters.
 type verdict int
@@ -23,7 +43,7 @@ const (
 
 // holds reports whether the line matches every connection of the user, none, or
 // some.
-func (m match) holds(user string, groups []string) verdict {
+func (m *match) holds(user string, groups []string) verdict {
 	result := yes
 	words := m.words()
 	for len(words) > 0 {
@@ -53,9 +73,9 @@ func (m match) holds(user string, groups []string) verdict {
 }
 
 // words are the arguments, with those of the form NAME=VALUE in two.
-func (m match) words() []string {
+func (m *match) words() []string {
 	var words []string
-	for _, w := range m {
+	for _, w := range m.args {
 		name, value, both := strings.Cut(w, "=")
 		if words = append(words, name); both {
 			words = append(words, value)
@@ -83,7 +103,12 @@ func matchList(list string, names []string) verdict {
 
 // matchPattern knows the wildcards "*" and "?" alone.
 func matchPattern(pattern, name string) bool {
-	quoted := strings.NewReplacer(`\`, `\\`, "[", `\[`).Replace(pattern)
-	ok, err := path.Match(quoted, name)
+	if strings.ContainsAny(pattern, `\[`) {
+		pattern = literal.Replace(pattern)
+	}
+	ok, err := path.Match(pattern, name)
 	return err == nil && ok
 }
+
+// literal quotes what only path.Match takes for more than it is.
+var literal = strings.NewReplacer(`\`, `\\`, "[", `\[`)

@@ -122,7 +122,7 @@ func compareSettings(t *testing.T, made tree.Tree) {
 			if keyword == "kbdinteractiveauthentication" {
 				keywords = append(keywords, "challengeresponseauthentication")
 			}
-			args, _, unsure := s.value(user, groups, keywords...)
+			args, _, unsure := s.value(newLogin(user, groups), keywords...)
 			if unsure != "" {
 				t.Errorf("%s of %s depends on %s", keyword, user, unsure)
 			}

@@ -33,16 +33,16 @@ type Policy struct {
 
 // judge gathers why a user is refused, or is not sure to be let in.
 type judge struct {
+	*login
 	server  Server
 	user    etc.User
-	groups  []string
 	verdict Verdict
 }
 
 // Policy returns what the server lets a user of those groups do, sshd_config(5). The account
 // itself may be locked besides.
 func (s Server) Policy(user etc.User, groups []string) Policy {
-	j := &judge{server: s, user: user, groups: groups, verdict: Verdict{Access: Allowed}}
+	j := &judge{login: newLogin(user.Name, groups), server: s, user: user, verdict: Verdict{Access: Allowed}}
 	j.checkLists()
 	admitted := j.verdict
 	j.checkPassword(s.PAM())
@@ -61,7 +61,7 @@ func (j *judge) lower(access Access, because string) {
 
 // get returns the first argument for the user in lower case, and where it stands.
 func (j *judge) get(missing string, keywords ...string) (value, where string) {
-	args, from, unsure := j.server.value(j.user.Name, j.groups, keywords...)
+	args, from, unsure := j.server.value(j.login, keywords...)
 	if unsure != "" {
 		j.lower(Sometimes, unsure)
 	}
@@ -113,7 +113,7 @@ func (j *judge) checkRoot(words ...string) {
 // checkMethods refuses the user where AuthenticationMethods asks for more than the method
 // alone.
 func (j *judge) checkMethods(enough func(method string) bool) {
-	lists, from, unsure := j.server.value(j.user.Name, j.groups, "authenticationmethods")
+	lists, from, unsure := j.server.value(j.login, "authenticationmethods")
 	if unsure != "" {
 		j.lower(Sometimes, unsure)
 	}
@@ -169,10 +169,10 @@ func (j *judge) list(keyword string) []setting {
 		if c.keyword != keyword {
 			continue
 		}
-		verdict, line := c.holds(j.user.Name, j.groups)
+		verdict, line := c.holds(j.login)
 		switch {
 		case verdict == perhaps:
-			j.lower(Sometimes, line)
+			j.lower(Sometimes, line.String())
 		case verdict == no:
 		case len(c.conditions) > 0:
 			conditional = append(conditional, c)
@@ -205,6 +205,6 @@ func (j *judge) matches(pattern string, names []string, users bool) verdict {
 // PAM reports whether the server asks PAM about accounts: one whose password is locked may
 // log in by key then.
 func (s Server) PAM() bool {
-	args, _, _ := s.value("", nil, "usepam")
+	args, _, _ := s.value(newLogin("", nil), "usepam")
 	return len(args) > 0 && strings.EqualFold(args[0], "yes")
 }

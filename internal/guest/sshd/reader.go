@@ -16,14 +16,15 @@ const (
 	maxKey        = 64 << 10
 	maxIncluded   = 200 // files and patterns in all
 	maxIncludeLen = 16  // depth, as in OpenSSH
-	maxSettings   = 2000
+	maxSettings   = 1000
+	maxBytes      = 128 << 10 // of all arguments that are kept
 )
 
 // setting is a directive, in its place, with the Match lines under which it holds.
 type setting struct {
 	keyword    string
 	args       []string
-	conditions []match
+	conditions []*match
 	file       string
 	line       int
 }
@@ -49,13 +50,27 @@ func (s setting) text() string {
 	if name == "" {
 		name = s.keyword
 	}
-	return strings.TrimSpace(name + " " + strings.Join(s.args, " "))
+	return strings.TrimSpace(name + " " + short(s.args))
 }
+
+// short joins arguments for a message.
+func short(args []string) string {
+	text := ""
+	for _, a := range args {
+		if text += " " + a[:min(len(a), maxShown+1)]; len(text) > maxShown {
+			return strings.ToValidUTF8(text[1:maxShown], "") + "…"
+		}
+	}
+	return strings.TrimSpace(text)
+}
+
+const maxShown = 200
 
 // reader gathers the settings in the order in which the server reads them.
 type reader struct {
 	root     *rootfs.Root
 	files    int
+	bytes    int // of the arguments that are kept
 	settings []setting
 	included map[string]bool
 }
@@ -63,7 +78,7 @@ type reader struct {
 // read takes in one file and, in their places, those it includes. What it holds
 // counts under the conditions of the Match lines before the Include; a Match line
 // ends with its file.
-func (r *reader) read(p string, depth int, outer []match) error {
+func (r *reader) read(p string, depth int, outer []*match) error {
 	if r.files++; r.files > maxIncluded || depth > maxIncludeLen {
 		return fmt.Errorf("reading %s: included too deep or too often", p)
 	}
@@ -73,10 +88,16 @@ func (r *reader) read(p string, depth int, outer []match) error {
 	}
 	conditions := outer
 	for _, d := range etc.ParseSSHD(data) {
+		if d.Keyword == "match" || slices.Contains(keywords, d.Keyword) {
+			r.bytes += len(strings.Join(d.Args, " "))
+		}
+		if r.bytes > maxBytes {
+			return fmt.Errorf("reading %s: more than %d KiB of settings", p, maxBytes>>10)
+		}
 		switch {
 		case len(d.Args) == 0:
 		case d.Keyword == "match":
-			conditions = append(slices.Clip(outer), match(d.Args))
+			conditions = append(slices.Clip(outer), &match{d.Args})
 		case d.Keyword == "include":
 			if err := r.include(d.Args, depth+1, conditions); err != nil {
 				return err
@@ -91,7 +112,7 @@ func (r *reader) read(p string, depth int, outer []match) error {
 	return nil
 }
 
-func (r *reader) include(patterns []string, depth int, conditions []match) error {
+func (r *reader) include(patterns []string, depth int, conditions []*match) error {
 	for _, pattern := range patterns {
 		if !strings.HasPrefix(pattern, "/") {
 			pattern = Dir + "/" + pattern
@@ -141,24 +162,26 @@ func (r *reader) hostKeys() []HostKey {
 	return keys
 }
 
-// value returns the arguments that hold for a user of those groups, and the setting they come
-// from: the first one in a Match block that applies, else the first one outside of all. Unsure
-// is the Match line of a block that would change it for some connections only. For the empty
-// user the settings outside of Match blocks count.
-func (s Server) value(user string, groups []string, keywords ...string) (args []string, from setting, unsure string) {
+// value returns the arguments that hold for a user, and the setting they come from: the first
+// one in a Match block that applies, else the first one outside of all. Unsure is the Match
+// line of a block that would change it for some connections only. For the empty user the
+// settings outside of Match blocks count.
+func (s Server) value(l *login, keywords ...string) (args []string, from setting, unsure string) {
 	for _, conditional := range []bool{true, false} {
-		if conditional && user == "" {
+		if conditional && l.user == "" {
 			continue
 		}
 		for _, c := range s.settings {
 			if len(c.conditions) > 0 != conditional || !slices.Contains(keywords, c.keyword) {
 				continue
 			}
-			switch verdict, line := c.holds(user, groups); verdict {
+			switch verdict, line := c.holds(l); verdict {
 			case yes:
 				return c.args, c, unsure
 			case perhaps:
-				unsure = line
+				if unsure == "" {
+					unsure = line.String()
+				}
 			}
 		}
 	}
@@ -166,11 +189,11 @@ func (s Server) value(user string, groups []string, keywords ...string) (args []
 }
 
 // holds reports whether all conditions of the setting hold, and which does not.
-func (s setting) holds(user string, groups []string) (verdict, string) {
-	result, line := yes, ""
+func (s setting) holds(l *login) (verdict, *match) {
+	result, line := yes, (*match)(nil)
 	for _, m := range s.conditions {
-		if v := m.holds(user, groups); v < result {
-			result, line = v, m.String()
+		if v := l.holds(m); v < result {
+			result, line = v, m
 		}
 	}
 	return result, line

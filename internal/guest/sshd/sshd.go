@@ -76,11 +76,11 @@ func Read(root *rootfs.Root) (Server, error) {
 	}
 	s.settings, s.included = r.settings, r.included
 	s.HostKeys = r.hostKeys()
-	s.AuthorizedKeys, _, _ = s.value("", nil, "authorizedkeysfile")
+	s.AuthorizedKeys, _, _ = s.value(newLogin("", nil), "authorizedkeysfile")
 	if len(s.AuthorizedKeys) == 0 {
 		s.AuthorizedKeys = []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
 	}
-	strict, _, _ := s.value("", nil, "strictmodes")
+	strict, _, _ := s.value(newLogin("", nil), "strictmodes")
 	s.StrictModes = len(strict) == 0 || !strings.EqualFold(strict[0], "no")
 	return s, err
 }
@@ -108,7 +108,7 @@ func (s Server) Types() []string {
 // of those groups. Unsure is the Match line of a block that would change it for
 // some connections only.
 func (s Server) KeysOf(user string, groups []string) (pattern, unsure string) {
-	files, _, unsure := s.value(user, groups, "authorizedkeysfile")
+	files, _, unsure := s.value(newLogin(user, groups), "authorizedkeysfile")
 	if len(files) == 0 {
 		return s.AuthorizedKeys[0], unsure
 	}
