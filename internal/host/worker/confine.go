@@ -18,7 +18,8 @@ const (
 )
 
 // confinement describes the worker but for its pipes. It is this program without
-// anything of the node but descriptors: 3 to 7 are those of the job.
+// anything of the node but descriptors: 3 to 7 are those of the job. The disk may be a file,
+// and so is what it keeps meanwhile, which may be longer than the disk by some tables.
 func confinement(j Job) confine.Child {
 	c := confine.Child{
 		Args: []string{Name}, Files: []*os.File{j.From, j.To, j.Head, j.Tail, j.Spool},
@@ -33,6 +34,9 @@ func confinement(j Job) confine.Child {
 				{Resource: unix.RLIMIT_AS, Max: maxAddress},
 			},
 		},
+	}
+	if j.Action != Export { // which writes to what its caller gave it
+		c.Stage.Limits = append(c.Stage.Limits, confine.Limit{Resource: unix.RLIMIT_FSIZE, Max: 2*uint64(j.DiskSize) + 1<<30})
 	}
 	if j.UID != 0 && os.Geteuid() == 0 {
 		c.User = &syscall.Credential{Uid: j.UID, Gid: j.GID}
