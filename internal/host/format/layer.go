@@ -9,11 +9,11 @@ import (
 	"syscall"
 
 	"snf-image/internal/host/foreign"
+	"snf-image/internal/host/parallel"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
-	"github.com/therootcompany/xz"
 )
 
 // Bounds of layers.
@@ -38,7 +38,7 @@ type layer struct {
 func layers() []layer {
 	return []layer{
 		{"gzip", 0, "\x1f\x8b\x08", plain(func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) })},
-		{"xz", 0, "\xfd7zXZ\x00", plain(func(r io.Reader) (io.Reader, error) { return xz.NewReader(r, maxXZ) })},
+		{"xz", 0, "\xfd7zXZ\x00", plain(func(r io.Reader) (io.Reader, error) { return parallel.NewXZ(r, maxXZ), nil })},
 		{"zstd", 0, "\x28\xb5\x2f\xfd", plain(func(r io.Reader) (io.Reader, error) {
 			return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstd), zstd.WithDecoderLowmem(true))
 		})},
@@ -104,12 +104,14 @@ func (c *content) layer() *layer {
 // explain names the layer in an error.
 func (l *layer) explain(err error) error {
 	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, xz.ErrBuf):
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		err = ErrTruncated
-	case errors.Is(err, xz.ErrMemlimit):
+	case errors.Is(err, parallel.ErrDictionary):
 		err = fmt.Errorf("%w: it takes a dictionary of more than %d MiB", ErrRefused, maxXZ>>20)
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		err = fmt.Errorf("%w: it takes a window of more than %d MiB", ErrRefused, maxZstd>>20)
+	case errors.Is(err, parallel.ErrUnknown):
+		err = fmt.Errorf("%w: %w", ErrRefused, err)
 	case !known(err):
 		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}

@@ -1,0 +1,195 @@
+// Package parallel decompresses what was packed in independent parts: the blocks of .xz
+// and the blocks of bzip2. Several parts are in work at once, and come out in the order
+// they came in.
+//
+// Memory is bounded: a part is begun when there is room for it, and one that would take
+// too much is decoded piece by piece. What comes out of a part is proven by its own check
+// at its end only, as with any decoder of these formats, so that a reader has to reach
+// the end before it believes anything.
+package parallel
+
+import (
+	"io"
+	"runtime"
+	"sync"
+)
+
+// budget is how many bytes of packed and unpacked parts there are at once.
+const budget = 96 << 20
+
+// part is one part on its way.
+type part struct {
+	in, out []byte // from the pool
+	room    *pool
+
+	mu    sync.Mutex
+	more  sync.Cond
+	ready int   // bytes of out that are decoded
+	done  bool  // there will not be more
+	err   error // that ended it
+}
+
+// publish tells how much of out is decoded.
+func (p *part) publish(ready int) {
+	p.mu.Lock()
+	p.ready = ready
+	p.mu.Unlock()
+	p.more.Signal()
+}
+
+// finish ends the part, at what was published last.
+func (p *part) finish(err error) {
+	p.mu.Lock()
+	p.done, p.err = true, err
+	p.mu.Unlock()
+	p.more.Signal()
+}
+
+// wait returns what is decoded behind the first off bytes. When that is nothing, the part
+// is at its end.
+func (p *part) wait(off int) ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.ready == off && !p.done {
+		p.more.Wait()
+	}
+	if p.ready > off {
+		return p.out[off:p.ready], nil
+	}
+	return nil, p.err
+}
+
+// line is the parts in their order.
+type line struct {
+	from  io.Reader
+	room  *pool
+	parts chan *part
+	quit  chan struct{} // closed when nobody reads any more
+	// idle has a place for each part that may be decoded at once.
+	idle chan struct{}
+	// current is the part that is being read.
+	current *part
+	begun   bool
+}
+
+// Reader reads what the parts hold.
+type Reader struct {
+	line  *line
+	split func(*line) error // feeds the line
+	off   int               // in its current part
+	err   error
+}
+
+func newReader(from io.Reader, split func(*line) error) *Reader {
+	workers := runtime.GOMAXPROCS(0)
+	l := &line{from: from, room: newPool(budget), parts: make(chan *part, workers+1), quit: make(chan struct{}), idle: make(chan struct{}, workers)}
+	r := &Reader{line: l, split: split}
+	runtime.AddCleanup(r, (*line).abandon, l)
+	return r
+}
+
+// abandon ends everything, without waiting for it.
+func (l *line) abandon() {
+	close(l.quit)
+	l.room.close()
+	if !l.begun {
+		return
+	}
+	go func() {
+		if l.current != nil {
+			l.current.abandon()
+		}
+		for p := range l.parts {
+			p.abandon()
+		}
+	}()
+}
+
+// Read reads. Decoding begins with the first call.
+func (r *Reader) Read(p []byte) (int, error) {
+	l := r.line
+	if !l.begun {
+		l.begun = true
+		go l.feed(r.split)
+	}
+	for r.err == nil && len(p) > 0 {
+		if l.current == nil {
+			next, more := <-l.parts
+			if !more {
+				r.err = io.EOF
+				break
+			}
+			l.current, r.off = next, 0
+		}
+		b, err := l.current.wait(r.off)
+		if n := copy(p, b); n > 0 {
+			r.off += n
+			return n, nil
+		}
+		r.err = err
+		l.current.release()
+		l.current = nil
+	}
+	return 0, r.err
+}
+
+// feed runs split and ends the line.
+func (l *line) feed(split func(*line) error) {
+	defer close(l.parts)
+	if err := split(l); err != nil {
+		last := l.part(nil, nil)
+		last.finish(err)
+		l.add(last)
+	}
+}
+
+// part returns a new part with buffers of the pool.
+func (l *line) part(in, out []byte) *part {
+	p := &part{in: in, out: out, room: l.room}
+	p.more.L = &p.mu
+	return p
+}
+
+// release gives the buffers back.
+func (p *part) release() {
+	p.room.put(p.in)
+	p.room.put(p.out)
+}
+
+// abandon gives them back when the part is not worked on any more.
+func (p *part) abandon() {
+	for off, more := 0, true; more; {
+		b, _ := p.wait(off) // nobody wants to know
+		off, more = off+len(b), len(b) > 0
+	}
+	p.release()
+}
+
+// add appends p, which is or will be decoded, and reports whether anybody wants it.
+func (l *line) add(p *part) bool {
+	select {
+	case l.parts <- p:
+		return true
+	case <-l.quit:
+		return false
+	}
+}
+
+// start appends p and has decode fill it, when a worker is idle.
+func (l *line) start(p *part, decode func(*part) error) bool {
+	select {
+	case l.idle <- struct{}{}:
+	case <-l.quit:
+		p.release()
+		return false
+	}
+	go func() {
+		p.finish(decode(p))
+		<-l.idle
+	}()
+	if !l.add(p) {
+		p.abandon()
+		return false
+	}
+	return true
+}
