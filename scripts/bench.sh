@@ -2,9 +2,12 @@
 #
 # bench.sh - the numbers of docs/performance.md.
 #
-#   bench.sh [copy|helper]...     [all]
+#   bench.sh [copy|images|helper]...     [all]
 #
-# copy: an image to a file and to a used block device, against other tools.
+# copy: an image of noise to a file and to a used block device, against other tools.
+# images: an installed system, packed in every way, the same way; the same data in a disk
+# of 10 GiB and of 1 TiB; what is left in the page cache. PARTS names the rows
+# [all,flat,cache], ROUNDS [7] and TARGETS [file,loop] shorten it.
 # helper: whole customizations in CPU seconds against virt-customize and the boot
 # of a whole Debian, ROUNDS [7] of them (VIRT_CUSTOMIZE=no leaves that one out),
 # and the size of the helper image.
@@ -15,11 +18,18 @@ cd "$(dirname "$0")/.."
 work=build/bench
 rounds=${ROUNDS:-7}
 mkdir -p "$work"
-[ $# -gt 0 ] || set -- copy helper
+[ $# -gt 0 ] || set -- copy images helper
 
 copy() {
     go build -trimpath -o "$work/copy" ./tests/bench/copy
-    "$work/copy" | tee "$work/copy.md"
+    "$work/copy" -rounds "$rounds" | tee "$work/copy.md"
+}
+
+images() {
+    local image
+    image=$(tests/images/debian.sh)
+    go build -trimpath -o "$work/copy" ./tests/bench/copy
+    "$work/copy" -base "$image" -rounds "$rounds" -targets "${TARGETS:-file,loop}" -rows "${PARTS:-all,flat,cache}" | tee "$work/images.md"
 }
 
 # median of the numbers on standard input.
@@ -102,7 +112,7 @@ helper() {
 
 for part; do
     case $part in
-        copy|helper) "$part";;
-        *) echo "usage: ${0##*/} [copy|helper]..." >&2; exit 2;;
+        copy|images|helper) "$part";;
+        *) echo "usage: ${0##*/} [copy|images|helper]..." >&2; exit 2;;
     esac
 done

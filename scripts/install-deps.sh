@@ -28,7 +28,7 @@ case ${1:-} in
                      gcc libc6-dev openssh-client strace ovmf dosfstools xfsprogs lvm2 whois openssl
                      nbdkit libnbd-bin socat attr acl cpio procps);;
     bench) packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}" libnbd-bin time openssh-client
-                     libguestfs-tools linux-image-cloud-amd64);;
+                     pigz lbzip2 bmap-tools zstd xz-utils curl iproute2 util-linux libguestfs-tools linux-image-cloud-amd64);;
     lint)  packages=(shellcheck);;
     package) packages=("${helper_image[@]}" git);;
     *)     echo "usage: ${0##*/} build|test|test-ganeti|test-package|lint|bench|demo|package" >&2; exit 2;;
