@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"snf-image/internal/host/foreign"
 	"snf-image/internal/report"
@@ -21,6 +22,8 @@ type Source struct {
 	// Spool takes what comes as a stream and has a format that needs random access; nil
 	// where there is no such file.
 	Spool *os.File
+	// Taken, if not nil, counts the bytes of a File that were read to unpack it.
+	Taken *atomic.Int64
 	// Largest is the size in bytes of the largest disk that is wanted, 0 for any.
 	Largest int64
 	// Look asks for Format, Layers and Size alone: where a Spool would be needed, the header
@@ -100,6 +103,7 @@ type content struct {
 	stream *bufio.Reader
 	size   int64 // 0 when it is not known
 	head   []byte
+	taken  *atomic.Int64 // of file, nil where nobody counts
 }
 
 // begin looks at the first bytes of s.
@@ -107,7 +111,7 @@ func begin(s Source) (*content, error) {
 	if s.File == nil {
 		return stream(s.Stream, s.Stored)
 	}
-	c := &content{file: s.File, head: make([]byte, foreign.HeaderSize)}
+	c := &content{file: s.File, head: make([]byte, foreign.HeaderSize), taken: s.Taken}
 	n, err := s.File.ReadAt(c.head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading its first sector: %w", report.Bare(err))
@@ -135,7 +139,24 @@ func (c *content) reader() io.Reader {
 	if c.file == nil {
 		return c.stream
 	}
-	return bufio.NewReaderSize(io.NewSectionReader(c.file, 0, c.size), 1<<20)
+	r := io.Reader(io.NewSectionReader(c.file, 0, c.size))
+	if c.taken != nil {
+		r = &counter{r, c.taken}
+	}
+	return bufio.NewReaderSize(r, 1<<20)
+}
+
+// counter counts what is read.
+type counter struct {
+	from io.Reader
+	n    *atomic.Int64
+}
+
+// Read reads.
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 // lookFurther makes the head n bytes long at least.

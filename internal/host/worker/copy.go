@@ -30,6 +30,10 @@ type copier struct {
 	disk  *target.Writer
 	done  atomic.Int64 // bytes of data
 	total atomic.Int64
+	// taken is how many of the stored bytes were read, of an image of which only the end
+	// tells how large its disk is; stored is how many there are, 0 for an unknown number.
+	taken  *atomic.Int64
+	stored int64
 }
 
 // block is one block of the digest.

@@ -26,6 +26,7 @@ func deploy(ctx context.Context, j Job, out *speaker) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	defer j.shed()()
 	s := newStored(j)
 	image, err := format.Open(j.Format, s.source)
 	if err != nil {
@@ -38,7 +39,7 @@ func deploy(ctx context.Context, j Job, out *speaker) (Result, error) {
 		return Result{}, writing(fmt.Errorf("%w of %d bytes, this one has %d", format.ErrTooLarge, image.Size, j.DiskSize))
 	}
 	s.begin()
-	r, err := write(ctx, j, image, out)
+	r, err := s.write(ctx, image, out)
 	if err != nil {
 		return Result{}, err
 	}
@@ -62,7 +63,8 @@ func opening(err error) error {
 
 // write does everything that changes the disk, in the order that keeps it
 // unbootable: ends, body, what lies behind the image, flush.
-func write(ctx context.Context, j Job, image *format.Image, out *speaker) (Result, error) {
+func (s *stored) write(ctx context.Context, image *format.Image, out *speaker) (Result, error) {
+	j := s.job
 	w, err := j.writer()
 	if err != nil {
 		return Result{}, writing(err)
@@ -75,6 +77,9 @@ func write(ctx context.Context, j Job, image *format.Image, out *speaker) (Resul
 		c.plain = p.File()
 	}
 	c.total.Store(image.Size)
+	if image.Size == 0 { // the bytes that are stored are what is known
+		c.taken, c.stored = &s.taken, j.Stored
+	}
 	stop := out.watch(c, cmp.Or(j.Interval, interval))
 	size, sum := image.Size, ""
 	if image.Disk == nil {

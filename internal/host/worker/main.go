@@ -114,6 +114,9 @@ func (s *speaker) watch(c *copier, every time.Duration) (stop func()) {
 
 func (s *speaker) progress(c *copier) {
 	done, total := c.done.Load(), c.total.Load()
+	if c.stored > 0 {
+		done, total = c.taken.Load(), c.stored
+	}
 	if total > 0 { // it is unknown of some streams
 		done = min(done, total)
 	}

@@ -188,7 +188,7 @@ func (l *listener) asked(r *Result) error {
 
 func (l *listener) progress(p progress) error {
 	unknown := p.Total == 0 && (l.job.Action == Import || l.geometry != nil && l.geometry.DiskBytes == 0)
-	if p.Position < l.position || p.Total < p.Position && !unknown || max(p.Position, p.Total) > l.job.DiskSize {
+	if p.Position < l.position || p.Total < p.Position && !unknown || max(p.Position, p.Total) > max(l.job.DiskSize, l.job.Stored) {
 		return fmt.Errorf("%w: progress %d of %d after %d", errProtocol, p.Position, p.Total, l.position)
 	}
 	l.position = p.Position

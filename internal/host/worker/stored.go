@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"sync/atomic"
 
 	"snf-image/internal/host/format"
 	"snf-image/internal/report"
@@ -23,6 +24,7 @@ type stored struct {
 	job    Job
 	hashes map[string]hash.Hash
 	file   chan error // what ended the reading of a file for its digests
+	taken  atomic.Int64
 }
 
 func newStored(j Job) *stored {
@@ -30,11 +32,24 @@ func newStored(j Job) *stored {
 	for _, name := range j.Digests {
 		s.hashes[name] = newHash(name)
 	}
-	s.source = format.Source{File: j.From, Stored: j.Stored, Spool: j.Spool, Largest: j.DiskSize, Look: j.Action == Look}
+	s.source = format.Source{File: j.From, Stored: j.Stored, Spool: j.Spool, Largest: j.DiskSize, Look: j.Action == Look, Taken: &s.taken}
 	if j.Stream {
-		s.source.File, s.source.Stream = nil, io.TeeReader(j.From, s)
+		s.source.File, s.source.Stream = nil, &arriving{io.TeeReader(j.From, s), &s.taken}
 	}
 	return s
+}
+
+// arriving counts what comes in.
+type arriving struct {
+	from io.Reader
+	n    *atomic.Int64
+}
+
+// Read reads.
+func (a *arriving) Read(p []byte) (int, error) {
+	n, err := a.from.Read(p)
+	a.n.Add(int64(n))
+	return n, err
 }
 
 // newHash returns the hash of that name, nil for one that is not known.

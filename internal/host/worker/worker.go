@@ -64,6 +64,10 @@ type Job struct {
 	// HasSpool tells the worker about Spool. Start sets it.
 	HasSpool bool `json:"has_spool,omitempty"`
 
+	// Cold means that the image is not in the page cache, and shall not stay there. Start
+	// sets it.
+	Cold bool `json:"cold,omitempty"`
+
 	// From is open for reading, To for writing. Head and Tail stand for the ends of the
 	// disk To (target.NewEnd); nil where no disk is written. Spool is an empty file for
 	// what has to be read in any order and comes as a stream; nil for none.
@@ -75,7 +79,8 @@ type Job struct {
 	// and is for tests only.
 	UID, GID uint32 `json:"-"`
 	// Progress, if not nil, is called a few times a second from one goroutine
-	// with the bytes of the image's data that are done, and how many there are, 0 for an
+	// with the bytes of the image's data that are done, and how many there are; with the
+	// stored bytes where only the end of the image tells how large its disk is. 0 is an
 	// unknown number.
 	Progress func(position, total int64) `json:"-"`
 	// Interval is the time between two calls; 0 means 200 ms.
@@ -113,6 +118,7 @@ func Start(ctx context.Context, j Job) (*Worker, error) {
 		return nil, context.Cause(ctx)
 	}
 	j.HasSpool = j.Spool != nil
+	j.Cold = !j.Stream && (j.Action == Deploy || j.Action == Look) && isCold(j.From, j.Stored)
 	text, err := json.Marshal(j)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the worker's job: %w", err)
