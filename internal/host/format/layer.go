@@ -2,7 +2,6 @@ package format
 
 import (
 	"bytes"
-	"compress/bzip2"
 	"errors"
 	"fmt"
 	"io"
@@ -42,7 +41,7 @@ func layers() []layer {
 		{"zstd", 0, "\x28\xb5\x2f\xfd", plain(func(r io.Reader) (io.Reader, error) {
 			return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstd), zstd.WithDecoderLowmem(true))
 		})},
-		{"bzip2", 0, "BZh", plain(func(r io.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil })},
+		{"bzip2", 0, "BZh", plain(func(r io.Reader) (io.Reader, error) { return parallel.NewBzip2(r), nil })},
 		{"lz4", 0, "\x04\x22\x4d\x18", plain(func(r io.Reader) (io.Reader, error) {
 			return &frames{lz4.NewReader(inside{r}), r}, nil
 		})},

@@ -25,6 +25,7 @@ type part struct {
 	mu    sync.Mutex
 	more  sync.Cond
 	ready int   // bytes of out that are decoded
+	taken int   // bytes of out that were read
 	done  bool  // there will not be more
 	err   error // that ended it
 }
@@ -45,18 +46,32 @@ func (p *part) finish(err error) {
 	p.more.Signal()
 }
 
-// wait returns what is decoded behind the first off bytes. When that is nothing, the part
-// is at its end.
-func (p *part) wait(off int) ([]byte, error) {
+// again waits until everything that was published was read, and makes room for more: the
+// part is the first of its line then.
+func (p *part) again() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.ready == off && !p.done {
+	for p.taken < p.ready {
 		p.more.Wait()
 	}
-	if p.ready > off {
-		return p.out[off:p.ready], nil
+	p.ready, p.taken = 0, 0
+}
+
+// read copies what is decoded. When that is nothing, the part is at its end.
+func (p *part) read(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.ready == p.taken && !p.done {
+		p.more.Wait()
 	}
-	return nil, p.err
+	if p.ready == p.taken {
+		return 0, p.err
+	}
+	n := copy(b, p.out[p.taken:p.ready])
+	if p.taken += n; p.taken == p.ready {
+		p.more.Signal()
+	}
+	return n, nil
 }
 
 // line is the parts in their order.
@@ -76,7 +91,6 @@ type line struct {
 type Reader struct {
 	line  *line
 	split func(*line) error // feeds the line
-	off   int               // in its current part
 	err   error
 }
 
@@ -119,11 +133,10 @@ func (r *Reader) Read(p []byte) (int, error) {
 				r.err = io.EOF
 				break
 			}
-			l.current, r.off = next, 0
+			l.current = next
 		}
-		b, err := l.current.wait(r.off)
-		if n := copy(p, b); n > 0 {
-			r.off += n
+		n, err := l.current.read(p)
+		if n > 0 {
 			return n, nil
 		}
 		r.err = err
@@ -158,9 +171,10 @@ func (p *part) release() {
 
 // abandon gives them back when the part is not worked on any more.
 func (p *part) abandon() {
-	for off, more := 0, true; more; {
-		b, _ := p.wait(off) // nobody wants to know
-		off, more = off+len(b), len(b) > 0
+	for buf := make([]byte, 64<<10); ; {
+		if n, _ := p.read(buf); n == 0 { // nobody wants to know
+			break
+		}
 	}
 	p.release()
 }
