@@ -16,12 +16,12 @@ import (
 // file or an external data file is refused. Every table entry that can be reached has
 // been checked when openQcow2 returns.
 type qcow2 struct {
-	f        *os.File
-	fileSize int64
-	header   qcow2Header
-	l1       []uint64 // offsets of L2 tables, 0 for none
-	tables   tableCache
-	inflate  inflater
+	f         *os.File
+	fileSize  int64
+	header    qcow2Header
+	l1        []uint64 // offsets of L2 tables, 0 for none
+	tables    tableCache
+	unpackers unpackers
 }
 
 var _ Disk = (*qcow2)(nil)
@@ -195,7 +195,7 @@ func openQcow2(f *os.File) (Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &qcow2{f: f, header: *h, inflate: inflater{zstd: h.zstd}}
+	q := &qcow2{f: f, header: *h}
 	if q.fileSize, err = f.Seek(0, io.SeekEnd); err != nil {
 		return nil, fmt.Errorf("measuring the image: %w", report.Bare(err))
 	}

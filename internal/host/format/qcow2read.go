@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"sync"
 
-	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zstd"
+
+	"snf-image/internal/host/inflate"
 )
 
 // Extents walks the tables. Neighbours of a kind are one extent.
@@ -131,59 +133,66 @@ func (q *qcow2) readCluster(p []byte, c cluster, in int64) error {
 
 // unpack decompresses c.
 func (q *qcow2) unpack(p []byte, c cluster, in int64) error {
-	packed := make([]byte, min(c.length, q.fileSize-c.at))
-	if err := q.read(packed, c.at); err != nil {
+	u, err := q.unpackers.get(q.header.zstd)
+	if err != nil {
+		return err
+	}
+	defer q.unpackers.pool.Put(u)
+	u.packed = slices.Grow(u.packed[:0], int(c.length))[:min(c.length, q.fileSize-c.at)]
+	if err := q.read(u.packed, c.at); err != nil {
 		return err
 	}
 	whole := p
 	if in != 0 || int64(len(p)) != q.header.cluster() {
 		whole = make([]byte, min(q.header.cluster(), in+int64(len(p))))
 	}
-	if err := q.inflate.unpack(whole, packed); err != nil {
+	if err := u.unpack(whole); err != nil {
 		return fmt.Errorf("%w: the compressed cluster at %#x: %w", ErrDamaged, c.at, err)
 	}
 	copy(p, whole[in:])
 	return nil
 }
 
-// inflater decompresses clusters. It is safe for concurrent use.
-type inflater struct {
-	zstd bool
-	pool sync.Pool
+// unpackers are decompressors that can be used again, one for each reader at a time.
+type unpackers struct{ pool sync.Pool }
+
+// unpacker decompresses a cluster.
+type unpacker struct {
+	packed  []byte // the cluster, with what is behind it up to the end of a sector
+	zstd    *zstd.Decoder
+	deflate inflate.Decoder
 }
 
-// unpacker is a decompressor that can be used again.
-type unpacker struct {
-	io.Reader
-	reset func(io.Reader) error
+func (s *unpackers) get(byZstd bool) (*unpacker, error) {
+	if u, ok := s.pool.Get().(*unpacker); ok {
+		return u, nil
+	}
+	u := new(unpacker)
+	if !byZstd {
+		return u, nil
+	}
+	var err error
+	u.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(8<<20))
+	return u, err
 }
 
 // unpack fills p from the beginning of what packed holds. Behind it there may be
-// anything, up to the end of a sector.
-func (i *inflater) unpack(p, packed []byte) error {
-	u, ok := i.pool.Get().(*unpacker)
-	if !ok {
-		var err error
-		if u, err = i.make(); err != nil {
-			return err
-		}
+// anything.
+func (u *unpacker) unpack(p []byte) error {
+	if u.zstd == nil {
+		return u.deflate.Decode(p, u.packed)
 	}
-	defer i.pool.Put(u)
-	if err := u.reset(bytes.NewReader(packed)); err != nil {
+	if err := u.zstd.Reset(bytes.NewReader(u.packed)); err != nil {
 		return err
 	}
-	_, err := io.ReadFull(u, p)
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
+	_, err := io.ReadFull(u.zstd, p)
+	return unexpected(err)
 }
 
-func (i *inflater) make() (*unpacker, error) {
-	if i.zstd {
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(8<<20))
-		return &unpacker{d, d.Reset}, err
+// unexpected makes an end one that comes too early.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
 	}
-	d := flate.NewReader(bytes.NewReader(nil))
-	return &unpacker{d, func(r io.Reader) error { return d.(flate.Resetter).Reset(r, nil) }}, nil
+	return err
 }
