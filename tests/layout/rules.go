@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"internal/host/ganeti":       {"internal/host/problem", "internal/host/builder"},
 	"internal/host/config":       {"internal/host/target", "internal/host/ownership", "internal/host/problem", "internal/host/values"},
 	"internal/host/source":       {"internal/host/fetch", "internal/host/imageref"},
-	"internal/host/format":       {"internal/host/blockmap", "internal/host/bootrecord", "internal/host/foreign", "internal/host/parallel"},
+	"internal/host/format":       {"internal/host/blockmap", "internal/host/bootrecord", "internal/host/foreign", "internal/host/inflate", "internal/host/parallel"},
 	"internal/host/parallel":     {"internal/host/lzma"},
 	"internal/host/target":       {"internal/host/confine", "internal/host/format", "internal/host/nbd", "internal/host/ownership", "internal/host/foreign", "internal/host/diskuri"},
 	"internal/host/fetch":        {"internal/host/ownership"},

@@ -58,9 +58,9 @@ func deflate(t testing.TB, b []byte, level int) []byte {
 func TestDecode(t *testing.T) {
 	t.Parallel()
 	var d Decoder
-	for seed := range uint64(60) {
+	for seed := range uint64(24) {
 		r := rand.New(rand.NewPCG(seed, 2))
-		data := mixture(seed, 1+r.IntN(300_000))
+		data := mixture(seed, 1+r.IntN(150_000))
 		packed := deflate(t, data, int(seed%12)-2)
 		for _, want := range [][]byte{data, data[:len(data)/2], data[:1]} {
 			for _, src := range [][]byte{packed, append(bytes.Clone(packed), data[:min(500, len(data))]...)} {
@@ -81,8 +81,8 @@ func TestDecode(t *testing.T) {
 func TestDecodeDamaged(t *testing.T) {
 	t.Parallel()
 	var d Decoder
-	for level := -2; level <= 9; level++ {
-		data := mixture(uint64(level+10), 5000)
+	for _, level := range []int{flate.HuffmanOnly, flate.NoCompression, 1, 6} {
+		data := mixture(uint64(level+10), 1500)
 		packed := deflate(t, data, level)
 		for i := range packed {
 			got := make([]byte, len(data))

@@ -6,6 +6,9 @@
 // too much is decoded piece by piece. What comes out of a part is proven by its own check
 // at its end only, as with any decoder of these formats, so that a reader has to reach
 // the end before it believes anything.
+//
+// It is large because the containers of two formats are here, with the line of parts that
+// both of them feed.
 package parallel
 
 import (
