@@ -70,11 +70,12 @@ var allowed = map[string][]string{
 	"cmd/snf-image":       {"internal/host/"},
 	"cmd/snf-image-agent": {"internal/guest/"},
 	"tests/":              {"tests/"},
-	"tests/bench/":        {"internal/host/"}, // measures the parts by themselves
+	"tests/guest":         {"tests/", "internal/guest/rootfs", "internal/guest/system"}, // for tests of what works on a guest
+	"tests/bench/":        {"internal/host/"},                                           // measures the parts by themselves
 }
 
 // forTests are the packages that tests of any package may import.
-var forTests = []string{"tests/storage", "tests/jail", "tests/tree", "tests/golden", "tests/require", "tests/support", "tests/systems", "tests/vmdk"}
+var forTests = []string{"tests/storage", "tests/jail", "tests/tree", "tests/golden", "tests/require", "tests/support", "tests/systems", "tests/vmdk", "tests/guest"}
 
 // basics are the packages everyone may import and that import only the
 // standard library and golang.org/x/sys, never each other.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"snf-image/internal/spec"
+	"snf-image/tests/guest"
 	"snf-image/tests/require"
 	"snf-image/tests/support"
 	"snf-image/tests/systems"
@@ -16,7 +17,7 @@ import (
 )
 
 // on makes a guest of a system's tree.
-func on(t *testing.T, s systems.System) guest {
+func on(t *testing.T, s systems.System) guest.Guest {
 	t.Helper()
 	made := s.Make(t, nil)
 	g := newGuest(t, nil)
@@ -162,7 +163,7 @@ func TestTracesLeft(t *testing.T) {
 					t.Errorf("%s is there: %v, want it %s", p, has, c.want)
 				}
 			}
-			if got := strings.Join(*g.warnings, "; "); (got == "") != (c.warns == "") || !strings.Contains(got, c.warns) {
+			if got := strings.Join(*g.Warnings, "; "); (got == "") != (c.warns == "") || !strings.Contains(got, c.warns) {
 				t.Errorf("warnings %q, want %q", got, c.warns)
 			}
 		})

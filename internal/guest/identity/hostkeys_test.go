@@ -65,8 +65,8 @@ func TestReplaceHostKeys(t *testing.T) {
 			g := newGuest(t, files)
 			before := g.Snapshot(t)
 			wants(t, ReplaceHostKeys(g.Guest, keys), c.err)
-			if len(*g.warnings) != c.warns {
-				t.Errorf("warnings %q, want %d", *g.warnings, c.warns)
+			if len(*g.Warnings) != c.warns {
+				t.Errorf("warnings %q, want %d", *g.Warnings, c.warns)
 			}
 			if strings.HasPrefix(c.err, "replacing") {
 				if diff := cmp.Diff(before, g.Snapshot(t)); diff != "" {

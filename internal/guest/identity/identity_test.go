@@ -101,8 +101,8 @@ func TestSetHostnameNames(t *testing.T) {
 	}
 	g := newGuest(t, map[string]string{"etc/hostname": "old\n"})
 	check(t, SetHostname(g.Guest, strings.Repeat("x", 65)))
-	if len(*g.warnings) != 1 {
-		t.Errorf("warnings %q, want one", *g.warnings)
+	if len(*g.Warnings) != 1 {
+		t.Errorf("warnings %q, want one", *g.Warnings)
 	}
 }
 
@@ -138,8 +138,8 @@ func TestSetMachineID(t *testing.T) {
 			t.Parallel()
 			g := newGuest(t, c.files)
 			wants(t, SetMachineID(g.Guest, strings.TrimSpace(id)), c.err)
-			if diff := cmp.Diff(c.changed, g.Root.Changed()); diff != "" || len(*g.warnings) != c.warns {
-				t.Errorf("warnings %q, changed (-want +got):\n%s", *g.warnings, diff)
+			if diff := cmp.Diff(c.changed, g.Root.Changed()); diff != "" || len(*g.Warnings) != c.warns {
+				t.Errorf("warnings %q, changed (-want +got):\n%s", *g.Warnings, diff)
 			}
 			for _, p := range c.changed {
 				if got := g.Content(t, p); got != id {

@@ -139,8 +139,8 @@ func TestApplyByName(t *testing.T) {
 			before := g.Snapshot(t)
 			check(t, Check(g.Guest, interfaces, false))
 			check(t, Configure(g.Guest, interfaces, false))
-			if len(*g.warnings) > 0 {
-				t.Errorf("warnings %q", *g.warnings)
+			if len(*g.Warnings) > 0 {
+				t.Errorf("warnings %q", *g.Warnings)
 			}
 			if diff := cmp.Diff(c.want, links(before, g.Snapshot(t), changes(before, g.Snapshot(t), wholes(interfaces, c.want)))); diff != "" {
 				t.Errorf("changes (-want +got):\n%s", diff)
@@ -219,8 +219,8 @@ func TestOthersYield(t *testing.T) {
 	}
 	g := newGuest(t, map[string]string{"usr/sbin/ifup": "", "etc/network/interfaces": ""})
 	check(t, Configure(g.Guest, planned(t, nics, ""), true))
-	if len(*g.warnings) != 1 || !strings.Contains((*g.warnings)[0], "NM_NETWORKING is set") {
-		t.Errorf("warnings without NetworkManager: %q", *g.warnings)
+	if len(*g.Warnings) != 1 || !strings.Contains((*g.Warnings)[0], "NM_NETWORKING is set") {
+		t.Errorf("warnings without NetworkManager: %q", *g.Warnings)
 	}
 }
 
@@ -238,8 +238,8 @@ func TestNamesAreNotTied(t *testing.T) {
 	} {
 		g := newGuest(t, with(c.files, map[string]string{"usr/sbin/wicked": ""}))
 		check(t, Configure(g.Guest, planned(t, c.nics, ""), false))
-		if len(*g.warnings) != c.warns {
-			t.Errorf("%s: warnings %q, want %d", title, *g.warnings, c.warns)
+		if len(*g.Warnings) != c.warns {
+			t.Errorf("%s: warnings %q, want %d", title, *g.Warnings, c.warns)
 		}
 	}
 }

@@ -106,8 +106,8 @@ func TestNetworkOfSystems(t *testing.T) {
 					t.Errorf("%s does not tell of the NIC:\n%s", p, text)
 				}
 			}
-			if len(*g.warnings) > 0 {
-				t.Errorf("warnings %q", *g.warnings)
+			if len(*g.Warnings) > 0 {
+				t.Errorf("warnings %q", *g.Warnings)
 			}
 			shown.Show(id, c.column, support.Transcribed)
 		})
@@ -117,8 +117,8 @@ func TestNetworkOfSystems(t *testing.T) {
 		g.Tree = trees[id].Make(t, nil)
 		g.Root = open(t, g.Tree)
 		check(t, Configure(g.Guest, planned(t, nics, ""), false))
-		if len(*g.warnings) != 1 || !strings.Contains((*g.warnings)[0], "is unknown") {
-			t.Errorf("%s: warnings %q", id, *g.warnings)
+		if len(*g.Warnings) != 1 || !strings.Contains((*g.Warnings)[0], "is unknown") {
+			t.Errorf("%s: warnings %q", id, *g.Warnings)
 		}
 	}
 }

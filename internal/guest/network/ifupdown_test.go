@@ -77,8 +77,8 @@ func TestApplyIfupdown(t *testing.T) {
 			t.Parallel()
 			g := newGuest(t, c.files)
 			wants(t, Configure(g.Guest, planned(t, c.nics, c.config), false), c.err)
-			if len(*g.warnings) != c.warns {
-				t.Errorf("warnings %q, want %d", *g.warnings, c.warns)
+			if len(*g.Warnings) != c.warns {
+				t.Errorf("warnings %q, want %d", *g.Warnings, c.warns)
 			}
 			for p, want := range c.want {
 				if diff := cmp.Diff(want, g.Content(t, p)); diff != "" {

@@ -62,8 +62,8 @@ func TestWriteResolver(t *testing.T) {
 					got[p] = text
 				}
 			}
-			if diff := cmp.Diff(c.want, got); diff != "" || len(*g.warnings) > 0 {
-				t.Errorf("warnings %q, files (-want +got):\n%s", *g.warnings, diff)
+			if diff := cmp.Diff(c.want, got); diff != "" || len(*g.Warnings) > 0 {
+				t.Errorf("warnings %q, files (-want +got):\n%s", *g.Warnings, diff)
 			}
 		})
 	}
@@ -78,8 +78,8 @@ func TestWriteResolverServers(t *testing.T) {
 		t.Errorf("without a server: %q, changed %v", got, g.Root.Changed())
 	}
 	check(t, writeResolver(g.Guest, resolving("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")))
-	if len(*g.warnings) != 1 || !strings.Contains((*g.warnings)[0], "first 3 of 4") {
-		t.Errorf("warnings %q, want one of four servers", *g.warnings)
+	if len(*g.Warnings) != 1 || !strings.Contains((*g.Warnings)[0], "first 3 of 4") {
+		t.Errorf("warnings %q, want one of four servers", *g.Warnings)
 	}
 	g = newGuest(t, map[string]string{"etc/resolv.conf": "DIR"})
 	wants(t, writeResolver(g.Guest, resolving("192.0.2.1")), "a directory")

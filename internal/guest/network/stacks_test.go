@@ -95,8 +95,8 @@ func TestApply(t *testing.T) {
 			before := g.Snapshot(t)
 			check(t, Check(g.Guest, interfaces, c.keyfiles))
 			check(t, Configure(g.Guest, interfaces, c.keyfiles))
-			if len(*g.warnings) > 0 {
-				t.Errorf("warnings %q", *g.warnings)
+			if len(*g.Warnings) > 0 {
+				t.Errorf("warnings %q", *g.Warnings)
 			}
 			if diff := cmp.Diff(c.want, changes(before, g.Snapshot(t), rendered(interfaces))); diff != "" {
 				t.Errorf("changes (-want +got):\n%s", diff)
@@ -174,7 +174,7 @@ func TestNetworkdIsNotStarted(t *testing.T) {
 	t.Parallel()
 	g := newGuest(t, map[string]string{networkd + "a.network": ""})
 	check(t, Configure(g.Guest, nil, false))
-	if len(*g.warnings) != 1 || !strings.Contains((*g.warnings)[0], "does not start systemd-networkd") {
-		t.Errorf("warnings %q", *g.warnings)
+	if len(*g.Warnings) != 1 || !strings.Contains((*g.Warnings)[0], "does not start systemd-networkd") {
+		t.Errorf("warnings %q", *g.Warnings)
 	}
 }
