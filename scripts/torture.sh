@@ -8,6 +8,7 @@
 #   kills     kill KILLS [100] deployments, or a part of one, at a random moment
 #   hostile   every hostile image in every layout, HOSTILE of them [all]
 #   faults    every fault in every layout, FAULTS of them [all]
+#   systems   boot four releases of Debian with four network stacks each, twice
 #   labels    Debian 12 and 13 with SELinux enforcing, on each file system
 #   disks     DISKS [all] combinations of partition table, file system, mode and size
 #   corrupt   CORRUPT [100] runs with seven damaged file systems each
@@ -22,7 +23,7 @@
 set -euo pipefail
 
 : "${SEED:=$((RANDOM << 15 | RANDOM))}" "${LIMIT:=7200}"
-readonly logs=$PWD/build/torture all=(boots kills hostile faults labels disks corrupt layouts cluster)
+readonly logs=$PWD/build/torture all=(boots kills hostile faults systems labels disks corrupt layouts cluster)
 [ $# -gt 0 ] || set -- "${all[@]}"
 for part; do
     [[ " ${all[*]} " == *" $part "* ]] ||

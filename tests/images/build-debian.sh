@@ -17,6 +17,13 @@
 #   --hostname NAME     hostname baked into the image       [image]
 #   --root-password PW  root password (default: root is locked)
 #   --include PKG,...   further packages
+#   --vendor            as vendors make it: no host name, machine id nor host keys,
+#                       cloud-init without a datasource, sshd without passwords by
+#                       its file and a drop-in, and of the network stacks netplan
+#                       (without a file), systemd-networkd, systemd-resolved,
+#                       NetworkManager and ifupdown, of which networkd and resolved
+#                       are started. Debian 11 keeps the kernel's names of
+#                       interfaces, as its cloud images do
 #
 # The image: BIOS + GRUB, the root filesystem as last partition, systemd,
 # openssh-server (with host keys, so that deleting them can be tested),
@@ -31,9 +38,9 @@
 set -euo pipefail
 
 suite=bookworm features=''
-fs=ext4 label=gpt esp=no qcow2=no hostname=image password='' include=''
+fs=ext4 label=gpt esp=no qcow2=no hostname=image password='' include='' vendor=no
 
-usage() { sed -n '3,18s/^# \{0,1\}//p' "$0"; exit "$1"; }
+usage() { sed -n '3,27s/^# \{0,1\}//p' "$0"; exit "$1"; }
 die()   { echo "${0##*/}: $*" >&2; exit 1; }
 
 args=()
@@ -47,6 +54,7 @@ while [ $# -gt 0 ]; do
         --root-password) password=${2:?}; shift 2;;
         --include)       include=${2:?}; shift 2;;
         --esp)           esp=yes; shift;;
+        --vendor)        vendor=yes; shift;;
         --qcow2)         qcow2=yes; shift;;
         -h|--help)       usage 0;;
         -*)              die "unknown option $1";;
@@ -81,6 +89,22 @@ if [ ${#need[@]} -gt 0 ]; then
         apt-get install -qq -y --no-install-recommends "${need[@]}"
 fi
 PATH=$PATH:/usr/sbin:/sbin
+
+# ship makes the root what vendors ship.
+ship() {
+    : >"$root/etc/hostname"
+    : >"$root/etc/machine-id"
+    printf '127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
+    printf 'source-directory /etc/network/interfaces.d\n' >"$root/etc/network/interfaces"
+    rm -rf "$root"/etc/ssh/ssh_host_* "$root"/etc/netplan/* "$root"/var/lib/dbus/machine-id
+    mkdir -p "$root/etc/netplan" "$root/etc/ssh/sshd_config.d"
+    sed -i -e 's/^#*PasswordAuthentication .*/PasswordAuthentication no/' \
+        -e 's/^#*PermitRootLogin .*/PermitRootLogin without-password/' "$root/etc/ssh/sshd_config"
+    echo 'PasswordAuthentication no' >"$root/etc/ssh/sshd_config.d/60-cloudimg-settings.conf"
+    chroot "$root" systemctl -q disable NetworkManager networking
+    chroot "$root" systemctl -q enable systemd-networkd systemd-resolved
+    ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
+}
 
 # -- disk, partition, filesystem ---------------------------------------------
 
@@ -132,18 +156,31 @@ mount "$loop" "$root"
 # -- root filesystem ---------------------------------------------------------
 
 pkgs=linux-image-cloud-amd64,systemd-sysv,dbus,udev,zstd,grub-pc-bin,grub2-common
-pkgs+=,openssh-server,ifupdown,isc-dhcp-client,iproute2,netbase,$progs
+pkgs+=,openssh-server,ifupdown,iproute2,netbase,$progs
+case $suite in
+    bullseye|bookworm|trixie) pkgs+=,isc-dhcp-client;;
+    *)                        pkgs+=,dhcpcd-base;;
+esac
+if [ $vendor = yes ]; then
+    pkgs+=,cloud-init,netplan.io,network-manager,libnss-myhostname,iputils-ping
+    [ "$suite" = bullseye ] || pkgs+=,systemd-resolved
+fi
 [ $esp = no ] || pkgs+=,grub-efi-amd64-bin
 [ -z "$include" ] || pkgs+=,$include
 
+# The Release file of testing is valid for a week only, and the security archive of
+# bullseye is not complete any more.
+mirrors=()
+[ "$suite" != bullseye ] || mirrors=("deb http://deb.debian.org/debian $suite main")
 mmdebstrap --quiet --mode=root --variant=minbase --include="$pkgs" \
+    --aptopt='Acquire::Check-Valid-Until "false"' \
     --dpkgopt='force-unsafe-io' \
     --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/info/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
-    "$suite" "$root"
+    "$suite" "$root" "${mirrors[@]}"
 
 kernel=$(basename "$root"/boot/vmlinuz-*)
 version=${kernel#vmlinuz-}
@@ -168,18 +205,21 @@ cat > "$root/etc/network/interfaces" <<-END
 	allow-hotplug eth0
 	iface eth0 inet dhcp
 	END
+[ $vendor = no ] || ship
 [ -z "$password" ] || chroot "$root" chpasswd <<<"root:$password"
 
 # -- boot loader -------------------------------------------------------------
 
-cmdline='ro net.ifnames=0 console=tty0 console=ttyS0,115200n8'
+names=' net.ifnames=0'
+[ $vendor = no ] || [ "$suite" = bullseye ] || names=''
+cmdline="ro$names console=tty0 console=ttyS0,115200n8"
 mkdir -p "$root/boot/grub/i386-pc" "$root/etc/default"
 cat > "$root/etc/default/grub" <<-END
 	GRUB_DEFAULT=0
 	GRUB_TIMEOUT=0
 	GRUB_DISTRIBUTOR=Debian
 	GRUB_CMDLINE_LINUX_DEFAULT=""
-	GRUB_CMDLINE_LINUX="net.ifnames=0 console=tty0 console=ttyS0,115200n8"
+	GRUB_CMDLINE_LINUX="${names# } console=tty0 console=ttyS0,115200n8"
 	GRUB_TERMINAL="console serial"
 	END
 cat > "$root/boot/grub/grub.cfg" <<-END

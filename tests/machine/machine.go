@@ -27,12 +27,18 @@ type Config struct {
 	Disk     string
 	Firmware Firmware
 	MAC      string // with a network card when not empty
+	// Network is where the machine runs, with these cards; SSH is its address there.
+	Network *Network
+	NICs    []NIC
+	SSH     string
+	// Reboots lets the machine start again when it says so; without, it ends.
+	Reboots bool
 }
 
 // Machine is a running one.
 type Machine struct {
-	// SSH is the loopback address that leads to the machine's port 22, empty
-	// without a network card.
+	// SSH is the address that leads to the machine's port 22, of the loopback device or
+	// in its network, and empty without a network card.
 	SSH string
 
 	cmd     *exec.Cmd
@@ -41,17 +47,18 @@ type Machine struct {
 	stdin   io.WriteCloser
 	ended   chan struct{}
 	users   int
+	network *Network
 }
 
 // Boot starts the machine. The test stops it with Stop; its end does so too.
 func Boot(t testing.TB, cfg Config) *Machine {
 	t.Helper()
-	m := &Machine{ended: make(chan struct{})}
+	m := &Machine{ended: make(chan struct{}), network: cfg.Network}
 	debugRead, debugWrite, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.cmd = exec.Command("qemu-system-x86_64", m.arguments(t, cfg)...)
+	m.cmd = m.network.command("qemu-system-x86_64", m.arguments(t, cfg)...)
 	m.cmd.ExtraFiles = []*os.File{debugWrite}
 	var stderr strings.Builder
 	m.cmd.Stderr = &stderr
@@ -81,7 +88,7 @@ func Boot(t testing.TB, cfg Config) *Machine {
 func (m *Machine) arguments(t testing.TB, cfg Config) []string {
 	t.Helper()
 	args := []string{
-		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-nodefaults", "-no-user-config", "-display", "none",
 		"-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "768",
 		"-serial", "stdio",
 		"-add-fd", "fd=3,set=1", "-chardev", "file,id=debug,path=/dev/fdset/1,append=on",
@@ -91,12 +98,23 @@ func (m *Machine) arguments(t testing.TB, cfg Config) []string {
 		"-device", "virtio-blk-pci,drive=disk",
 	}
 	args = append(args, firmwareArguments(t, cfg.Firmware)...)
-	if cfg.MAC != "" {
+	if !cfg.Reboots {
+		args = append(args, "-no-reboot")
+	}
+	switch {
+	case cfg.Network != nil:
+		m.SSH = cfg.SSH
+		for n, nic := range cfg.NICs {
+			args = append(args,
+				"-netdev", fmt.Sprintf("tap,id=net%d,ifname=%s,script=no,downscript=no", n, nic.Link),
+				"-device", fmt.Sprintf("virtio-net-pci,netdev=net%d,mac=%s", n, nic.MAC))
+		}
+	case cfg.MAC != "":
 		m.SSH = freeAddress(t)
 		args = append(args,
 			"-netdev", "user,id=net,restrict=on,hostfwd=tcp:"+m.SSH+"-:22",
 			"-device", "virtio-net-pci,netdev=net,mac="+cfg.MAC)
-	} else {
+	default:
 		args = append(args, "-nic", "none")
 	}
 	return args
@@ -196,7 +214,13 @@ func (m *Machine) Shell(t testing.TB, command string) (string, int) {
 // key than those in the known_hosts file.
 func (m *Machine) Remote(t testing.TB, identity, knownHosts, alias, command string) (string, error) {
 	t.Helper()
-	_, port, err := net.SplitHostPort(m.SSH)
+	return m.RemoteAt(t, m.SSH, identity, knownHosts, alias, command)
+}
+
+// RemoteAt is Remote at another address of the machine.
+func (m *Machine) RemoteAt(t testing.TB, address, identity, knownHosts, alias, command string) (string, error) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +232,7 @@ func (m *Machine) Remote(t testing.TB, identity, knownHosts, alias, command stri
 	if err := os.WriteFile(key, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := remote(port, knownHosts, alias, "-i", key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "root@127.0.0.1", command).CombinedOutput()
+	out, err := remote(m.network, port, knownHosts, alias, "-i", key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "root@"+host, command).CombinedOutput()
 	return string(out), err
 }
 
@@ -223,15 +247,15 @@ func (m *Machine) RemoteByPassword(t testing.TB, user, password, knownHosts, ali
 	if err := os.WriteFile(ask, []byte("#!/bin/sh\necho '"+password+"'\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	cmd := remote(port, knownHosts, alias, "-o", "PubkeyAuthentication=no", "-o", "NumberOfPasswordPrompts=1", user+"@127.0.0.1", command)
+	cmd := remote(m.network, port, knownHosts, alias, "-o", "PubkeyAuthentication=no", "-o", "NumberOfPasswordPrompts=1", user+"@127.0.0.1", command)
 	cmd.Env = append(os.Environ(), "SSH_ASKPASS="+ask, "SSH_ASKPASS_REQUIRE=force")
 	out, err := cmd.Output()
 	return string(out), err
 }
 
 // remote is ssh to a machine that has one of the keys in the known_hosts file.
-func remote(port, knownHosts, alias string, more ...string) *exec.Cmd {
-	return exec.Command("ssh", append([]string{
+func remote(n *Network, port, knownHosts, alias string, more ...string) *exec.Cmd {
+	return n.command("ssh", append([]string{
 		"-F", "none", "-p", port, "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=" + knownHosts,
 		"-o", "GlobalKnownHostsFile=/dev/null", "-o", "HostKeyAlias=" + alias, "-o", "ConnectTimeout=60",
 	}, more...)...)

@@ -55,3 +55,20 @@ BdsDxe: starting Boot0002 "EFI Internal Shell" from Fv(7CB8BDC9-F8EB-4F34-AAEA-3
 		})
 	}
 }
+
+// TestRespond asks for a name that is there, and for others.
+func TestRespond(t *testing.T) {
+	t.Parallel()
+	const head, name = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00", "\x03www\x04corp\x00"
+	for question, want := range map[string]string{
+		head + name + "\x00\x01\x00\x01": "\x12\x34\x85\x80\x00\x01\x00\x01\x00\x00\x00\x00" + name + "\x00\x01\x00\x01" +
+			"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc0\x00\x02\x50",
+		head + name + "\x00\x1c\x00\x01":          "\x12\x34\x85\x80\x00\x01\x00\x00\x00\x00\x00\x00" + name + "\x00\x1c\x00\x01",
+		head + "\x03ftp\x00" + "\x00\x01\x00\x01": "\x12\x34\x85\x83\x00\x01\x00\x00\x00\x00\x00\x00\x03ftp\x00\x00\x01\x00\x01",
+		head: "", "\x12": "", head + name: "",
+	} {
+		if got := string(respond([]byte(question), "www.corp", [4]byte{192, 0, 2, 80})); got != want {
+			t.Errorf("respond(%q) = %q, want %q", question, got, want)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"snf-image/tests/harness"
+	"snf-image/tests/support"
 )
 
 // renderings are the golden files of the renderers of network stacks.
@@ -23,6 +24,7 @@ const renderings = "../../internal/guest/netconf/testdata/"
 func TestNetworkParsers(t *testing.T) {
 	harness.Gate(t, "apt-get", "dpkg-deb")
 	t.Parallel()
+	shown := support.Collect(t)
 	dir := harness.Dir(t)
 	fetch := exec.Command("sh", "-c", `apt-get -qq -o APT::Sandbox::User=root download netplan.io libnetplan0 network-manager libnm0 \
 		libyaml-0-2 libjansson4 libndp0 libteamdctl0 libpsl5 libbluetooth3 libmm-glib0 libcurl3-gnutls
@@ -47,16 +49,28 @@ func TestNetworkParsers(t *testing.T) {
 			checkProfile(t, dir, name+" "+f.Name, string(f.Data))
 		}
 	}
+	for _, row := range []string{"debian-12", "debian-13", "ubuntu", "kubuntu"} {
+		shown.Show(row, "netplan", support.Parser)
+	}
+	for _, row := range []string{"fedora", "centos-9", "rhel-9", "rhel-10", "rocky-9", "almalinux-10", "oracle-9", "leap-16"} {
+		shown.Show(row, "networkmanager", support.Parser)
+	}
 }
 
 // golden returns what a renderer made in a case.
 func golden(t *testing.T, name string) []txtar.File {
 	t.Helper()
+	return wholeGolden(t, name)[1:]
+}
+
+// wholeGolden is golden with the input before it.
+func wholeGolden(t *testing.T, name string) []txtar.File {
+	t.Helper()
 	a, err := txtar.ParseFile(renderings + name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a.Files[1:]
+	return a.Files
 }
 
 // extracted returns a command of the packages below dir.
