@@ -217,7 +217,9 @@ func TestOthersYield(t *testing.T) {
 			t.Errorf("%s: there is a keyfile: %t", title, !c.keyfiles)
 		}
 	}
-	g := newGuest(t, map[string]string{"usr/sbin/ifup": "", "etc/network/interfaces": ""})
+	g := newGuest(t, with(files, map[string]string{networkd + "00-snf-image-others.network": "DIR"}))
+	wants(t, Check(g.Guest, planned(t, nics, ""), false), "others.network")
+	g = newGuest(t, map[string]string{"usr/sbin/ifup": "", "etc/network/interfaces": ""})
 	check(t, Configure(g.Guest, planned(t, nics, ""), true))
 	if len(*g.Warnings) != 1 || !strings.Contains((*g.Warnings)[0], "NM_NETWORKING is set") {
 		t.Errorf("warnings without NetworkManager: %q", *g.Warnings)

@@ -97,6 +97,9 @@ func Check(g system.Guest, interfaces []netconf.Interface, keyfiles bool) error 
 	if !ok {
 		return nil // Configure warns
 	}
+	if err := checkOthers(g, s.name); err != nil {
+		return err
+	}
 	return s.check(g, interfaces)
 }
 

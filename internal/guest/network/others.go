@@ -14,14 +14,15 @@ import (
 type rival struct {
 	name    string
 	started func(root *rootfs.Root) bool
+	file    string // that yield changes
 	yield   func(g system.Guest, interfaces []netconf.Interface) error
 }
 
 func rivals() []rival {
 	return []rival{
-		{NetworkManager, serves(networkManagerService), yieldNetworkManager},
-		{Networkd, serves(networkdService), yieldNetworkd},
-		{Ifupdown, serves(ifupdownService), yieldIfupdown},
+		{NetworkManager, serves(networkManagerService), noAutoFile, yieldNetworkManager},
+		{Networkd, serves(networkdService), yieldFile, yieldNetworkd},
+		{Ifupdown, serves(ifupdownService), interfacesFile, yieldIfupdown},
 	}
 }
 
@@ -47,17 +48,27 @@ func uses(root *rootfs.Root, stack string) []string {
 	return []string{stack}
 }
 
-// keepOthers keeps every stack but the configured one from the instance's interfaces, and
-// says nothing to one that is not started.
+// startedBeside returns the stacks that are started beside the configured one.
+func startedBeside(root *rootfs.Root, configured string) []rival {
+	own := uses(root, configured)
+	return slices.DeleteFunc(rivals(), func(r rival) bool {
+		return slices.Contains(own, r.name) || !r.started(root)
+	})
+}
+
+// checkOthers finds out, without writing, what keepOthers would fail with.
+func checkOthers(g system.Guest, configured string) error {
+	for _, r := range startedBeside(g.Root, configured) {
+		if err := replaceable(g, r.file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepOthers keeps every stack but the configured one from the instance's interfaces.
 func keepOthers(g system.Guest, interfaces []netconf.Interface, configured string) error {
-	own := uses(g.Root, configured)
-	for _, r := range rivals() {
-		if slices.Contains(own, r.name) {
-			continue
-		}
-		if !r.started(g.Root) {
-			continue
-		}
+	for _, r := range startedBeside(g.Root, configured) {
 		g.Log.Info("kept from the instance's interfaces", "stack", r.name, "configured", configured)
 		if err := r.yield(g, interfaces); err != nil {
 			return err
