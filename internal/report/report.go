@@ -86,8 +86,8 @@ type Inspection struct {
 	Version      string `json:"version,omitempty"`
 	Pretty       string `json:"pretty,omitempty"`
 	Hostname     string `json:"hostname,omitempty"`
-	// Init names the program that starts the system ("systemd"). CloudInit says whether
-	// the image's cloud-init runs at boot, and why; it is empty without one.
+	// Init names the program that starts the system ("systemd"). CloudInit reports
+	// whether the image's cloud-init runs at boot, and why, as a text; empty without one.
 	Init      string `json:"init,omitempty"`
 	CloudInit string `json:"cloud_init,omitempty"`
 	// Network names the network configuration system found ("ifupdown").
@@ -115,8 +115,8 @@ type Account struct {
 	Expired  bool   `json:"expired,omitempty"`
 	// NoShell is the shell, if it lets nobody in.
 	NoShell string `json:"no_shell,omitempty"`
-	// SSHPassword and SSHKeys say whether the SSH server takes these from the user: Taken,
-	// or why not. They are empty without a server.
+	// SSHPassword and SSHKeys are Taken if the SSH server takes these from the user, else why
+	// it does not. They are empty without a server.
 	SSHPassword string `json:"ssh_password,omitempty"`
 	SSHKeys     string `json:"ssh_keys,omitempty"`
 }

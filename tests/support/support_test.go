@@ -45,7 +45,7 @@ func TestEvidenceIsOfTests(t *testing.T) {
 			found = found || function.Match(text) && bytes.Contains(text, []byte("support.Collect(t)"))
 		}
 		if !found || len(c.cells) == 0 {
-			t.Errorf("%s in %s is no test that collects evidence, or shows nothing", c.test, c.dir)
+			t.Errorf("%s in %s is not a test that collects evidence, or shows nothing", c.test, c.dir)
 		}
 	}
 }

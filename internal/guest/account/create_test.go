@@ -78,9 +78,9 @@ func TestCreate(t *testing.T) {
 		"sudo": {"x", map[string]string{"usr/bin/sudo": "", "etc/sudoers": "root ALL=(ALL) ALL\n"}, map[string]string{
 			"etc/sudoers": "root ALL=(ALL) ALL\n#includedir /etc/sudoers.d\n", "etc/sudoers.d/90-snf-image-users": "x ALL=(ALL) NOPASSWD:ALL\n",
 		}, ""},
-		"no sudo, no doas": {"x", map[string]string{"usr/bin/doas": "REMOVED"}, map[string]string{"etc/sudoers.d/90-snf-image-users": ""}, "no sudo"},
-		"alias bomb":       {"x", map[string]string{"etc/cloud/cloud.cfg": bomb()}, map[string]string{"etc/group": "…wheel:x:10:\n"}, "no cloud.cfg with a default user"},
-		"sudo is no list":  {"x", map[string]string{"usr/bin/sudo": "", "etc/cloud/cloud.cfg": "system_info: {default_user: {name: b, sudo: false, groups: null}}\n"}, map[string]string{"etc/sudoers.d/90-snf-image-users": ""}, ""},
+		"no sudo, no doas":   {"x", map[string]string{"usr/bin/doas": "REMOVED"}, map[string]string{"etc/sudoers.d/90-snf-image-users": ""}, "no sudo"},
+		"alias bomb":         {"x", map[string]string{"etc/cloud/cloud.cfg": bomb()}, map[string]string{"etc/group": "…wheel:x:10:\n"}, "no cloud.cfg with a default user"},
+		"sudo is not a list": {"x", map[string]string{"usr/bin/sudo": "", "etc/cloud/cloud.cfg": "system_info: {default_user: {name: b, sudo: false, groups: null}}\n"}, map[string]string{"etc/sudoers.d/90-snf-image-users": ""}, ""},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
@@ -119,7 +119,7 @@ func TestCreateRefused(t *testing.T) {
 		want   string
 	}{
 		"not asked for":    {"x", false, nil, `the image has no user "x"`},
-		"no name":          {"root -x", true, nil, "no name for a new account"},
+		"no name":          {"root -x", true, nil, "not a name for a new account"},
 		"no passwd":        {"x", true, map[string]string{"etc/passwd": "REMOVED"}, "no such file"},
 		"no group":         {"x", true, map[string]string{"etc/group": "REMOVED"}, "no such file"},
 		"cloud.cfg":        {"x", true, map[string]string{"etc/cloud/cloud.cfg": "a: [\n"}, "reading the default user of /etc/cloud/cloud.cfg"},

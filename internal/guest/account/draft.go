@@ -53,7 +53,7 @@ func drafts(g system.Guest, missing []string) ([]draft, []etc.Group, error) {
 	var out []draft
 	for _, name := range missing {
 		if !userName.MatchString(name) {
-			return nil, nil, outcome.Advise(fmt.Errorf("making the user %q: this is no name for a new account", name), "correct the property USERS")
+			return nil, nil, outcome.Advise(fmt.Errorf("making the user %q: this is not a name for a new account", name), "correct the property USERS")
 		}
 		d, err := r.draft(name)
 		if err != nil {

@@ -9,7 +9,6 @@ import (
 
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/system"
-	"snf-image/tests/systems"
 	"snf-image/tests/tree"
 )
 
@@ -37,12 +36,6 @@ func newGuest(t *testing.T, made tree.Tree) guest {
 		Tree:     made,
 		warnings: &warnings,
 	}
-}
-
-// on makes a guest of a system's tree, with further files.
-func on(t *testing.T, id string, more map[string]string) guest {
-	t.Helper()
-	return newGuest(t, systems.Find(t, id).Make(t, more))
 }
 
 func check(t *testing.T, err error) {

@@ -28,7 +28,7 @@ var generators = []string{
 // Image is what an image has of cloud-init.
 type Image struct {
 	Installed bool
-	// Verdict says whether it runs at boot, and why.
+	// Verdict reports whether it runs at boot, and why, as a text for people.
 	Verdict string
 	Runs    bool
 

@@ -53,7 +53,7 @@ func RemoveTraces(g system.Guest) error {
 }
 
 // removeTrace removes a file. A directory that an account without privileges has a say in is
-// left, and what is no file.
+// left, as is anything but a file.
 func removeTrace(g system.Guest, p string) error {
 	st, err := g.Root.Lstat(p)
 	if err != nil || !st.Mode().IsRegular() {
