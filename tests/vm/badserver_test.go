@@ -126,7 +126,7 @@ func TestBadServer(t *testing.T) {
 		"/encoded":   {false, `the server sent it encoded as "gzip", which was not asked for; have the server send the file as it is stored`},
 		"/busy":      {false, `the server answered 429 Too Many Requests and asks to be left alone for 1h0m0s, which is longer than 2m0s; start again later`},
 	} {
-		stale(t, j.disk, 256)
+		stale(t, j.disk, 80)
 		before := oracle.Digest(t, j.disk, 0, -1)
 		start := time.Now()
 		out := in.Run(t, "deploy", "--image", server.URL+path+"?token="+canary, "--format", "raw", "--disk", j.disk, "--name", "web1", "--property", "EXCLUDE_ALL_TASKS=yes")
