@@ -26,7 +26,7 @@ case ${1:-} in
     test)  packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}"
                      "${ganeti[@]}" "${fresh_node[@]}"
                      gcc libc6-dev openssh-client strace ovmf dosfstools xfsprogs lvm2 whois openssl
-                     nbdkit libnbd-bin socat attr acl cpio procps);;
+                     nbdkit libnbd-bin socat attr acl cpio procps gpg minisign);;
     bench) packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}" libnbd-bin time openssh-client
                      pigz lbzip2 bmap-tools zstd xz-utils curl iproute2 util-linux libguestfs-tools linux-image-cloud-amd64);;
     lint)  packages=(shellcheck);;

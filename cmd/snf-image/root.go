@@ -61,7 +61,7 @@ so that hostile images never touch this node.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(a.deployCommand(), a.customizeCommand(), a.inspectCommand(),
-		a.helperCommand(), a.doctorCommand(), a.versionCommand())
+		a.imageCommand(), a.keyCommand(), a.helperCommand(), a.doctorCommand(), a.versionCommand())
 	return root
 }
 

@@ -104,6 +104,8 @@ var modules = map[string][]string{
 	"github.com/zeebo/blake3":            {"internal/host/worker"},
 	"go.yaml.in/yaml/v3":                 {"internal/guest/account"},
 	"github.com/jlaffaye/ftp":            {"internal/host/fetch"},
+	"github.com/ProtonMail/go-crypto":    {"internal/host/trust"},
+	"aead.dev/minisign":                  {"internal/host/trust"},
 	"github.com/mdlayher/netlink":        {"internal/host/fetch"},
 	"golang.org/x/net":                   {"internal/host/fetch"},
 	"github.com/google/go-cmp":           {onlyTests},

@@ -68,6 +68,7 @@ type Config struct {
 	HTTPProxy, HTTPSProxy string
 	NoProxy               []string
 	SpoolDir              string
+	KeyringDir            string
 	TLSCAFile             string // empty for none
 	// TransferTimeout and TransferMinRate bound what servers may take; 0 means no limit.
 	TransferTimeout time.Duration

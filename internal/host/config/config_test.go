@@ -25,6 +25,7 @@ func defaults() *Config {
 		StatefulDHCPv6Tags: []string{"dhcpv6", "stateful_dhcpv6"}, StatelessDHCPv6Tags: []string{"nfdhcpd", "stateless_dhcpv6"},
 		DefaultNICConfig: "dhcp", WindowsTimezone: "GMT Standard Time", QEMU: "qemu-system-x86_64", Accelerator: "auto", Wipe: target.WipeAuto,
 		TransferTimeout: 6 * time.Hour, TransferMinRate: 16, ReportDir: "/var/log/snf-image", SpoolDir: "/var/tmp",
+		KeyringDir: "/etc/snf-image/keys",
 	}
 }
 
@@ -172,7 +173,7 @@ func TestWarnings(t *testing.T) {
 
 func TestSettingsToComeAreSilentAtTheirDefault(t *testing.T) {
 	t.Parallel()
-	in := "VERIFY_IMAGES=none\nVERIFY_RESULT=none\nCACHE_DIR=\nKEYRING_DIR=/etc/snf-image/keys\n"
+	in := "VERIFY_IMAGES=none\nVERIFY_RESULT=none\nCACHE_DIR=\n"
 	if c, problems := Parse("t", []byte(in)); c == nil || len(problems) > 0 {
 		t.Errorf("Parse(%q) = %v, %v", in, c, problems)
 	}

@@ -61,6 +61,7 @@ func used() []Setting {
 		{"MAX_HELPERS", "number", "", Used, "helpers that root runs at the same time on this node; empty or 0 means as many as memory allows", to(count, func(c *Config) *int { return &c.MaxHelpers })},
 		{"REPORT_DIR", "directory", "/var/log/snf-image", Used, "reports of Ganeti's create and rename, INSTANCE.json and the four before it; empty writes none", to(optionalPath, func(c *Config) *string { return &c.ReportDir })},
 		{"SPOOL_DIR", "directory", "/var/tmp", Used, "where an image is kept meanwhile that has to be read in any order and is compressed or comes from a URL; also what inspect unpacks", to(word, func(c *Config) *string { return &c.SpoolDir })},
+		{"KEYRING_DIR", "directory", "/etc/snf-image/keys", Used, "public keys of OpenPGP and minisign that images are verified with", to(path, func(c *Config) *string { return &c.KeyringDir })},
 		{"ALLOW_URL", "patterns", "", Used, "URLs that may reach addresses of the node, metadata services or files: SCHEME://HOST[:PORT][/PATH], in which * stands for anything", to(words, func(c *Config) *[]string { return &c.AllowURL })},
 		{"HTTP_PROXY", "URL", "", Used, "proxy for http", to(text, func(c *Config) *string { return &c.HTTPProxy })},
 		{"HTTPS_PROXY", "URL", "", Used, "proxy for https", to(text, func(c *Config) *string { return &c.HTTPSProxy })},
@@ -78,7 +79,6 @@ func toCome() []Setting {
 		{"WINDOWS_TIMEZONE", "name", "GMT Standard Time", Harmless, "time zone of Windows guests", to(text, func(c *Config) *string { return &c.WindowsTimezone })},
 		{"VERIFY_IMAGES", "word", "none", Missing, "digests and signatures of images: none, if-present or required", onlyNone},
 		{"VERIFY_RESULT", "word", "none", Missing, "check of the finished disk: none or strict", onlyNone},
-		{"KEYRING_DIR", "directory", "/etc/snf-image/keys", Missing, "keys images are signed with", nil},
 		{"CACHE_DIR", "directory", "", Missing, "cache of downloaded images", nil},
 		{"CACHE_SIZE", "size", "", Missing, "its size", nil},
 	}

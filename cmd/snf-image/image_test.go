@@ -1,0 +1,83 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"snf-image/tests/require"
+)
+
+// TestVerifiedImage follows an administrator: the vendor's key goes into the keyring, an
+// image with signed checksums is verified, and what is wrong about it is told.
+func TestVerifiedImage(t *testing.T) {
+	t.Parallel()
+	require.Tool(t, "gpg")
+	dir := t.TempDir()
+	home, err := os.MkdirTemp("", "gpg") // the sockets of its agent have short paths
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
+		_ = os.RemoveAll(home)
+	})
+	gpg := func(args ...string) string {
+		return require.Run(t, "", append([]string{"gpg", "--homedir", home, "--batch", "--yes", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""}, args...)...)
+	}
+	write := func(name, text string) string {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(dir, name)
+	}
+	conf := write("conf", "KEYRING_DIR="+filepath.Join(dir, "keys")+"\n")
+	does := func(want int, words string, args ...string) string {
+		t.Helper()
+		var out, errs strings.Builder
+		err := run(t.Context(), nil, &out, &errs, append(args, "--config", conf))
+		printFailure(&errs, err)
+		if code := exitCode(err); code != want || !strings.Contains(out.String()+errs.String(), words) {
+			t.Errorf("%q: exit code %d, want %d with %q\n%s%s", args, code, want, words, &out, &errs)
+		}
+		return out.String()
+	}
+
+	gpg("--quick-gen-key", "Vendor <vendor@example.org>", "ed25519", "sign", "never")
+	key := write("vendor.asc", gpg("--armor", "--export"))
+	digest := sha256.Sum256([]byte("image"))
+	image := write("i.qcow2", "image")
+	does(3, "no checksum and no signature", "image", "verify", image)
+	sums := write("SHA256SUMS", hex.EncodeToString(digest[:])+" *i.qcow2\n")
+	does(0, "nobody signed it", "image", "verify", image)
+	gpg("--detach-sign", "--output", sums+".gpg", sums)
+	does(0, "not in the keyring", "image", "verify", image)
+
+	fingerprint, _, _ := strings.Cut(does(0, "Vendor <vendor@example.org>", "key", "add", key), " ")
+	does(2, "the keyring has this key", "key", "add", "--as", "again", key)
+	does(2, "a name has letters", "key", "add", "--as", "../x", key)
+	does(2, "not a public key", "key", "add", sums)
+	does(0, "vendor.asc", "key", "list")
+	does(0, "signed by "+fingerprint, "image", "verify", image)
+	does(2, "no such key", "image", "verify", "--key", strings.Repeat("AB", 20), image)
+	var found verified
+	if err := json.Unmarshal([]byte(does(0, "", "image", "verify", "--json", "--key", fingerprint, image)), &found); err != nil || found.Key != fingerprint || found.Digest != hex.EncodeToString(digest[:]) {
+		t.Errorf("--json: %+v, %v", found, err)
+	}
+
+	write("i.qcow2", "imagf")
+	does(3, "do not use this one", "image", "verify", image)
+	write("SHA256SUMS", hex.EncodeToString(digest[:])+"  i.qcow2\n")
+	does(3, "the signature does not match", "image", "verify", image)
+	does(0, fingerprint, "key", "rm", fingerprint)
+	does(2, "no such key", "key", "rm", "vendor")
+	if left, err := os.ReadDir(filepath.Join(dir, "keys")); err != nil || len(left) > 0 {
+		t.Errorf("left in the keyring: %v, %v", left, err)
+	}
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"snf-image/internal/host/trust"
+	"snf-image/internal/report"
+)
+
+func (a *app) keyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "key",
+		Short: "List, add or remove the keys that images are verified with",
+		Long: `List, add or remove the public keys in KEYRING_DIR. They are keys of OpenPGP or of
+minisign, and "image verify" tells by them who signed an image.`,
+		Example: "  snf-image key add vendor.asc\n  snf-image key list",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usage(cmd, errors.New("name one of list, add, rm"))
+		},
+	}
+	cmd.AddCommand(a.keyList(), a.keyAdd(), a.keyRemove())
+	return cmd
+}
+
+// keyEntry is a key as --json prints it.
+type keyEntry struct {
+	Fingerprint string     `json:"fingerprint"`
+	Owner       string     `json:"owner,omitempty"`
+	File        string     `json:"file"`
+	Expires     *time.Time `json:"expires,omitempty"`
+	Revoked     bool       `json:"revoked,omitempty"`
+}
+
+func (a *app) keyList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "Show the keys in KEYRING_DIR",
+		Example: "  snf-image key list\n  snf-image key list --json",
+		Args:    noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			keys, err := a.keyring()
+			switch {
+			case asJSON && err != nil:
+				return a.printJSON(nil, err)
+			case err != nil:
+				return err
+			case asJSON:
+				return a.printJSON(entries(keys.All()), nil)
+			}
+			return a.printKeys(keys.All())
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (a *app) keyAdd() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "add FILE",
+		Short: "Put a public key into KEYRING_DIR",
+		Long: `Put the public keys of a file into KEYRING_DIR. Compare the fingerprint it prints
+with one that the vendor published elsewhere than beside the key.`,
+		Example: "  snf-image key add vendor.asc\n  snf-image key add --as rocky-10 RPM-GPG-KEY-Rocky-10",
+		Args:    oneArgument,
+		RunE: func(_ *cobra.Command, args []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			added, err := trust.Add(cfg.KeyringDir, args[0], name)
+			if err != nil {
+				return keyFailure("adding a key", args[0], err)
+			}
+			return a.printKeys(added)
+		},
+	}
+	cmd.Flags().StringVar(&name, "as", "", "`name` of the key's file in the keyring (default: that of FILE)")
+	return cmd
+}
+
+func (a *app) keyRemove() *cobra.Command {
+	return &cobra.Command{
+		Use:     "rm FINGERPRINT|NAME",
+		Short:   "Remove a key from KEYRING_DIR",
+		Example: "  snf-image key rm rocky-10",
+		Args:    oneArgument,
+		RunE: func(_ *cobra.Command, args []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			gone, err := trust.Remove(cfg.KeyringDir, args[0])
+			if err != nil {
+				return keyFailure("removing a key", args[0], err)
+			}
+			return a.printKeys(gone)
+		},
+	}
+}
+
+// keyring reads the keys of the node.
+func (a *app) keyring() (trust.Keys, error) {
+	cfg, err := a.config()
+	if err != nil {
+		return trust.Keys{}, err
+	}
+	keys, err := trust.LoadKeys(cfg.KeyringDir)
+	if err != nil {
+		return trust.Keys{}, keyFailure("reading the keyring", cfg.KeyringDir, err)
+	}
+	return keys, nil
+}
+
+// keyFailure is a failure to change or read the keyring, with what helps.
+func keyFailure(what, on string, err error) error {
+	f := &report.Failure{Kind: report.Usage, What: what, On: on, Cause: err}
+	switch {
+	case errors.Is(err, trust.ErrNoKey), errors.Is(err, trust.ErrTooBig):
+		f.Remedy = "give the file of a public key of OpenPGP or minisign; remove others from the keyring"
+	case errors.Is(err, trust.ErrUnknown):
+		f.Remedy = `see "snf-image key list"`
+	case errors.Is(err, trust.ErrName), errors.Is(err, fs.ErrExist):
+		f.Remedy = "choose another name with --as"
+	case errors.Is(err, trust.ErrKnown), errors.Is(err, trust.ErrSecretKey), errors.Is(err, trust.ErrTogether):
+	case errors.Is(err, fs.ErrNotExist):
+		f.Remedy = "check the path"
+	default:
+		f.Kind, f.Remedy = report.Node, "check that KEYRING_DIR can be read and written"
+	}
+	return f
+}
+
+func entries(keys []trust.Key) []keyEntry {
+	list := make([]keyEntry, 0, len(keys))
+	for _, k := range keys {
+		e := keyEntry{Fingerprint: k.Fingerprint, Owner: k.Owner, File: k.File, Revoked: k.Revoked}
+		if !k.Expires.IsZero() {
+			e.Expires = &k.Expires
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+func (a *app) printKeys(keys []trust.Key) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	for _, k := range keys {
+		until := ""
+		switch {
+		case k.Revoked:
+			until = "revoked"
+		case !k.Expires.IsZero():
+			until = "expires " + k.Expires.UTC().Format(time.DateOnly)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", k.Fingerprint, filepath.Base(k.File), report.Printable(k.Owner), until)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,116 @@
+package trust
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Errors of changes to the keyring.
+var (
+	ErrKnown    = errors.New("the keyring has this key")
+	ErrUnknown  = errors.New("the keyring has no such key")
+	ErrTogether = errors.New("its file holds other keys too")
+	ErrName     = errors.New("a name has letters, digits, dots, hyphens and underscores, and begins with a letter or digit")
+)
+
+var goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// Add puts the keys of a file into the keyring dir, under name or under the file's own name.
+// It makes dir where it does not exist. Nothing is replaced.
+func Add(dir, file, name string) ([]Key, error) {
+	base := filepath.Base(file)
+	if name == "" {
+		name = strings.TrimSuffix(base, filepath.Ext(base))
+	}
+	if !goodName.MatchString(name) {
+		return nil, fmt.Errorf("%w: %.64q", ErrName, name)
+	}
+	keys, err := LoadKey(file)
+	if err != nil {
+		return nil, err
+	}
+	present, err := LoadKeys(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
+		if i := slices.IndexFunc(present.list, func(p Key) bool { return p.Fingerprint == k.Fingerprint }); i >= 0 {
+			return nil, fmt.Errorf("%w: %s, in %s", ErrKnown, k.Fingerprint, present.list[i].File)
+		}
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading a key: %w", err)
+	}
+	target := filepath.Join(dir, name+".asc")
+	if keys[0].mini != nil {
+		target = filepath.Join(dir, name+".pub")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making the keyring: %w", err)
+	}
+	if err := writeNew(target, data); err != nil {
+		return nil, err
+	}
+	return ParseKeys(target, data)
+}
+
+// writeNew makes a file with its whole content, or not at all.
+func writeNew(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-")
+	if err != nil {
+		return fmt.Errorf("writing to the keyring: %w", err)
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = unix.Renameat2(unix.AT_FDCWD, f.Name(), unix.AT_FDCWD, path, unix.RENAME_NOREPLACE)
+	}
+	if err == nil {
+		return nil
+	}
+	_ = os.Remove(f.Name())
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("writing %s: %w", path, fs.ErrExist)
+	}
+	return fmt.Errorf("writing %s: %w", path, err)
+}
+
+// Remove takes a key out of the keyring dir, by its fingerprint or the name of its file.
+// With a fingerprint, a file that holds other keys too is left alone.
+func Remove(dir, key string) ([]Key, error) {
+	keys, err := LoadKeys(dir)
+	if err != nil {
+		return nil, err
+	}
+	fingerprint := strings.ToUpper(strings.ReplaceAll(key, " ", ""))
+	var gone []Key
+	for _, k := range keys.list {
+		base := filepath.Base(k.File)
+		if k.Fingerprint == fingerprint || base == key || strings.TrimSuffix(base, filepath.Ext(base)) == key {
+			gone = append(gone, k)
+		}
+	}
+	if len(gone) == 0 {
+		return nil, fmt.Errorf("%w: %.80q", ErrUnknown, key)
+	}
+	for _, k := range keys.list {
+		if k.File == gone[0].File && !slices.ContainsFunc(gone, func(g Key) bool { return g.Fingerprint == k.Fingerprint }) {
+			return nil, fmt.Errorf("%w: %s; name the file to remove them all", ErrTogether, k.File)
+		}
+	}
+	for _, k := range gone {
+		if err := os.Remove(k.File); err != nil && !errors.Is(err, fs.ErrNotExist) { // of two keys in one file
+			return nil, fmt.Errorf("removing a key: %w", err)
+		}
+	}
+	return gone, nil
+}
