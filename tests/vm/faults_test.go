@@ -291,7 +291,7 @@ func loop(t *testing.T, path string, options ...string) string {
 	return dev
 }
 
-func sh(t *testing.T, args ...string) string {
+func sh(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
 	if err != nil {

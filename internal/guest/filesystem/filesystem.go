@@ -35,8 +35,8 @@ type Volume struct {
 	Label     string
 	PartUUID  string
 	PartLabel string
-	// Group and Logical are the names of LVM's volume group and of the volume in it, empty
-	// for what is no volume of LVM.
+	// Group and Logical are the names of a volume of LVM: its group and its own. They are
+	// empty for anything else.
 	Group, Logical string
 }
 

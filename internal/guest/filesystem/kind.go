@@ -91,7 +91,7 @@ func kinds() []Kind {
 
 		{Name: "jfs", Types: []string{"jfs"}},
 		{Name: "reiserfs", Types: []string{"reiserfs"}},
-		{Name: "f2fs", Types: []string{"f2fs"}},
+		{Name: "f2fs", Types: []string{"f2fs"}, Instead: "give an image with the system on ext4, XFS or btrfs: the kernel of the helper has no f2fs"},
 		{Name: "ZFS", Types: []string{"zfs_member"}, Instead: "give an image with the system on ext4, XFS or btrfs"},
 		{Name: "bcachefs", Types: []string{"bcachefs"}, Instead: "give an image with the system on ext4, XFS or btrfs"},
 		{Name: "UFS", Types: []string{"ufs"}},
