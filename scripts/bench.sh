@@ -7,7 +7,8 @@
 # copy: an image of noise to a file and to a used block device, against other tools.
 # images: an installed system, packed in every way, the same way; the same data in a disk
 # of 10 GiB and of 1 TiB; what is left in the page cache. PARTS names the rows
-# [all,flat,cache], ROUNDS [7] and TARGETS [file,loop] shorten it.
+# [all,flat,cache], ROUNDS [7] and TARGETS [file,loop] shorten it. What is packed is kept
+# in build/bench/packed, of the base it was packed from.
 # helper: whole customizations in CPU seconds against virt-customize and the boot
 # of a whole Debian, ROUNDS [7] of them (VIRT_CUSTOMIZE=no leaves that one out),
 # and the size of the helper image.
@@ -29,7 +30,8 @@ images() {
     local image
     image=$(tests/images/debian.sh)
     go build -trimpath -o "$work/copy" ./tests/bench/copy
-    "$work/copy" -base "$image" -rounds "$rounds" -targets "${TARGETS:-file,loop}" -rows "${PARTS:-all,flat,cache}" | tee "$work/images.md"
+    mkdir -p "$work/packed"
+    "$work/copy" -base "$image" -keep "$PWD/$work/packed" -rounds "$rounds" -targets "${TARGETS:-file,loop}" -rows "${PARTS:-all,flat,cache}" | tee "$work/images.md"
 }
 
 # median of the numbers on standard input.

@@ -145,13 +145,8 @@ func (b *bench) startServer(ctx context.Context, where string) (stop func(), err
 
 // row measures one kind of image.
 func (b *bench) row(ctx context.Context, r row) error {
-	b.packed, b.where = b.image, nil
-	if r.pack != "" {
-		b.packed = b.dir + "/packed"
-		if err := b.run(ctx, r.pack); err != nil {
-			return err
-		}
-	} else if err := b.run(ctx, `bmaptool -q create -o "$IMAGE.bmap" "$IMAGE"`); err != nil {
+	b.where = nil
+	if err := b.pack(ctx, r); err != nil {
 		return err
 	}
 	if r.where != "" {
@@ -174,6 +169,26 @@ func (b *bench) row(ctx context.Context, r row) error {
 		}
 	}
 	return nil
+}
+
+// pack makes the image of a row, or takes the one that was kept.
+func (b *bench) pack(ctx context.Context, r row) error {
+	if r.pack == "" {
+		b.packed = b.image
+		return b.run(ctx, `bmaptool -q create -o "$IMAGE.bmap" "$IMAGE"`)
+	}
+	kept := filepath.Join(b.keep, r.name)
+	b.packed = b.dir + "/packed"
+	if b.keep != "" {
+		if _, err := os.Stat(kept); err == nil {
+			return b.run(ctx, `ln -sf "$KEPT" "$PACKED"`, "KEPT="+kept)
+		}
+	}
+	_ = os.Remove(b.packed) // of another row
+	if err := b.run(ctx, r.pack); err != nil || b.keep == "" {
+		return err
+	}
+	return b.run(ctx, `mv "$PACKED" "$KEPT" && ln -s "$KEPT" "$PACKED"`, "KEPT="+kept)
 }
 
 // onTarget measures one kind of image on one kind of target.

@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/confine"
 	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/target"
@@ -29,6 +30,9 @@ import (
 )
 
 func main() {
+	if os.Args[0] == confine.Name {
+		exit(confine.Launch(os.Args))
+	}
 	if os.Args[0] == worker.Name {
 		exit(worker.Main(context.Background(), os.Stdin, os.Stdout))
 	}
@@ -59,7 +63,7 @@ type config struct {
 	targets    []string
 	rows       []string
 	only       string
-	base       string
+	base, keep string
 }
 
 func run(ctx context.Context, args []string) error {
@@ -71,6 +75,7 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&c.rounds, "rounds", 7, "how often each contestant runs")
 	targets := f.String("targets", "file,loop", "new file, loop device")
 	f.StringVar(&c.base, "base", "", "the image to pack and write, a raw disk; default one of noise, of -size and -data")
+	f.StringVar(&c.keep, "keep", "", "where to keep packed images of the base, by row, for the next time")
 	names := f.String("rows", "raw", "kinds of images, or all, flat (10 GiB against 1 TiB) and cache (what stays in memory)")
 	f.StringVar(&c.only, "only", "", "contestants to run, by first word, comma-separated; default all")
 	if err := f.Parse(args); err != nil {

@@ -53,12 +53,8 @@ func (b *bench) cache(ctx context.Context) error {
 		if r.name != "raw" && r.name != "qcow2-zlib" && r.name != "xz" {
 			continue
 		}
-		b.packed = b.image
-		if r.pack != "" {
-			b.packed = b.dir + "/packed"
-			if err := b.run(ctx, r.pack); err != nil {
-				return err
-			}
+		if err := b.pack(ctx, r); err != nil {
+			return err
 		}
 		if err := newFile(b.file, b.size); err != nil {
 			return err
