@@ -3,6 +3,7 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/system"
@@ -41,7 +42,8 @@ func RemoveTraces(g system.Guest) error {
 	for _, pattern := range patterns {
 		found, err := g.Root.Glob(pattern)
 		if err != nil {
-			return err
+			g.Warn("what identifies the image's own machine was left: %v", err)
+			continue
 		}
 		for _, p := range found {
 			if err := removeTrace(g, p); err != nil {
@@ -53,15 +55,15 @@ func RemoveTraces(g system.Guest) error {
 }
 
 // removeTrace removes a file. A directory that an account without privileges has a say in is
-// left, as is anything but a file.
+// left, as is anything but a file, and one that its attributes protect.
 func removeTrace(g system.Guest, p string) error {
 	st, err := g.Root.Lstat(p)
 	if err != nil || !st.Mode().IsRegular() {
 		return nil
 	}
 	err = g.Root.Remove(p)
-	if unsafe, ok := errors.AsType[*rootfs.UnsafeError](err); ok {
-		g.Warn("%s of the image's own machine was left: %v", p, unsafe)
+	if _, unsafe := errors.AsType[*rootfs.UnsafeError](err); unsafe || errors.Is(err, fs.ErrPermission) {
+		g.Warn("%s of the image's own machine was left: %v", p, err)
 		return nil
 	}
 	if err == nil {
