@@ -38,7 +38,7 @@ var checks = []struct{ script, want string }{
 	{"cd /tmp && truncate -s 8M d && printf 'label: gpt\\n,,L\\n' | sfdisk -q d && sfdisk -d d", "start="},
 	{"cd /tmp && truncate -s 8M s && mkswap -U 01234567-89ab-cdef-0123-456789abcdef s && blkid -p s", "TYPE=\"swap\""},
 	{"lvm version 2>&1", "LVM version"},
-	{"lvm lvmconfig --validate 2>&1", "validation was successful"},
+	{"lvm lvmconfig --validate 2>&1", "configuration valid"},
 	{"expr 6 '*' 7; echo | md5sum", "42\n68b329da9893e34099c7d8ad5cb9c940"},
 	{"sha256sum /etc/snf-image/contents.json", "contents.json"},
 	{"ps; echo | vi -h 2>&1; hostname; which bash", "/bin/bash"},
