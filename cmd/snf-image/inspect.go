@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -80,6 +81,7 @@ func printInspection(out io.Writer, in *report.Inspection) error {
 	for _, a := range in.Accounts {
 		line("Account "+a.Name, "%s", logins(a))
 	}
+	printPlatform(line, in)
 	if in.OSFamily != "" {
 		line("Properties", "OSFAMILY=%s ROOT_PARTITION=%d USERS=%q", in.OSFamily, in.RootPartition, strings.Join(in.Users, " "))
 	}
@@ -90,6 +92,20 @@ func printInspection(out io.Writer, in *report.Inspection) error {
 		line("Warning", "%s", text)
 	}
 	return w.Flush()
+}
+
+// printPlatform writes what the disk asks of its machine and of the kernel.
+func printPlatform(line func(name, format string, args ...any), in *report.Inspection) {
+	if in.RootFilesystem != "" {
+		line("Root", "%s", strings.TrimSpace(in.RootFilesystem+" "+strings.Join(in.RootFeatures, " ")))
+	}
+	line("Boots by", "%s", orNone(strings.Join(append(slices.Clone(in.BootModes), in.EFILoaders...), " ")))
+	if in.Processor != "" {
+		line("Processor", "%s", in.Processor)
+	}
+	if in.SELinux != nil {
+		line("SELinux", "%s", selinux(in.SELinux))
+	}
 }
 
 // logins says how somebody can log in to an account.
@@ -106,6 +122,14 @@ func logins(a report.Account) string {
 	}
 	if a.SSHKeys != "" {
 		text += "; SSH takes keys: " + a.SSHKeys + "; passwords: " + a.SSHPassword
+	}
+	return text
+}
+
+func selinux(s *report.SELinux) string {
+	text := strings.TrimSpace(s.Mode + " " + s.Policy)
+	if !s.Labelled {
+		text += ", files without labels"
 	}
 	return text
 }

@@ -13,6 +13,8 @@ const MaxMessages = 100
 const (
 	maxChanged = 10_000
 	maxList    = 256
+	// maxFeatures bounds a list of short names.
+	maxFeatures = 64
 )
 
 // Bounded passes the events of the agent on to a sink. It trusts none of them:
@@ -112,8 +114,14 @@ func BoundResult(r Result) Result {
 // BoundInspection returns i with every text cleaned and every list bounded.
 func BoundInspection(i Inspection) Inspection {
 	i.Format, i.Layers = "", nil // not for the agent to tell
-	for _, s := range []*string{&i.Table, &i.TableID, &i.OSFamily, &i.Root, &i.Distribution, &i.Version, &i.Pretty, &i.Hostname, &i.Init, &i.CloudInit, &i.Network, &i.NetworkReason} {
+	for _, s := range []*string{&i.Table, &i.TableID, &i.OSFamily, &i.Root, &i.Distribution, &i.Version, &i.Pretty, &i.Hostname, &i.Init, &i.CloudInit, &i.Network, &i.NetworkReason, &i.Processor, &i.RootFilesystem} {
 		*s = Clean(*s)
+	}
+	if i.SELinux != nil {
+		i.SELinux = &SELinux{Clean(i.SELinux.Mode), Clean(i.SELinux.Policy), i.SELinux.Labelled}
+	}
+	for _, list := range []*[]string{&i.BootModes, &i.EFILoaders, &i.RootFeatures} {
+		*list = cleanAll((*list)[:min(len(*list), maxFeatures)], maxList)
 	}
 	i.Users = cleanAll(i.Users, maxList)
 	i.HostKeyTypes = cleanAll(i.HostKeyTypes[:min(len(i.HostKeyTypes), 16)], maxList)

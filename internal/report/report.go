@@ -102,6 +102,20 @@ type Inspection struct {
 	// HostKeyTypes are the SSH host key types the image's sshd would use, in
 	// its order: "rsa", "ecdsa", "ed25519"; empty without an SSH server.
 	HostKeyTypes []string `json:"host_key_types,omitempty"`
+	// SELinux is nil where the system has no configuration of it.
+	SELinux *SELinux `json:"selinux,omitempty"`
+	// Processor is the level of the x86-64 processor that the system's programs need
+	// ("x86-64-v2"), empty where they do not tell.
+	Processor string `json:"processor,omitempty"`
+	// BootModes are the firmwares that start the disk: "bios", "uefi". EFILoaders are
+	// the loaders that the second one finds ("BOOTX64.EFI"). Both are looked for by inspect,
+	// and where Ganeti tells the firmware.
+	BootModes  []string `json:"boot_modes,omitempty"`
+	EFILoaders []string `json:"efi_loaders,omitempty"`
+	// RootFilesystem is the type of the root file system, RootFeatures names what a kernel
+	// has to know to mount it.
+	RootFilesystem string   `json:"root_filesystem,omitempty"`
+	RootFeatures   []string `json:"root_features,omitempty"`
 	// SmallestDisk is the size in bytes of the smallest disk the image fits.
 	SmallestDisk int64    `json:"smallest_disk,omitempty"`
 	Warnings     []string `json:"warnings,omitempty"`
@@ -123,6 +137,13 @@ type Account struct {
 
 // Taken is what an Account says of what the SSH server takes.
 const Taken = "yes"
+
+// SELinux is what a system says about SELinux.
+type SELinux struct {
+	Mode     string `json:"mode"`             // "enforcing", "permissive" or "disabled"
+	Policy   string `json:"policy,omitempty"` // "targeted"
+	Labelled bool   `json:"labelled"`         // its files have labels
+}
 
 // Partition is one entry of the partition table.
 type Partition struct {

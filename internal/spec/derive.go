@@ -31,7 +31,7 @@ type PlanOptions struct {
 func (s *Spec) Plan(o PlanOptions) Plan {
 	p := Plan{
 		Mode: s.planMode(), SwapOnly: !s.grows(), Nonce: o.Nonce, Tasks: s.Tasks(), Exclude: map[string]string{},
-		InstanceName: s.Name, Format: string(s.Format), Users: s.Users(), Properties: maps.Clone(s.Properties), Swap: s.Swap,
+		InstanceName: s.Name, Firmware: s.Firmware, Format: string(s.Format), Users: s.Users(), Properties: maps.Clone(s.Properties), Swap: s.Swap,
 		OverwriteTasks: s.Boolean(PropOverwriting), WantsCredentials: s.wantsCredentials(),
 		Disks: o.Disks, NICs: s.NICs,
 		DHCPTags: o.DHCPTags, StatefulTags: o.StatefulTags, StatelessTags: o.StatelessTags, DefaultNIC: o.DefaultNIC, MTU: s.MTU,

@@ -24,10 +24,12 @@ type Plan struct {
 	InstanceName string `json:"instance_name,omitempty"`
 	// OSFamily and RootPartition are what the spec or the format says; the zero
 	// value means: detect.
-	OSFamily      string   `json:"os_family,omitempty"`
-	RootPartition int      `json:"root_partition,omitempty"`
-	Users         []string `json:"users,omitempty"` // never empty; default filled in by the host
-	Format        string   `json:"format,omitempty"`
+	OSFamily      string `json:"os_family,omitempty"`
+	RootPartition int    `json:"root_partition,omitempty"`
+	// Firmware is that of the Spec.
+	Firmware string   `json:"firmware,omitempty"`
+	Users    []string `json:"users,omitempty"` // never empty; default filled in by the host
+	Format   string   `json:"format,omitempty"`
 	// Properties are image and instance properties merged, names in upper case.
 	Properties map[string]string `json:"properties,omitempty"`
 	Exclude    map[string]string `json:"exclude,omitempty"` // task name → property that leaves it out

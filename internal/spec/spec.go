@@ -31,6 +31,9 @@ type Spec struct {
 	// name a file of the node (docs/security.md: who may name what).
 	Fetched []string `json:"fetched,omitempty"`
 
+	// Firmware is what starts the instance, "bios" or "uefi"; empty where that is not said.
+	Firmware string `json:"firmware,omitempty"`
+
 	Disks []Disk `json:"disks"`
 	NICs  []NIC  `json:"nics,omitempty"`
 	// NoNIC says that the machine has no network interface on purpose.

@@ -40,6 +40,9 @@ func TestInspect(t *testing.T) {
 	if in.OSFamily != "linux" || in.RootPartition != 3 || in.Distribution != "debian" || in.Hostname != images.Hostname || in.Network != "ifupdown" {
 		t.Errorf("system = %+v", in)
 	}
+	if in.RootFilesystem != "ext4" || !slices.Contains(in.RootFeatures, "extent") || !slices.Equal(in.BootModes, []string{"bios"}) || in.SELinux != nil {
+		t.Errorf("root %s %v, boots by %v, SELinux %v, want ext4, bios, none", in.RootFilesystem, in.RootFeatures, in.BootModes, in.SELinux)
+	}
 	text := site.Run(t, "inspect", j.image).OK(t).Stdout
 	for _, word := range []string{"GPT", "ext4", "Debian GNU/Linux 12", "ROOT_PARTITION=3", "Account root", "password none; SSH takes keys: yes; passwords: no: PermitRootLogin prohibit-password, which is the default"} {
 		if !strings.Contains(text, word) {
@@ -50,6 +53,23 @@ func TestInspect(t *testing.T) {
 		t.Error("inspect changed the image")
 	}
 	harness.NothingLeft(t, j.image)
+}
+
+// TestInspectDebian tells how a real image boots and what its programs need.
+func TestInspectDebian(t *testing.T) {
+	harness.Gate(t, needed...)
+	t.Parallel()
+	image, err := debian()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var in report.Inspection
+	if err := json.Unmarshal([]byte(site.Run(t, "inspect", "--json", image).OK(t).Stdout), &in); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(in.BootModes, []string{"bios", "uefi"}) || !slices.Equal(in.EFILoaders, []string{"BOOTX64.EFI"}) || in.Processor != "x86-64" {
+		t.Errorf("boots by %v %v, processor %q, want bios, uefi, BOOTX64.EFI, x86-64", in.BootModes, in.EFILoaders, in.Processor)
+	}
 }
 
 // TestInspectNamesTheSmallestDisk deploys to a disk of the size inspect names;

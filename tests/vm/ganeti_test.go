@@ -73,7 +73,10 @@ func TestGanetiCreateRename(t *testing.T) {
 		t.Fatal(err)
 	}
 	truncate(t, j.disk, 256*images.MiB)
-	out := d.Call(t, "create", gnt(j.disk, osp(nil))).OK(t)
+	out := d.Call(t, "create", gnt(j.disk, osp(map[string]string{"INSTANCE_HV_boot_type": "uefi"})))
+	out.Fails(t, 3, "no EFI system partition with a loader")
+	j.undone()
+	out = d.Call(t, "create", gnt(j.disk, osp(map[string]string{"INSTANCE_HV_boot_type": "bios"}))).OK(t)
 	j.done()
 	checkLog(t, out)
 	checkEnd(t, j, out)

@@ -72,6 +72,9 @@ func boundInspection(i report.Inspection) report.Inspection {
 		for _, s := range []*string{&out.Root, &out.Distribution, &out.Version, &out.Pretty, &out.Hostname, &out.Init, &out.CloudInit, &out.Network, &out.NetworkReason} {
 			*s = boundText(*s, text)
 		}
+		if i.SELinux != nil {
+			out.SELinux = &report.SELinux{Mode: i.SELinux.Mode, Policy: boundText(i.SELinux.Policy, text), Labelled: i.SELinux.Labelled}
+		}
 		for n := range out.Partitions {
 			p := &out.Partitions[n]
 			p.Name, p.Label = boundText(p.Name, max(text/16, 16)), boundText(p.Label, max(text/16, 16))

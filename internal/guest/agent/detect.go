@@ -126,6 +126,11 @@ func (s *session) enter(found *report.Inspection, root filesystem.Volume, system
 	if system.CloudInit.Installed {
 		found.CloudInit = system.CloudInit.Verdict
 	}
+	if system.SELinux.Mode != "" {
+		found.SELinux = &report.SELinux{Mode: system.SELinux.Mode, Policy: system.SELinux.Type, Labelled: system.Labelled}
+	}
+	found.Processor = system.Processor
+	found.RootFilesystem, found.RootFeatures = root.Type, filesystem.Features(root)
 	found.Warnings = append(found.Warnings, system.Warnings...)
 }
 

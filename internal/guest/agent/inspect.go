@@ -28,6 +28,9 @@ func (s *session) inspect(ctx context.Context) error {
 	if err == nil {
 		err = s.detect(found, volumes)
 	}
+	if problem := s.boots(found, volumes); err == nil {
+		err = problem
+	}
 	if err != nil && s.plan.Mode == spec.ModeInspect {
 		found.Warnings = append(found.Warnings, err.Error())
 		err = nil
@@ -85,6 +88,7 @@ func (s *session) describe(volumes []filesystem.Volume) *report.Inspection {
 	d := s.disks[0]
 	found := &report.Inspection{Table: "none", DiskBytes: d.bytes}
 	if d.table == nil {
+		found.SmallestDisk = d.bytes
 		return found
 	}
 	found.Table, found.TableID, found.SmallestDisk = string(d.table.Kind), d.table.ID, d.table.SmallestDisk()

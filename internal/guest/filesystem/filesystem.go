@@ -4,6 +4,9 @@
 // Everything happens inside the helper, on devices whose content is hostile.
 // Nothing is mounted with devices, set-id programs or programs to run: nodev,
 // nosuid and noexec are on every mount.
+//
+// It is a little larger because each file system that is checked and grown has its superblock
+// and the names of its features here.
 package filesystem
 
 import (

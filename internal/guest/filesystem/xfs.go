@@ -90,14 +90,17 @@ func supportsXFS(device string) error {
 	return s.check(kernelRelease())
 }
 
+// version returns the number of the format: 4 or 5.
+func (s xfsSuper) version() uint16 { return binary.BigEndian.Uint16(s[xfsVersion:]) & 0xf }
+
 func (s xfsSuper) check(release string) error {
-	const version, needsRepair = 5, 1 << 4
+	const needsRepair = 1 << 4
 	switch {
 	case s.u64(xfsLogStart) == 0:
 		return fmt.Errorf("%w: its log", ErrExternal)
 	case s.u64(xfsRealtime) != 0:
 		return fmt.Errorf("%w: its realtime section", ErrExternal)
-	case binary.BigEndian.Uint16(s[xfsVersion:])&0xf != version:
+	case s.version() != 5:
 		return nil // V4 has no further words of features
 	case s.u32(xfsIncompat)&needsRepair != 0:
 		return fmt.Errorf("it is marked as in need of repair: %w", ErrUnclean)

@@ -13,7 +13,9 @@ import (
 	"snf-image/internal/guest/cloudinit"
 	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/network"
+	"snf-image/internal/guest/platform"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/selinux"
 	"snf-image/internal/guest/sshd"
 )
 
@@ -43,7 +45,14 @@ type System struct {
 	// HostKeyTypes are the types of SSH host key the image's server would use
 	// and we can make; empty without an SSH server.
 	HostKeyTypes []string
-	Warnings     []string
+	// SELinux is what the system says about SELinux, and Labelled reports whether its files
+	// have labels.
+	SELinux  selinux.State
+	Labelled bool
+	// Processor is the level of the processor that the programs need, such as x86-64-v2;
+	// empty where they do not tell.
+	Processor string
+	Warnings  []string
 }
 
 // Look examines the image in root on a day since the epoch.
@@ -59,6 +68,10 @@ func Look(root *rootfs.Root, today int64) System {
 	s.warn(err)
 	s.Accounts = accounts
 	s.HostKeyTypes = server.Types()
+	s.SELinux, err = selinux.Look(root)
+	s.warn(err)
+	s.Labelled = root.Labelled("/etc") != ""
+	s.Processor = platform.Processor(root)
 	return s
 }
 

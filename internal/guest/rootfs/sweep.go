@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -106,6 +107,13 @@ func (s *sweep) file(dir File, at parent) error {
 		s.todo = append(s.todo, f)
 	}
 	return nil
+}
+
+// OpenRegular opens the regular file p for reading, following symbolic links inside the
+// image.
+func (r *Root) OpenRegular(p string) (*os.File, error) {
+	f, err := r.openRegular(p)
+	return f, wrap("opening", p, err)
 }
 
 // ReadHead returns the first bytes of the regular file p, at most n, following symbolic links

@@ -27,6 +27,8 @@ type Input struct {
 	Asked       bool `json:",omitempty"`
 	NewIdentity bool `json:",omitempty"`
 	Grow        bool `json:",omitempty"`
+	// Firmware becomes that of the Spec.
+	Firmware string `json:",omitempty"`
 	// NameOrigin, DiskOrigin and NICOrigin are shown in problems: a flag or an
 	// environment variable.
 	NameOrigin, DiskOrigin, NICOrigin problem.Origin
@@ -65,7 +67,7 @@ func Build(p *Parameters, in Input) (*spec.Spec, problem.List) {
 	own := *p
 	own.problems = slices.Clone(p.problems)
 	b := &builder{Parameters: &own, in: in, spec: &spec.Spec{
-		Mode: in.Mode, Only: in.Only, Asked: in.Asked, NewIdentity: in.NewIdentity, Grow: in.Grow,
+		Mode: in.Mode, Only: in.Only, Asked: in.Asked, NewIdentity: in.NewIdentity, Grow: in.Grow, Firmware: in.Firmware,
 	}}
 	for _, p := range spec.AllParameters() {
 		if own.Fetched(p.Name) {

@@ -143,13 +143,24 @@ func parameters(script Script, env Environment) []Parameter {
 // machine reads the instance's name and disks.
 func (r *reader) machine(mode spec.Mode) builder.Input {
 	in := builder.Input{
-		Mode: mode, Name: r.env["INSTANCE_NAME"], NameOrigin: "INSTANCE_NAME",
+		Mode: mode, Name: r.env["INSTANCE_NAME"], NameOrigin: "INSTANCE_NAME", Firmware: firmware(r.env),
 		Disks: r.disks(), DiskOrigin: "DISK_n_*", NICOrigin: "NIC_n_*",
 	}
 	if len(in.Disks) == 0 {
 		in.DiskOrigin = "DISK_COUNT" // Build says that there is none
 	}
 	return in
+}
+
+// firmware returns what starts the instance, "" where that is not said: versions of Ganeti
+// before 4 have no such parameter, and an instance with a kernel of the node needs no
+// firmware.
+func firmware(env Environment) string {
+	kind := env["INSTANCE_HV_boot_type"]
+	if kind != "bios" && kind != "uefi" || env["INSTANCE_HV_kernel_path"] != "" {
+		return ""
+	}
+	return kind
 }
 
 // transfer reads the disk of export (prefix EXPORT) or import. _DEVICE is there

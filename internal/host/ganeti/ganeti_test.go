@@ -81,6 +81,22 @@ func TestLeastEnvironment(t *testing.T) {
 	}
 }
 
+// TestFirmware takes a firmware only where Ganeti names one and no kernel of the node starts
+// the instance.
+func TestFirmware(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ kind, kernel, want string }{
+		{"uefi", "", "uefi"}, {"bios", "", "bios"}, {"direct_kernel", "", ""}, {"", "", ""}, {"uefi", "/boot/vmlinuz", ""},
+	} {
+		env := good(Create)
+		env["INSTANCE_HV_boot_type"], env["INSTANCE_HV_kernel_path"] = c.kind, c.kernel
+		call, problems := Read(Create, env)
+		if call.Input.Firmware != c.want || len(problems) > 0 {
+			t.Errorf("boot_type %q, kernel_path %q: firmware %q (%v), want %q", c.kind, c.kernel, call.Input.Firmware, problems, c.want)
+		}
+	}
+}
+
 // TestReadRefuses breaks one variable and wants a problem that names it.
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
