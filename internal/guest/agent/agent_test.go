@@ -151,7 +151,7 @@ func TestUndetected(t *testing.T) {
 		text   string
 		remedy bool
 	}{
-		{"f2fs", []partition.Partition{{Number: 1, Type: "83"}}, []string{"f2fs"}, "not in this version: f2fs (partition 1)", false},
+		{"f2fs", []partition.Partition{{Number: 1, Type: "83"}}, []string{"f2fs"}, "not in this version: f2fs (partition 1)", true},
 		{"encrypted", []partition.Partition{{Number: 1, Type: "83"}}, []string{"crypto_LUKS"}, "not in this version: LUKS encryption (partition 1)", true},
 		{"BSD", []partition.Partition{{Number: 1, Type: "a5"}, {Number: 2, Type: "a6"}}, []string{"", ""}, "FreeBSD (partition 1), OpenBSD (partition 2)", false},
 		{"nothing", []partition.Partition{{Number: 1, Type: "83"}}, []string{"ext4"}, "no operating system", true},
