@@ -27,7 +27,7 @@ func (p *parameterFlags) add(cmd *cobra.Command) {
 	f.StringVar(&p.Name, "name", "", "instance `name`, written as the host name (also --hostname)")
 	f.StringArrayVar(&p.Disks, "disk", nil, "block device or disk file at `path`, or the URI of a disk QEMU reaches, such as rbd:pool/disk (repeatable; the first one holds the system)")
 	f.StringVar(&p.Size, "size", "", "create the first disk's file with, or extend it to, this `size` (10G)")
-	f.StringVar(&p.DiskFormat, "disk-format", "", "`format` of the disk files: raw also takes one that begins with the header of another format")
+	f.StringVar(&p.DiskFormat, "disk-format", "", "`format` of the disk files, raw or qcow2; given, raw also takes one that begins with the header of another format")
 	f.StringArrayVar(&p.NICs, "nic", nil, "network `interface`: ip=192.0.2.5/24,gateway=…,ip6=…,gateway6=…, dhcp, mac=…, dns=…, search=…, mtu=…, "+
 		"subnet=…, subnet6=…, network=…, mode=…, link=…, tags=a b (repeatable), or none")
 	f.StringVar(&p.PasswordFile, "password-file", "", "`file` with the password on its first line (- is standard input)")

@@ -175,7 +175,7 @@ Leave the shell with "exit".`,
 				if err := diskuri.Check(d.URI); d.Path == "" && err != nil {
 					return &report.Failure{Kind: report.Usage, What: "reading the command line", On: "--disk", Cause: err}
 				}
-				d.ReadOnly, d.Raw = readOnly, true
+				d.ReadOnly, d.Format = readOnly, spec.Raw
 				s.Disks = append(s.Disks, d)
 			}
 			restore := a.rawTerminal()

@@ -74,9 +74,9 @@ type Disk struct {
 	ReadOnly bool   `json:"read_only,omitempty"`
 	// Size creates or extends a disk file to this many bytes; 0 leaves it.
 	Size int64 `json:"size,omitempty"`
-	// Raw says that the bytes of a disk file are those of the disk, whatever they look
-	// like.
-	Raw bool `json:"raw,omitempty"`
+	// Format is that of a disk file: raw, whatever its bytes look like, or qcow2; empty for
+	// a raw one that does not look like another format.
+	Format Format `json:"format,omitempty"`
 }
 
 // Format names how the bytes of an image encode a disk.

@@ -127,7 +127,6 @@ func TestRules(t *testing.T) {
 		{"disk URI in two spellings", input(func(in *Input) {
 			in.Disks = append(in.Disks, spec.Disk{URI: "rbd:x/y"}, spec.Disk{URI: "rbd:x/y:id=admin"})
 		}), problem.Error, ErrDisk, "twice"},
-		{"disk format to come", input(func(in *Input) { in.DiskFormat = "qcow2" }), problem.Error, problem.ErrNotInThisVersion, "--disk-format"},
 		{"disk format", input(func(in *Input) { in.DiskFormat = "floppy" }), problem.Error, ErrDisk, `format "floppy" is unknown`},
 		{"size", input(func(in *Input) { in.Size = "ten" }), problem.Error, values.ErrSize, "--size"},
 		{"NIC flag", input(func(in *Input) { in.NICFlags = []string{"mac=x"} }), problem.Error, values.ErrNIC, "nic[0]"},

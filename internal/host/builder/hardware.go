@@ -53,16 +53,13 @@ func (b *builder) buildDisks() {
 
 // buildDiskFormat sets the format of the disk files.
 func (b *builder) buildDiskFormat() {
-	p := problem.Problem{Severity: problem.Error, Origin: "--disk-format", Remedy: "leave it out, or give raw", Rule: ErrDisk}
+	p := problem.Problem{Severity: problem.Error, Origin: "--disk-format", Remedy: "leave it out, or give raw or qcow2", Rule: ErrDisk}
 	switch f := strings.ToLower(b.in.DiskFormat); f {
 	case "":
-	case "raw":
+	case "raw", "qcow2":
 		for i := range b.spec.Disks {
-			b.spec.Disks[i].Raw = true
+			b.spec.Disks[i].Format = spec.Format(f)
 		}
-	case "qcow2":
-		p.Message, p.Rule = "disk files in qcow2: not in this version", problem.ErrNotInThisVersion
-		b.Report(p)
 	default:
 		p.Message = "the format " + problem.Quote(f) + " is unknown"
 		b.Report(p)

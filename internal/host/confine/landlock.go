@@ -37,6 +37,10 @@ type allowance struct {
 // Landlock.
 func (s Stage) rules(version int, offline bool) rules {
 	r := rules{fs: writing, layers: []string{"landlock: no change by path"}}
+	for _, file := range s.Reopens {
+		path := fmt.Sprintf("/proc/self/fd/%d", file) // the rule is about the file itself
+		r.allowed = append(r.allowed, allowance{path, unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE})
+	}
 	if version >= 2 {
 		r.fs |= unix.LANDLOCK_ACCESS_FS_REFER
 	}
@@ -92,6 +96,7 @@ func (s Stage) landlocked(offline bool, program string) (layers []string, err er
 		r.allowed = append(r.allowed, allowance{program, readingFile & r.fs})
 	}
 	for _, a := range r.allowed {
+		a.access &= r.fs
 		if err := a.add(int(fd)); err != nil {
 			return nil, err
 		}

@@ -38,6 +38,9 @@ type Stage struct {
 	// Restricts means that the program filters its system calls by itself, with Calls,
 	// where HasFilters.
 	Restricts bool `json:"restricts,omitempty"`
+	// Reopens are descriptors of files that it opens once more, by their names in /proc, and
+	// may write in spite of ReadOnly.
+	Reopens []int `json:"reopens,omitempty"`
 	// Activate adds what announces descriptor 3 as the socket to listen on
 	// (sd_listen_fds(3)), which names the process by its id.
 	Activate bool `json:"activate,omitempty"`

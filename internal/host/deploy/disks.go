@@ -22,7 +22,7 @@ func openDisks(ctx context.Context, set session.Settings, s *spec.Spec, p spec.P
 	for i, d := range s.Disks {
 		opts := o
 		opts.Others, opts.ReadOnly = all, p.Disks[i].ReadOnly
-		opts.Size, opts.Raw = d.Size, d.Raw
+		opts.Size, opts.Raw = d.Size, d.Format == spec.Raw
 		if i > 0 {
 			opts.ImageSize = 0
 		}
@@ -39,9 +39,12 @@ func openDisks(ctx context.Context, set session.Settings, s *spec.Spec, p spec.P
 	return all, nil
 }
 
-// openDisk opens a disk by its path or, where that is all there is, by its URI.
+// openDisk opens a disk by its path, in its format, or, where that is all there is, by its URI.
 func openDisk(ctx context.Context, d spec.Disk, o target.Options) (*target.Disk, error) {
-	if d.Path != "" {
+	switch {
+	case d.Path != "" && d.Format == spec.Qcow2:
+		return target.OpenQcow2(ctx, d.Path, o)
+	case d.Path != "":
 		return target.Open(d.Path, o)
 	}
 	return target.OpenURI(ctx, d.URI, o)

@@ -55,11 +55,25 @@ type Server struct {
 // nil is the caller's. The disk is opened meanwhile: Dial waits for it. The server
 // outlives ctx, since others may still be connected: Close ends it.
 func Serve(ctx context.Context, uri, name string, readOnly bool, as *syscall.Credential) (*Server, error) {
+	return start(ctx, name, func(path string) (confine.Child, error) {
+		c := confinement(uri, path, as)
+		c.Args = append([]string{path}, arguments("raw", uri, readOnly)...)
+		return c, nil
+	})
+}
+
+// start starts the server that child describes by the path of its program, but for the socket
+// it listens on, which becomes the first of its descriptors.
+func start(ctx context.Context, name string, child func(path string) (confine.Child, error)) (*Server, error) {
 	path, err := command.Find(Tool)
 	if err != nil {
 		return nil, &report.Failure{
 			Kind: report.Node, What: "opening the disk", On: name, Cause: err, Remedy: "install qemu-utils, which has " + Tool,
 		}
+	}
+	c, err := child(path)
+	if err != nil {
+		return nil, nodeFailure(name, err)
 	}
 	listener, socket, err := listen()
 	if err != nil {
@@ -67,8 +81,7 @@ func Serve(ctx context.Context, uri, name string, readOnly bool, as *syscall.Cre
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{name: name, socket: socket, stop: stop, done: make(chan struct{}), stderr: command.Tail{Max: maxStderr}}
-	c := confinement(uri, path, as)
-	c.Args, c.Files, c.Stderr = append([]string{path}, arguments(uri, readOnly)...), []*os.File{listener}, &s.stderr
+	c.Files, c.Stderr = append([]*os.File{listener}, c.Files...), &s.stderr
 	started := make(chan error, 1)
 	go s.run(ctx, c, started)
 	if err := <-started; err != nil {
@@ -86,19 +99,6 @@ func (s *Server) Layers() []string { return s.layers }
 
 // Missing names the layers that this node refused.
 func (s *Server) Missing() []string { return s.missing }
-
-// arguments returns those of qemu-nbd. The format is given, so nothing is
-// probed. It ends by itself after the last connection.
-func arguments(uri string, readOnly bool) []string {
-	args := []string{
-		"--format=raw", fmt.Sprintf("--shared=%d", clients),
-		"--cache=writeback", "--discard=unmap", "--detect-zeroes=off",
-	}
-	if readOnly {
-		args = append(args, "--read-only")
-	}
-	return append(args, "--", uri)
-}
 
 // run starts the child and sees it through on one thread: the signal at the parent's
 // death comes when the thread dies that forked.

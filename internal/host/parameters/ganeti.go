@@ -29,7 +29,7 @@ func (r *Reader) OfCall(ctx context.Context, c Call) (*spec.Spec, error) {
 	params, in := r.passed(c), c.Input
 	in.Disks = ByURI(in.Disks)
 	for i := range in.Disks { // Ganeti knows no other files
-		in.Disks[i].Raw = true
+		in.Disks[i].Format = spec.Raw
 	}
 	if err := r.fetchForCall(ctx, c, params, in.Disks, what); err != nil {
 		return nil, err

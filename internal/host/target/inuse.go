@@ -42,7 +42,7 @@ func notAmong(path string, st fs.FileInfo, others []*Disk) error {
 	mine := identify(&unix.Stat_t{Mode: sys.Mode, Dev: sys.Dev, Ino: sys.Ino, Rdev: sys.Rdev})
 	for _, other := range others {
 		var there unix.Stat_t
-		if other.File == nil || unix.Fstat(int(other.File.Fd()), &there) != nil {
+		if f := other.file(); f == nil || unix.Fstat(int(f.Fd()), &there) != nil {
 			continue
 		}
 		if same(mine, identify(&there)) {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/format"
 	"snf-image/internal/report"
 )
 
@@ -95,7 +96,7 @@ func create(path string, o Options) (*Disk, error) {
 	if o.Size == 0 {
 		return nil, failure(report.Disk, path, unix.ENOENT, "check its name, or give a size to create a disk file")
 	}
-	d := &Disk{Path: path, Size: o.Size, Created: true}
+	d := &Disk{Path: path, Size: o.Size, Created: true, qcow2: o.qcow2}
 	if err := fits(d, o); err != nil {
 		return nil, err
 	}
@@ -130,10 +131,18 @@ func (d *Disk) fill() error {
 	if err := d.claim(false); err != nil {
 		return err
 	}
-	if err := d.File.Truncate(d.Size); err != nil {
+	if err := d.form(); err != nil {
 		return failure(report.Disk, d.Path, fmt.Errorf("creating it with %d bytes: %w", d.Size, report.Bare(err)), remedySpace(err))
 	}
 	return nil
+}
+
+// form makes the new file a disk of zeros.
+func (d *Disk) form() error {
+	if d.qcow2 {
+		return format.WriteQcow2(d.File, d.Size)
+	}
+	return d.File.Truncate(d.Size)
 }
 
 func createFailure(path string, err error) error {

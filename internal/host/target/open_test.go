@@ -109,7 +109,7 @@ func TestOpenForeign(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range []Options{{}, {Size: 2 * testSize}, {Existing: true}, {DryRun: true}} {
-		refused(t, path, o, report.Disk, "it is a qcow2 image, not a raw disk file; name another file, or")
+		refused(t, path, o, report.Disk, "it is a qcow2 image, not a raw disk file; write to the disk in it with --disk-format qcow2, name another file, or")
 	}
 	for _, o := range []Options{{Raw: true}, {ReadOnly: true}} {
 		if err := open(t, path, o).Close(); err != nil {

@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -47,6 +48,8 @@ type Options struct {
 	Others []*Disk
 	// ImageSize is the length of the disk in the image; the disk must hold it.
 	ImageSize int64
+	// qcow2 says that a disk file has that format; see OpenQcow2.
+	qcow2 bool
 	// Raw says that the bytes of a disk file are those of the disk. Else a file that
 	// begins with the header of another format is not opened for writing.
 	Raw bool
@@ -72,6 +75,7 @@ type Disk struct {
 	Created, Extended bool
 
 	oldSize int64
+	qcow2   bool        // a file of that format
 	remote  *attachment // of a disk by URI
 }
 
@@ -98,7 +102,7 @@ func Open(path string, o Options) (*Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Disk{File: f, Path: path, Device: isDevice(st)}
+	d := &Disk{File: f, Path: path, Device: isDevice(st), qcow2: o.qcow2}
 	if err := d.prepare(st, o); err != nil {
 		f.Close()
 		return nil, err
@@ -115,22 +119,18 @@ func (d *Disk) prepare(before fs.FileInfo, o Options) error {
 	if !os.SameFile(before, st) {
 		return failure(report.Busy, d.Path, errors.New("it was replaced while being opened"), "try again")
 	}
-	if err := d.measure(); err != nil {
-		return err
+	for _, step := range []func() error{
+		d.measure,
+		func() error { return notSame(d, o.Image) },
+		func() error { return d.claim(o.ReadOnly) },
+		func() error { return d.formatted(o) },
+		func() error { return d.plan(o) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
-	if err := notSame(d, o.Image); err != nil {
-		return err
-	}
-	if err := d.claim(o.ReadOnly); err != nil {
-		return err
-	}
-	if err := d.notForeign(o); err != nil {
-		return err
-	}
-	if err := d.plan(o); err != nil {
-		return err
-	}
-	if !d.Extended || o.DryRun {
+	if !d.Extended || o.DryRun || o.qcow2 {
 		return nil
 	}
 	if err := d.File.Truncate(d.Size); err != nil {
@@ -139,9 +139,12 @@ func (d *Disk) prepare(before fs.FileInfo, o Options) error {
 	return nil
 }
 
-// notForeign refuses a disk file in another format: its bytes are not those of the disk
-// in it, and writing over them destroys it.
-func (d *Disk) notForeign(o Options) error {
+// formatted refuses a disk file in another format than is meant: its bytes are not those of
+// the disk in it, and writing over them destroys it.
+func (d *Disk) formatted(o Options) error {
+	if o.qcow2 {
+		return d.measureQcow2()
+	}
 	if d.Device || o.ReadOnly || o.Raw {
 		return nil
 	}
@@ -152,9 +155,18 @@ func (d *Disk) notForeign(o Options) error {
 	}
 	if foreign := foreign.Recognize(header[:n]); foreign != nil {
 		return failure(report.Disk, d.Path, fmt.Errorf("it is %s, not a raw disk file", foreign.Name),
-			"name another file, or take its bytes as those of the disk with --disk-format raw")
+			foreignRemedy(foreign))
 	}
 	return nil
+}
+
+// foreignRemedy is what to do about a disk file in another format.
+func foreignRemedy(f *foreign.File) string {
+	const name = "name another file, or take its bytes as those of the disk with --disk-format raw"
+	if strings.Contains(f.Name, "qcow2") {
+		return "write to the disk in it with --disk-format qcow2, " + name
+	}
+	return name
 }
 
 // plan decides the size the disk will have and whether the image fits.
@@ -212,6 +224,8 @@ func (d *Disk) Close() error {
 // anything was written.
 func (d *Disk) Undo() error {
 	switch {
+	case d.qcow2:
+		return d.undoQcow2()
 	case d.File == nil:
 		return nil
 	case d.Created:

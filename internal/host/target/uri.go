@@ -20,8 +20,9 @@ import (
 	"snf-image/internal/report"
 )
 
-// attachment is what a disk by URI is reached by.
+// attachment is what a disk by URI, or in a file of another format, is reached by.
 type attachment struct {
+	file   *os.File // that holds the disk, nil for a disk by URI
 	server *nbd.Server
 	client *nbd.Client // ours
 	lock   *os.File    // nil for none
@@ -156,6 +157,9 @@ func (a *attachment) release() error {
 	if a.lock != nil {
 		// A child that is just being forked has a copy of the descriptor.
 		return errors.Join(setLock(a.lock, unix.F_UNLCK, 0, 0), a.lock.Close()) // 0: all of it
+	}
+	if a.file != nil {
+		return a.file.Close()
 	}
 	return nil
 }
