@@ -163,7 +163,7 @@ func TestFormatsRefused(t *testing.T) {
 		{"cut", "auto", 3, "lies outside of the file", false},
 		{"flat", "auto", 3, "it is the descriptor of a VMDK image in several files", false},
 		{"parent", "vmdk", 3, "it holds only what differs from another image", false},
-		{"fixed", "auto", 3, "it is both a raw image and a fixed VHD image", false},
+		{"fixed", "auto", 3, "it is both a raw image and a fixed VHD image; name its format", false},
 		{"cut", "diskdump", 3, "it is a qcow2 image, not a dump of a disk; name its format", false},
 		{"cut.xz", "raw", 3, "unpacking xz: the image is shorter than it was, or than it says", true},
 		{"tar", "auto", 3, "it holds more than one disk", true},

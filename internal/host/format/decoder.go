@@ -127,7 +127,7 @@ func (c *content) recognized(found *foreign.File) (decoder, error) {
 			continue
 		}
 		if bytes.HasSuffix(c.head[:min(len(c.head), Sector)], []byte{0x55, 0xaa}) { // and it has a whole boot sector
-			return d, fmt.Errorf("%w: it is both %s and a disk with a boot sector, so its format has to be named", ErrRefused, d.title)
+			return d, fmt.Errorf("%w: it is both %s and a disk with a boot sector", ErrAmbiguous, d.title)
 		}
 		return d, nil
 	}
@@ -161,5 +161,5 @@ func notAlsoVHD(name spec.Format, d decoder, f *os.File) error {
 }
 
 func alsoVHD(d decoder) error {
-	return fmt.Errorf("%w: it is both %s and a fixed VHD image, so its format has to be named", ErrRefused, d.title)
+	return fmt.Errorf("%w: it is both %s and a fixed VHD image", ErrAmbiguous, d.title)
 }

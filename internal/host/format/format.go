@@ -51,6 +51,8 @@ var (
 	ErrDamaged = blockmap.ErrDamaged
 	// ErrRefused is the error of an image that uses what is refused on purpose.
 	ErrRefused = blockmap.ErrRefused
+	// ErrAmbiguous is the error of an image that has the marks of two formats.
+	ErrAmbiguous = errors.New("the image can be taken for two")
 	// ErrEmpty is the error of an image of no bytes.
 	ErrEmpty = errors.New("it is empty")
 	// ErrOdd is the error of a disk with a length that disks do not have.

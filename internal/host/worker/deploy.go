@@ -183,6 +183,8 @@ func imageRemedy(err error) string {
 		return "fetch or make the image again, or name its real format"
 	case errors.Is(err, format.ErrTruncated), errors.Is(err, errChanged):
 		return "fetch or make the image again, and leave it and its name alone while it is deployed"
+	case errors.Is(err, format.ErrAmbiguous):
+		return "name its format, if it comes from where it should"
 	case errors.Is(err, format.ErrDamaged):
 		return "fetch or make the image again"
 	case errors.Is(err, format.ErrNotExt):
