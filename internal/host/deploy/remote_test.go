@@ -212,6 +212,7 @@ func TestNoRoomToKeep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	image = append(image, make([]byte, 32<<20)...) // more than is read ahead, or it breaks off first
 	req, _ := remote(t, (&server{image: image, length: length}).start(t), spec.Auto)
 	req.Spec.Disks[0].Size = length + 1<<30
 	_, err = Run(t.Context(), req)
