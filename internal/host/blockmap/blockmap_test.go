@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"io"
 	"os"
@@ -363,7 +362,7 @@ func FuzzDescriptor(f *testing.F) {
 	f.Add("# Disk DescriptorFile\nparentCID=ffffffff\ncreateType=\"monolithicSparse\"\nRW 8192 SPARSE \"a.vmdk\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if checkDescriptor([]byte(text), 8192*sector) == nil && !strings.Contains(text, " SPARSE") && !strings.Contains(text, "\tSPARSE") {
-			t.Error(fmt.Sprintf("%q has no extent", text))
+			t.Errorf("%q has no extent", text)
 		}
 	})
 }
