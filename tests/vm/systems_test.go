@@ -44,14 +44,15 @@ var vendorStacks = map[string]struct{ column, change, file string }{
 	},
 }
 
-// TestNetworkStacks boots two systems of one root, one of them a second time; make torture has
-// all.
+// TestNetworkStacks boots three systems of two roots, one of them a second time; make torture
+// has all.
 func TestNetworkStacks(t *testing.T) {
 	harness.Gate(t, vendorNeeds...)
 	t.Parallel()
 	shown := support.Collect(t)
 	for _, s := range []vendorSystem{
 		{"trixie", "debian-13", "netplan", false}, {"trixie", "debian-13", "NetworkManager", true},
+		{"bookworm", "debian-12", "networkd", true},
 	} {
 		t.Run(s.row+" "+s.stack, func(t *testing.T) {
 			t.Parallel()

@@ -53,7 +53,7 @@ func applyIfupdown(g system.Guest, interfaces []netconf.Interface) error {
 	if err := awaitDevices(g, format.ByPattern(interfaces)); err != nil {
 		return err
 	}
-	data := format.Render(interfaces)
+	data := format.Render(withoutServers(g.Root, interfaces))
 	if !exists {
 		if _, err := g.Root.MkdirAll(interfacesDir, rootfs.Attr{Mode: 0o755}); err != nil {
 			return err

@@ -33,7 +33,7 @@ func checkByName(file string) func(system.Guest, []netconf.Interface) error {
 
 // checkNames finds out what assignNames and tellResolver would fail with.
 func checkNames(g system.Guest, interfaces []netconf.Interface) error {
-	if hasServers(interfaces) {
+	if hasServers(interfaces) && !byResolved(g.Root) {
 		if err := g.Root.Replaceable(resolvConf); err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ func applyNetctl(g system.Guest, interfaces []netconf.Interface) error {
 	if err := disableProfiles(g); err != nil {
 		return err
 	}
-	byNetctl := installed(g.Root, "resolvconf")
+	byNetctl := hasResolvconf(g.Root)
 	written := map[string]bool{}
 	for _, i := range named {
 		if !i.Configured() {

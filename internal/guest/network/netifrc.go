@@ -54,7 +54,7 @@ func applyNetifrc(g system.Guest, interfaces []netconf.Interface) error {
 			return err
 		}
 	}
-	if installed(g.Root, "resolvconf") {
+	if hasResolvconf(g.Root) {
 		return nil
 	}
 	return tellResolver(g, interfaces)

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 
 	"snf-image/internal/guest/netconf"
@@ -22,7 +23,7 @@ const (
 // writeResolver tells the resolver of name servers and search domains where
 // nothing in the image takes them from ifupdown.
 func writeResolver(g system.Guest, interfaces []netconf.Interface) error {
-	if readsStanzas(g.Root) {
+	if hasResolvconf(g.Root) {
 		return nil
 	}
 	return tellResolver(g, interfaces)
@@ -44,13 +45,16 @@ func checkStatic(g system.Guest, interfaces []netconf.Interface) error {
 	return nil
 }
 
-// tellResolver writes /etc/resolv.conf. Without servers and domains the image's own
-// stays.
+// tellResolver writes /etc/resolv.conf, or a file for systemd-resolved where that leads to
+// it. Without servers and domains the image's own stays.
 func tellResolver(g system.Guest, interfaces []netconf.Interface) error {
 	if !hasServers(interfaces) {
 		return nil
 	}
 	dns, search := netconf.Resolver(interfaces)
+	if byResolved(g.Root) {
+		return write(g, resolvedFile, resolvedConf(dns, search), 0o644)
+	}
 	if len(dns) > maxServers {
 		g.Warn("the resolver asks only the first %d of %d name servers", maxServers, len(dns))
 	}
@@ -77,7 +81,7 @@ func tellResolver(g system.Guest, interfaces []netconf.Interface) error {
 
 // needsResolver reports whether /etc/resolv.conf is to be written beside ifupdown's files.
 func needsResolver(root *rootfs.Root, interfaces []netconf.Interface) bool {
-	return hasServers(interfaces) && !readsStanzas(root)
+	return hasServers(interfaces) && !hasResolvconf(root) && !byResolved(root)
 }
 
 // hasServers reports whether an interface has name servers or search domains.
@@ -99,15 +103,51 @@ func resolverFile(dns []netip.Addr, search []string) []byte {
 	return []byte(b.String())
 }
 
-// readsStanzas reports whether the image has a program that takes the options
-// dns-nameservers and dns-search of /etc/network/interfaces: resolvconf, or the
-// script by which ifupdown tells systemd-resolved, if that is enabled.
-func readsStanzas(root *rootfs.Root) bool {
-	if installed(root, "resolvconf") {
-		return true
+// hasResolvconf reports whether the image has a resolvconf that takes the options
+// dns-nameservers and dns-search of /etc/network/interfaces. The one of systemd is not told.
+func hasResolvconf(root *rootfs.Root) bool {
+	p := program(root, "resolvconf")
+	target, _ := root.Readlink(p) // not a link
+	return p != "" && path.Base(target) != "resolvectl"
+}
+
+const (
+	resolvedFile = "/etc/systemd/resolved.conf.d/50-snf-image.conf"
+	// resolvedHook is the script by which ifupdown tells systemd-resolved of the options. That
+	// of Debian 12 makes a search domain "DOMAINS" of them.
+	resolvedHook = "/etc/network/if-up.d/resolved"
+)
+
+// byResolved reports whether systemd-resolved is started and /etc/resolv.conf leads to it.
+func byResolved(root *rootfs.Root) bool {
+	target, err := root.Readlink(resolvConf)
+	return err == nil && strings.Contains(target, "systemd/resolve/") && enabled(root, resolvedUnit)
+}
+
+// resolvedConf returns the content of a file of resolved.conf(5).
+func resolvedConf(dns []netip.Addr, search []string) []byte {
+	var b strings.Builder
+	b.WriteString(resolverHeader + "[Resolve]\n")
+	for _, server := range dns {
+		b.WriteString("DNS=" + server.String() + "\n")
 	}
-	enabled, err := root.Glob("/etc/systemd/system/*.wants/systemd-resolved.service")
-	return err == nil && len(enabled) > 0 && root.Exists("/etc/network/if-up.d/resolved")
+	if len(search) > 0 {
+		b.WriteString("Domains=" + strings.Join(search, " ") + "\n")
+	}
+	return []byte(b.String())
+}
+
+// withoutServers returns the interfaces as ifupdown is told of them: without name servers
+// where only the hook of systemd-resolved would take them.
+func withoutServers(root *rootfs.Root, interfaces []netconf.Interface) []netconf.Interface {
+	if hasResolvconf(root) || !root.Exists(resolvedHook) {
+		return interfaces
+	}
+	out := slices.Clone(interfaces)
+	for n := range out {
+		out[n].DNS, out[n].Search = nil, nil
+	}
+	return out
 }
 
 // waitForUdev lets ifupdown wait at boot until udev has found the interfaces.

@@ -29,22 +29,24 @@ func TestWriteResolver(t *testing.T) {
 		living bool
 		want   map[string]string // of resolv.conf and its copies
 	}{
-		"no file":             {nil, false, map[string]string{file: text(ours)}},
-		"file":                {map[string]string{file: "old\n"}, false, map[string]string{file: text(ours), orig: private("old\n")}},
-		"ours":                {map[string]string{file: resolverHeader + "old\n"}, false, map[string]string{file: text(ours)}},
-		"ours, living":        {map[string]string{file: resolverHeader + "old\n"}, true, map[string]string{file: text(ours), last: private(resolverHeader + "old\n")}},
-		"the same":            {map[string]string{file: ours}, true, map[string]string{file: text(ours)}},
-		"changed, living":     {map[string]string{file: "new\n", orig: "old\n"}, true, map[string]string{file: text(ours), orig: text("old\n"), last: private("new\n")}},
-		"another image":       {map[string]string{file: "new\n", orig: "old\n"}, false, map[string]string{file: text(ours), orig: private("new\n")}},
-		"link":                {map[string]string{file: "-> " + stub}, false, map[string]string{file: text(ours), orig: link(stub)}},
-		"link out":            {map[string]string{file: "-> OUTSIDE/canary"}, false, map[string]string{file: text(ours), orig: "Lrwxrwxrwx OUTSIDE"}},
-		"link to a file":      {map[string]string{file: "-> resolv", "etc/resolv": "x"}, false, map[string]string{file: text(ours), orig: link("resolv"), "etc/resolv": text("x")}},
-		"link, living":        {map[string]string{file: "-> new", orig: "-> old"}, true, map[string]string{file: text(ours), orig: link("old"), last: link("new")}},
-		"FIFO":                {map[string]string{file: "FIFO"}, false, map[string]string{file: text(ours)}},
-		"resolvconf":          {map[string]string{file: "old\n", "sbin/resolvconf": ""}, false, map[string]string{file: text("old\n")}},
-		"resolved":            {map[string]string{file: "old\n", "etc/systemd/system/a.wants/systemd-resolved.service": "", "etc/network/if-up.d/resolved": ""}, false, map[string]string{file: text("old\n")}},
-		"resolved by hand":    {map[string]string{file: "old\n", "etc/network/if-up.d/resolved": ""}, false, map[string]string{file: text(ours), orig: private("old\n")}},
-		"resolved of no help": {map[string]string{file: "old\n", "etc/systemd/system/a.wants/systemd-resolved.service": ""}, false, map[string]string{file: text(ours), orig: private("old\n")}},
+		"no file":               {nil, false, map[string]string{file: text(ours)}},
+		"file":                  {map[string]string{file: "old\n"}, false, map[string]string{file: text(ours), orig: private("old\n")}},
+		"ours":                  {map[string]string{file: resolverHeader + "old\n"}, false, map[string]string{file: text(ours)}},
+		"ours, living":          {map[string]string{file: resolverHeader + "old\n"}, true, map[string]string{file: text(ours), last: private(resolverHeader + "old\n")}},
+		"the same":              {map[string]string{file: ours}, true, map[string]string{file: text(ours)}},
+		"changed, living":       {map[string]string{file: "new\n", orig: "old\n"}, true, map[string]string{file: text(ours), orig: text("old\n"), last: private("new\n")}},
+		"another image":         {map[string]string{file: "new\n", orig: "old\n"}, false, map[string]string{file: text(ours), orig: private("new\n")}},
+		"link":                  {map[string]string{file: "-> " + stub}, false, map[string]string{file: text(ours), orig: link(stub)}},
+		"link out":              {map[string]string{file: "-> OUTSIDE/canary"}, false, map[string]string{file: text(ours), orig: "Lrwxrwxrwx OUTSIDE"}},
+		"link to a file":        {map[string]string{file: "-> resolv", "etc/resolv": "x"}, false, map[string]string{file: text(ours), orig: link("resolv"), "etc/resolv": text("x")}},
+		"link, living":          {map[string]string{file: "-> new", orig: "-> old"}, true, map[string]string{file: text(ours), orig: link("old"), last: link("new")}},
+		"FIFO":                  {map[string]string{file: "FIFO"}, false, map[string]string{file: text(ours)}},
+		"resolvconf":            {map[string]string{file: "old\n", "sbin/resolvconf": ""}, false, map[string]string{file: text("old\n")}},
+		"resolved":              {map[string]string{file: "old\n", "etc/systemd/system/a.wants/systemd-resolved.service": "", "etc/network/if-up.d/resolved": ""}, false, map[string]string{file: text(ours), orig: private("old\n")}},
+		"resolvconf of systemd": {map[string]string{file: "old\n", "sbin/resolvconf": "-> ../bin/resolvectl", "bin/resolvectl": ""}, false, map[string]string{file: text(ours), orig: private("old\n")}},
+		"resolved, led to":      {map[string]string{file: "-> " + stub, "etc/systemd/system/a.wants/systemd-resolved.service": ""}, false, map[string]string{file: link(stub)}},
+		"resolved by hand":      {map[string]string{file: "old\n", "etc/network/if-up.d/resolved": ""}, false, map[string]string{file: text(ours), orig: private("old\n")}},
+		"resolved of no help":   {map[string]string{file: "old\n", "etc/systemd/system/a.wants/systemd-resolved.service": ""}, false, map[string]string{file: text(ours), orig: private("old\n")}},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
@@ -66,6 +68,27 @@ func TestWriteResolver(t *testing.T) {
 				t.Errorf("warnings %q, files (-want +got):\n%s", *g.Warnings, diff)
 			}
 		})
+	}
+}
+
+// TestTellResolved keeps name servers from ifupdown's hook for systemd-resolved, which is told
+// by a file.
+func TestTellResolved(t *testing.T) {
+	t.Parallel()
+	g := newGuest(t, map[string]string{
+		"usr/sbin/ifup": "", "etc/network/interfaces": "", "etc/network/if-up.d/resolved": "", "etc/systemd/system/a.wants/systemd-resolved.service": "",
+		"etc/resolv.conf": "-> ../run/systemd/resolve/stub-resolv.conf", "var/lib/dpkg/status": "Package: ifupdown\nStatus: install ok installed\nVersion: 0.8.41\n",
+	})
+	interfaces := resolving("192.0.2.53")
+	interfaces[0].IPv4, interfaces[0].Name, interfaces[0].MAC = netconf.DHCP, "eth0", "aa:00:00:00:00:01"
+	check(t, Check(g.Guest, interfaces, false))
+	check(t, Configure(g.Guest, interfaces, false))
+	const want = "# This file was written by snf-image.\n[Resolve]\nDNS=192.0.2.53\nDomains=example.org example.net\n"
+	if got := g.Content(t, "etc/systemd/resolved.conf.d/50-snf-image.conf"); got != want {
+		t.Errorf("resolved is told %q, want %q", got, want)
+	}
+	if got := g.Content(t, "etc/network/interfaces"); strings.Contains(got, "dns") {
+		t.Errorf("the hook is told of name servers:\n%s", got)
 	}
 }
 
