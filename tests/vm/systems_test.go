@@ -51,7 +51,8 @@ func TestNetworkStacks(t *testing.T) {
 	t.Parallel()
 	shown := support.Collect(t)
 	for _, s := range []vendorSystem{
-		{"trixie", "debian-13", "netplan", false}, {"trixie", "debian-13", "NetworkManager", true},
+		{"trixie", "debian-13", "netplan", false},
+		{"trixie", "debian-13", "NetworkManager", true},
 		{"bookworm", "debian-12", "networkd", true},
 	} {
 		t.Run(s.row+" "+s.stack, func(t *testing.T) {
