@@ -18,7 +18,7 @@ func TestHasCode(t *testing.T) {
 	sector := func(code string, mark ...byte) []byte {
 		b := make([]byte, Sector)
 		copy(b, code)
-		copy(b[440:], "\x01\x02\x03\x04") // the number of the disk is no code
+		copy(b[440:], "\x01\x02\x03\x04") // the number of the disk is not code
 		copy(b[510:], mark)
 		return b
 	}

@@ -56,7 +56,7 @@ func used() []Setting {
 		{"VARIANTS_DIR", "directory", "/etc/ganeti/snf-image/variants", Used, "one defaults file for each OS variant", to(path, func(c *Config) *string { return &c.VariantsDir })},
 		{"ARCH", "word", "x86_64", Used, "architecture in the file names of the first releases, NAME-ARCH.FORMAT", to(word, func(c *Config) *string { return &c.Arch })},
 		{"KVM", "program", "qemu-system-x86_64", Used, "the QEMU program", to(word, func(c *Config) *string { return &c.QEMU })},
-		{"ACCELERATOR", "word", "auto", Used, "what runs the helper's processor: auto is KVM where it works, else TCG; kvm fails where it does not work; tcg is software alone, which is no boundary QEMU vouches for", to(accelerator, func(c *Config) *string { return &c.Accelerator })},
+		{"ACCELERATOR", "word", "auto", Used, "what runs the helper's processor: auto is KVM where it works, else TCG; kvm fails where it does not work; tcg is software alone, which is not a boundary QEMU vouches for", to(accelerator, func(c *Config) *string { return &c.Accelerator })},
 		{"WIPE", "word", "auto", Used, "the disk behind the image: auto zeroes it where that needs no writing, zero always, none leaves it", to(wipe, func(c *Config) *target.Wipe { return &c.Wipe })},
 		{"MAX_HELPERS", "number", "", Used, "helpers that root runs at the same time on this node; empty or 0 means as many as memory allows", to(count, func(c *Config) *int { return &c.MaxHelpers })},
 		{"REPORT_DIR", "directory", "/var/log/snf-image", Used, "reports of Ganeti's create and rename, INSTANCE.json and the four before it; empty writes none", to(optionalPath, func(c *Config) *string { return &c.ReportDir })},

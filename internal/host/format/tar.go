@@ -98,7 +98,7 @@ func (a *archive) next() (*tar.Header, error) {
 	}
 }
 
-// pass passes over a member that is no disk, or keeps it when it may hold one.
+// pass passes over a member that is not a disk, or keeps it when it may hold one.
 func (a *archive) pass(size int64) error {
 	if a.beside += size; a.beside > maxBeside {
 		return fmt.Errorf("%w: it has more than %d bytes of other members", ErrRefused, maxBeside)
