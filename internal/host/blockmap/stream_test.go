@@ -43,7 +43,7 @@ func TestStreamRefuses(t *testing.T) {
 	}
 }
 
-// TestVHDSize: by whom an image was made tells whether its geometry or its size counts.
+// TestVHDSize: by whom an image was made reports whether its geometry or its size counts.
 func TestVHDSize(t *testing.T) {
 	t.Parallel()
 	const size, geometry = 1 << 30, 2000 * 16 * 63 * sector
