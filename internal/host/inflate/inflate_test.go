@@ -100,13 +100,16 @@ func TestDecodeDamaged(t *testing.T) {
 func compare(t *testing.T, d *Decoder, packed []byte, n int) {
 	t.Helper()
 	want := make([]byte, n)
-	_, err := io.ReadFull(flate.NewReader(bytes.NewReader(packed)), want)
+	k, err := io.ReadFull(flate.NewReader(bytes.NewReader(packed)), want)
 	got := make([]byte, n)
 	ours := d.Decode(got, packed)
 	if err == nil && (ours != nil || !bytes.Equal(got, want)) {
 		t.Errorf("%x: %v, and the library decodes it", packed[:min(len(packed), 50)], ours)
 	}
-	if ours == nil && !bytes.Equal(got, want) { // the library refuses some codes that nothing uses
+	if errors.Is(err, io.ErrUnexpectedEOF) { // it asks for bits that zlib does not need
+		n = k
+	}
+	if ours == nil && !bytes.Equal(got[:n], want[:n]) {
 		t.Errorf("%x: something else than the library", packed[:min(len(packed), 50)])
 	}
 }
