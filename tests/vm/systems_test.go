@@ -44,7 +44,7 @@ var vendorStacks = map[string]struct{ column, change, file string }{
 	},
 }
 
-// TestNetworkStacks boots three systems of two roots, one of them a second time; make torture
+// TestNetworkStacks boots four systems of two roots, one of them a second time; make torture
 // has all.
 func TestNetworkStacks(t *testing.T) {
 	harness.Gate(t, vendorNeeds...)
@@ -54,6 +54,7 @@ func TestNetworkStacks(t *testing.T) {
 		{"trixie", "debian-13", "netplan", false},
 		{"trixie", "debian-13", "NetworkManager", true},
 		{"bookworm", "debian-12", "networkd", true},
+		{"bookworm", "debian-12", "ifupdown", true},
 	} {
 		t.Run(s.row+" "+s.stack, func(t *testing.T) {
 			t.Parallel()
