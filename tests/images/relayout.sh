@@ -32,6 +32,7 @@ mkdir -p "$cache"
 exec 9>"$image.lock"
 flock 9
 if [ -e "$image" ]; then echo "$image"; exit; fi
+exec 3>&1 >&2 # standard output is for the path alone
 
 raw=$image.building work=$(mktemp -d)
 mounts=() loops=()
@@ -195,4 +196,4 @@ for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do umount "${mounts[i]}"; done
 mounts=()
 for l in "${loops[@]}"; do losetup -d "$l" 2>/dev/null || :; done
 mv "$raw" "$image"
-echo "$image"
+echo "$image" >&3

@@ -92,7 +92,7 @@ tr -d ' \n' < /etc/snf-image/contents.json |
     grep -o '"path":"[^"]*","size":[0-9]*,"sha256":"[0-9a-f]*"' |
     sed 's/"path":"\([^"]*\)".*"sha256":"\([0-9a-f]*\)"/\2  \1/' > /tmp/listed
 [ "$(wc -l < /tmp/listed)" -gt 50 ]
-sha256sum --check --quiet /tmp/listed || sha256sum --check --quiet /tmp/listed
+sha256sum -c -s /tmp/listed || sha256sum -c -s /tmp/listed
 cut -c 67- /tmp/listed | grep -E '^/?(etc|usr|root|home)/' | sed 's|^/*|/|' | sort > /tmp/expected
 find /etc /usr /root /home -xdev -type f 2>/dev/null | grep -v '^/etc/snf-image/contents.json$' | sort > /tmp/found || :
 diff /tmp/expected /tmp/found`
