@@ -76,7 +76,7 @@ func (c Change) Check(g system.Guest) error {
 			return err
 		}
 	}
-	return c.checkServer(g, p.users)
+	return c.checkServer(g)
 }
 
 // plan looks up the users and, if there are keys, the files for them.

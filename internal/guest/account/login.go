@@ -25,12 +25,12 @@ func (c Change) withPassword(users []etc.User) []etc.User {
 }
 
 // checkServer finds out what openServer would fail with.
-func (c Change) checkServer(g system.Guest, users []etc.User) error {
+func (c Change) checkServer(g system.Guest) error {
 	server, err := sshd.Read(g.Root)
 	if err != nil || !server.Configured || !c.AllowSSH {
 		return err
 	}
-	return server.CheckAllow(g.Root, c.withPassword(users))
+	return server.CheckAllow(g.Root)
 }
 
 // openServer has the image's SSH server take the passwords that were set, where that is asked

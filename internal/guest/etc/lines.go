@@ -66,17 +66,22 @@ func AppendMissing(data []byte, lines []string) []byte {
 	return JoinLines(out)
 }
 
-// AppendBlock adds lines to data behind a line that marks them. What such a line and those
-// behind it said before goes: it has to be the end of the file.
+// AppendBlock adds the lines of block to the end of data, unless they are there. The first
+// such block stands behind a line that marks it.
 func AppendBlock(data []byte, mark, block string) []byte {
 	lines := SplitLines(data)
-	for i, line := range lines {
-		if strings.TrimSpace(line) == mark {
-			lines = lines[:i]
-			break
-		}
+	var texts strings.Builder
+	texts.WriteString("\n")
+	for _, line := range lines {
+		text, _ := CutEnd(line)
+		texts.WriteString(text + "\n")
 	}
-	lines = appendLine(lines, mark)
+	if strings.Contains(texts.String(), "\n"+block) {
+		return data
+	}
+	if !strings.Contains(texts.String(), "\n"+mark+"\n") {
+		lines = appendLine(lines, mark)
+	}
 	for line := range strings.Lines(block) {
 		lines = appendLine(lines, strings.TrimSuffix(line, "\n"))
 	}

@@ -13,23 +13,27 @@ import (
 // and of cloud-init.
 const dropIn = Dir + "/sshd_config.d/00-snf-image.conf"
 
-// AllowPasswords has the server accept the passwords of the users, and of no others. It
-// returns the file that was changed. What the lists of users and AuthenticationMethods forbid
-// stays forbidden.
+// AllowPasswords has the server accept the passwords of the users. It returns the file that
+// was changed, which keeps the users of earlier runs. What the lists of users and
+// AuthenticationMethods forbid stays forbidden.
 func (s Server) AllowPasswords(root *rootfs.Root, users []etc.User) (string, error) {
-	file, edit := s.permission(users)
-	if file == dropIn {
-		if _, err := root.MkdirAll(path.Dir(dropIn), rootfs.Attr{Mode: 0o755}); err != nil {
-			return "", err
-		}
-		return file, root.WriteFile(file, edit(nil), rootfs.Attr{Mode: 0o600})
+	file := s.allowFile()
+	if file != dropIn {
+		return file, root.Edit(file, func(old []byte) ([]byte, error) { return allow(old, added, users), nil })
 	}
-	return file, root.Edit(file, func(old []byte) ([]byte, error) { return edit(old), nil })
+	if _, err := root.MkdirAll(path.Dir(dropIn), rootfs.Attr{Mode: 0o755}); err != nil {
+		return "", err
+	}
+	old, err := root.ReadFile(file, maxConfig)
+	if err != nil || !strings.HasPrefix(string(old), written) {
+		old = nil // none of ours
+	}
+	return file, root.WriteFile(file, allow(old, written, users), rootfs.Attr{Mode: 0o600})
 }
 
 // CheckAllow finds out, without writing, what AllowPasswords would fail with.
-func (s Server) CheckAllow(root *rootfs.Root, users []etc.User) error {
-	file, _ := s.permission(users)
+func (s Server) CheckAllow(root *rootfs.Root) error {
+	file := s.allowFile()
 	if file == dropIn {
 		if !root.Has(path.Dir(dropIn)) {
 			return nil
@@ -39,29 +43,34 @@ func (s Server) CheckAllow(root *rootfs.Root, users []etc.User) error {
 	return root.Editable(file)
 }
 
-// permission returns the file to change and what becomes of it. A drop-in counts where the
-// configuration includes it for every connection. Blocks of the file itself come last, so
-// those before them win.
-func (s Server) permission(users []etc.User) (string, func(old []byte) []byte) {
-	block := ""
+// allowFile returns the file to change. A drop-in counts where the configuration includes it
+// for every connection. Blocks of the file itself come last, so those before them win.
+func (s Server) allowFile() string {
+	for pattern := range s.included {
+		if ok, err := path.Match(pattern, dropIn); ok && err == nil {
+			return dropIn
+		}
+	}
+	return s.main
+}
+
+// The lines before the blocks of users, in a file of our own and in one of the image.
+const (
+	written = "# Written by snf-image: the property SSH_PASSWORD_LOGIN is set."
+	added   = "# Added by snf-image: the property SSH_PASSWORD_LOGIN is set."
+)
+
+// allow adds a block for each of the users who has none to a configuration.
+func allow(config []byte, mark string, users []etc.User) []byte {
 	for _, u := range users {
-		block += fmt.Sprintf("Match User %s\n\tPasswordAuthentication yes\n", quoteUser(u.Name))
+		block := fmt.Sprintf("Match User %s\n\tPasswordAuthentication yes\n", quoteUser(u.Name))
 		if u.UID == 0 {
 			block += "\tPermitRootLogin yes\n"
 		}
+		config = etc.AppendBlock(config, mark, block)
 	}
-	for pattern := range s.included {
-		if ok, err := path.Match(pattern, dropIn); ok && err == nil {
-			return dropIn, func([]byte) []byte {
-				return []byte("# Written by snf-image: the property SSH_PASSWORD_LOGIN is set.\n" + block)
-			}
-		}
-	}
-	return s.main, func(old []byte) []byte { return etc.AppendBlock(old, mark, block) }
+	return config
 }
-
-// mark is the line before what was added to a file of the image.
-const mark = "# Added by snf-image: the property SSH_PASSWORD_LOGIN is set."
 
 // quoteUser writes a name so that a Match line takes it as it is.
 func quoteUser(name string) string {

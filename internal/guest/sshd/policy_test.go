@@ -87,7 +87,7 @@ func TestAllowPasswords(t *testing.T) {
 			for range 2 { // and again, as on an installed machine
 				s, err := Read(root)
 				must(t, err)
-				must(t, s.CheckAllow(root, []etc.User{rootUser, annUser}))
+				must(t, s.CheckAllow(root))
 				file, err := s.AllowPasswords(root, []etc.User{rootUser, annUser})
 				must(t, err)
 				if file != c.file {
@@ -108,6 +108,37 @@ func TestAllowPasswords(t *testing.T) {
 				t.Errorf("%s:\n%s", c.file, text)
 			}
 		})
+	}
+}
+
+// TestAllowLater lets in a second user in a later run, which takes nothing from the first one
+// and nothing that an administrator wrote meanwhile.
+func TestAllowLater(t *testing.T) {
+	t.Parallel()
+	bob := etc.User{Name: "bob", UID: 1001}
+	for _, config := range []string{"Include /etc/ssh/sshd_config.d/*.conf\nPasswordAuthentication no\n", "PasswordAuthentication no\n"} {
+		made := tree.New(t, withPeople(map[string]string{"etc/ssh/sshd_config": config}))
+		root := open(t, made)
+		var file string
+		for n, u := range []etc.User{annUser, bob} {
+			s, err := Read(root)
+			must(t, err)
+			file, err = s.AllowPasswords(root, []etc.User{u})
+			must(t, err)
+			if n == 0 {
+				must(t, root.Edit(file, func(old []byte) ([]byte, error) { return append(old, "Match User eve\n\tX11Forwarding no\n"...), nil }))
+			}
+		}
+		s, err := Read(root)
+		must(t, err)
+		for _, u := range []etc.User{annUser, bob} {
+			if p := s.Policy(u, nil); p.Password.Access != Allowed {
+				t.Errorf("%s: %s: %+v", file, u.Name, p.Password)
+			}
+		}
+		if text := made.Content(t, file); !strings.Contains(text, "Match User eve\n\tX11Forwarding no\n") {
+			t.Errorf("%s lost what was added to it:\n%s", file, text)
+		}
 	}
 }
 
