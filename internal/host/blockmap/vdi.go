@@ -76,7 +76,7 @@ func parseVDI(head []byte) (*vdiHead, error) {
 		return nil, fmt.Errorf("%w: a table of %d blocks", ErrRefused, h.count)
 	case h.count < blocks(h.size, vdiBlock):
 		return nil, fmt.Errorf("%w: its table of %d blocks does not reach to the end of its disk", ErrDamaged, h.count)
-	case h.table%sector != 0 || h.data%sector != 0:
+	case h.table%sector != 0 || h.data%sector != 0 || h.data == 0: // no block lies on the header
 		return nil, fmt.Errorf("%w: its table is at %#x, its data at %#x", ErrDamaged, h.table, h.data)
 	}
 	return h, nil

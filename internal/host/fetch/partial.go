@@ -75,6 +75,8 @@ func (a ask) rest(r *http.Response) (contentRange, error) {
 		return got, ErrChanged
 	case a.length >= 0 && got.total >= 0 && got.total != a.length:
 		return got, fmt.Errorf("%w: it had %d bytes and has %d", ErrChanged, a.length, got.total)
+	case a.length < 0 && got.total < 0: // nothing would tell its end from another break
+		return got, errors.New("the server sent a part of the file and does not say how long the whole is")
 	case got.first != a.from || a.to > 0 && got.last >= a.to || a.length >= 0 && got.last >= a.length:
 		return got, fmt.Errorf("the server was asked for what follows byte %d and sent bytes %d to %d", a.from, got.first, got.last)
 	case r.ContentLength >= 0 && r.ContentLength != got.last-got.first+1:

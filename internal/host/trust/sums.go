@@ -95,7 +95,7 @@ func parseLine(line, named string) (Sum, bool) {
 	default:
 		return Sum{}, false
 	}
-	if s.Algorithm == "" || hexLength[s.Algorithm] != len(s.Hex) && named != "" {
+	if s.Algorithm == "" && named == "" {
 		s.Algorithm = byLength(len(s.Hex))
 	}
 	s.Hex = strings.ToLower(s.Hex)
