@@ -2,6 +2,8 @@ package account
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -34,6 +36,7 @@ func (l *list) UnmarshalYAML(node *yaml.Node) error {
 	} else if node.Kind == yaml.ScalarNode && node.Tag == "!!str" {
 		*l = []string{node.Value}
 	}
+	*l = slices.DeleteFunc(*l, func(text string) bool { return strings.TrimSpace(text) == "" })
 	return nil
 }
 

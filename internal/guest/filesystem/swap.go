@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -18,6 +19,8 @@ const (
 	swapLabel   = 1052 // 16 bytes
 	swapMagicAt = swapPage - len(swapMagic)
 	swapMagic   = "SWAPSPACE2"
+	swapLeast   = 10 * swapPage // the smallest that mkswap(8) makes
+	noUUID      = "00000000-0000-0000-0000-000000000000"
 )
 
 // MakeSwap makes swap space with that UUID on a device. Whatever lay there is
@@ -37,9 +40,10 @@ func MakeSwap(device, uuid string) error {
 }
 
 // PlaceSwap makes swap space with that UUID and label on a stretch of a disk where nothing
-// is that counts, and waits until it is there.
+// is that counts, and waits until it is there. Some swap space has no UUID: that of old or
+// small tools.
 func PlaceSwap(disk Store, start, size int64, uuid, label string) error {
-	header, err := swapHeader(size, uuid, label)
+	header, err := swapHeader(size, cmp.Or(uuid, noUUID), label)
 	if err == nil {
 		_, err = disk.WriteAt(header, start)
 	}
@@ -76,7 +80,7 @@ func swapHeader(size int64, uuid, label string) ([]byte, error) {
 	if err != nil || len(id) != 16 {
 		return nil, fmt.Errorf("%q is not a UUID", uuid)
 	}
-	if size < 1<<20 {
+	if size < swapLeast {
 		return nil, fmt.Errorf("%d bytes are too few", size)
 	}
 	b := make([]byte, swapPage)

@@ -62,6 +62,12 @@ func TestPlaceSwapEqualsMkswap(t *testing.T) {
 	if !bytes.Equal(got[start:start+size], want) || bytes.Count(got, []byte{0}) != len(got)-len(want)+bytes.Count(want, []byte{0}) {
 		t.Error("the swap space differs from mkswap's, or something else was written")
 	}
+	if err := PlaceSwap(f, 0, 512<<10, "", "old"); err != nil { // as it was, without a UUID
+		t.Error(err)
+	}
+	if out := run(t, "blkid", "-p", disk); !strings.Contains(out, `TYPE="swap"`) || !strings.Contains(out, `LABEL="old"`) || strings.Contains(out, " UUID=") {
+		t.Errorf("blkid: %s", out)
+	}
 	if err := PlaceSwap(f, start, size, "x", ""); err == nil {
 		t.Error("PlaceSwap takes x for a UUID")
 	}
