@@ -1,6 +1,8 @@
 package network
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -112,13 +114,25 @@ func TestNetworkOfSystems(t *testing.T) {
 			shown.Show(id, c.column, support.Transcribed)
 		})
 	}
-	for _, id := range []string{"void", "slackware"} {
+	for id, files := range map[string]map[string]string{
+		"void": nil, "slackware": {"usr/sbin/NetworkManager": "", slackwareScript[1:]: "#!/bin/sh\n"}, // as it is installed in full
+	} {
 		g := newGuest(t, nil)
-		g.Tree = trees[id].Make(t, nil)
+		g.Tree = trees[id].Make(t, files)
 		g.Root = open(t, g.Tree)
 		check(t, Configure(g.Guest, planned(t, nics, ""), false))
 		if len(*g.Warnings) != 1 || !strings.Contains((*g.Warnings)[0], "is unknown") {
 			t.Errorf("%s: warnings %q", id, *g.Warnings)
 		}
+	}
+}
+
+// TestSlackwareNetworkManager is a Slackware whose administrator chose NetworkManager.
+func TestSlackwareNetworkManager(t *testing.T) {
+	t.Parallel()
+	g := newGuest(t, map[string]string{"usr/sbin/NetworkManager": "", slackwareScript[1:]: "#!/bin/sh\n"})
+	check(t, os.Chmod(filepath.Join(g.Dir, slackwareScript), 0o755))
+	if got, why := Detect(g.Root); got != NetworkManager || why != "rc.networkmanager is executable" {
+		t.Errorf("Detect = %q, %q", got, why)
 	}
 }

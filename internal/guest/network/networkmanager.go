@@ -23,12 +23,16 @@ const (
 	profilesEnd = ".nmconnection"
 )
 
+// slackwareScript starts NetworkManager in Slackware, if it is executable. A full installation
+// has both, and configures the network by rc.inet1 until somebody changes the mode.
+const slackwareScript = "/etc/rc.d/rc.networkmanager"
+
 // runsNetworkManager reports why NetworkManager configures the interfaces: it is installed,
 // and systemd-networkd is not started in its place.
 func runsNetworkManager(root *rootfs.Root) string {
 	p := program(root, "NetworkManager")
 	why := startedBy(root, networkManagerService)
-	if p == "" || why == "" && started(root, networkdService) {
+	if p == "" || why == "" && (started(root, networkdService) || root.Exists(slackwareScript)) {
 		return ""
 	}
 	if why != "" {
@@ -73,6 +77,9 @@ func applyNetworkManager(g system.Guest, interfaces []netconf.Interface) error {
 	}
 	if err := hideProfiles(g); err != nil {
 		return err
+	}
+	if installed(g.Root, "NetworkManager") && !started(g.Root, networkManagerService) {
+		g.Warn("found nothing in the image that starts NetworkManager at boot, whose profiles were written")
 	}
 	if !g.Root.Has(interfacesFile) {
 		return nil

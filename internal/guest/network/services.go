@@ -1,6 +1,10 @@
 package network
 
-import "snf-image/internal/guest/rootfs"
+import (
+	"strings"
+
+	"snf-image/internal/guest/rootfs"
+)
 
 // bySystemd reports whether systemd is the init of the image.
 func bySystemd(root *rootfs.Root) bool {
@@ -24,7 +28,8 @@ func enabled(root *rootfs.Root, unit string) bool {
 }
 
 // startedBy returns what starts a service at boot, in the words of its init, or "": a unit
-// of systemd, a runlevel of OpenRC, runit's directory, or a link of System V's init.
+// of systemd, a runlevel of OpenRC, runit's directory, a link of System V's init, or a script of
+// Slackware that is executable.
 func startedBy(root *rootfs.Root, service string) string {
 	switch {
 	case enabled(root, service+".service"):
@@ -36,8 +41,15 @@ func startedBy(root *rootfs.Root, service string) string {
 	case matches(root, "/etc/rc[2-5].d/S[0-9][0-9]"+service), matches(root, "/etc/rc.d/rc[2-5].d/S[0-9][0-9]"+service),
 		matches(root, "/etc/init.d/rc[2-5].d/S[0-9][0-9]"+service):
 		return "the init script " + service + " is started"
+	case executable(root, "/etc/rc.d/rc."+strings.ToLower(service)):
+		return "rc." + strings.ToLower(service) + " is executable"
 	}
 	return ""
+}
+
+func executable(root *rootfs.Root, p string) bool {
+	st, err := root.Stat(p)
+	return err == nil && st.Mode().IsRegular() && st.Mode().Perm()&0o111 != 0
 }
 
 // started reports whether something starts a service at boot.

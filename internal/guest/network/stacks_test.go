@@ -169,12 +169,17 @@ func TestApplyRefuses(t *testing.T) {
 	}
 }
 
-// TestNetworkdIsNotStarted warns where nothing reads what was written.
-func TestNetworkdIsNotStarted(t *testing.T) {
+// TestNotStarted warns where nothing reads what was written.
+func TestNotStarted(t *testing.T) {
 	t.Parallel()
-	g := newGuest(t, map[string]string{networkd + "a.network": ""})
-	check(t, Configure(g.Guest, nil, false))
-	if len(*g.Warnings) != 1 || !strings.Contains((*g.Warnings)[0], "does not start systemd-networkd") {
-		t.Errorf("warnings %q", *g.Warnings)
+	for want, files := range map[string]map[string]string{
+		"does not start systemd-networkd": {networkd + "a.network": ""},
+		"starts NetworkManager":           {"usr/sbin/NetworkManager": ""},
+	} {
+		g := newGuest(t, files)
+		check(t, Configure(g.Guest, nil, false))
+		if len(*g.Warnings) != 1 || !strings.Contains((*g.Warnings)[0], want) {
+			t.Errorf("warnings %q, want %q", *g.Warnings, want)
+		}
 	}
 }
