@@ -100,10 +100,10 @@ func TestApplyByName(t *testing.T) {
 			suse + "routes": "# disabled by snf-image: default 192.0.2.1 - -\n10.9.0.0/16 192.0.2.9 - br0\n",
 		})},
 		"netctl of Arch": {one, with(udev, map[string]string{
-			"usr/bin/netctl": "", "etc/netctl/wired": "Interface=ens3\nConnection=ethernet\nIP=dhcp\n", wanted + "netctl@wired.service": "-> x",
+			"usr/bin/netctl": "", "etc/netctl/wired": "Connection=ethernet\nInterface=ens3\nIP=dhcp\n", wanted + "netctl@wired.service": "-> x",
 		}), with(nicFiles(t, "", one, []string{"eth0"}, netctl), map[string]string{
 			netctlUnit:         netconf.Header + "[Unit]\nBindsTo=sys-subsystem-net-devices-eth0.device\nAfter=sys-subsystem-net-devices-eth0.device\n",
-			"etc/netctl/wired": "", "etc/netctl/wired.snf-image-orig~": "Interface=ens3\nConnection=ethernet\nIP=dhcp\n",
+			"etc/netctl/wired": "", "etc/netctl/wired.snf-image-orig~": "Connection=ethernet\nInterface=ens3\nIP=dhcp\n",
 			wanted + "netctl@wired.service": "", netctlLink: "link",
 		})},
 		"netifrc of Gentoo": {two, with(udev, map[string]string{

@@ -133,5 +133,5 @@ func disableProfiles(g system.Guest) error {
 // isEthernetNetctl reports whether a profile is for an Ethernet interface by itself.
 func isEthernetNetctl(root *rootfs.Root, p string) bool {
 	data, err := root.ReadFile(p, maxProfile)
-	return err == nil && strings.Contains(string(data), "\nConnection=") && assignment(data, "Connection") == "ethernet"
+	return err == nil && assignment(data, "Connection") == "ethernet"
 }
