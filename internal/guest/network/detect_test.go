@@ -1,6 +1,7 @@
 package network
 
 import (
+	"fmt"
 	"testing"
 
 	"snf-image/tests/tree"
@@ -113,6 +114,22 @@ func TestEnabled(t *testing.T) {
 	} {
 		if got := enabled(open(t, tree.New(t, c.files)), "x.service"); got != c.want {
 			t.Errorf("%s: enabled = %t, want %t", name, got, c.want)
+		}
+	}
+}
+
+// TestConfiguredPlugins has the administrator's files win over the main one, and that over the
+// vendor's.
+func TestConfiguredPlugins(t *testing.T) {
+	t.Parallel()
+	const vendor, main, own = "usr/lib/NetworkManager/conf.d/50-a.conf", "etc/NetworkManager/NetworkManager.conf", "etc/NetworkManager/conf.d/10-a.conf"
+	for want, files := range map[string][]string{"1": {vendor}, "2": {vendor, main}, "3": {vendor, main, own}} {
+		texts := map[string]string{}
+		for n, p := range files {
+			texts[p] = fmt.Sprintf("[main]\nplugins=%d\n", n+1)
+		}
+		if got := configuredPlugins(open(t, tree.New(t, texts))); len(got) != 1 || got[0] != want {
+			t.Errorf("%q: %q, want %s", files, got, want)
 		}
 	}
 }

@@ -58,11 +58,11 @@ func prefersIfcfg(root *rootfs.Root) string {
 }
 
 // configuredPlugins returns what NetworkManager.conf(5) has for plugins, of the last file
-// that tells.
+// that tells. The vendor's are read before the main one.
 func configuredPlugins(root *rootfs.Root) []string {
-	files := []string{"/etc/NetworkManager/NetworkManager.conf"}
-	for _, dir := range []string{"/usr/lib/NetworkManager/conf.d", "/etc/NetworkManager/conf.d"} {
-		found, _ := root.Glob(dir + "/*.conf") // one that cannot be searched tells nothing
+	var files []string
+	for _, pattern := range []string{"/usr/lib/NetworkManager/conf.d/*.conf", "/etc/NetworkManager/NetworkManager.conf", "/etc/NetworkManager/conf.d/*.conf"} {
+		found, _ := root.Glob(pattern) // a directory that cannot be searched tells nothing
 		files = append(files, found...)
 	}
 	var plugins []string
@@ -103,6 +103,11 @@ func ifcfgByDefault(root *rootfs.Root) bool {
 func checkIfcfg(g system.Guest, interfaces []netconf.Interface) error {
 	for _, i := range interfaces {
 		if err := replaceable(g, scriptsDir+"ifcfg-"+i.Name); err != nil {
+			return err
+		}
+	}
+	if !started(g.Root, networkManagerService) {
+		if err := editable(g, networkFile); err != nil {
 			return err
 		}
 	}

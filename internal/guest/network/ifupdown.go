@@ -14,10 +14,11 @@ const (
 
 // checkIfupdown finds out what applyIfupdown would fail with.
 func checkIfupdown(g system.Guest, interfaces []netconf.Interface) error {
-	if g.Root.IsDir(interfacesDir) {
-		if err := g.Root.Editable(interfacesFile); err != nil {
-			return err
-		}
+	if err := editable(g, interfacesFile); err != nil {
+		return err
+	}
+	if err := checkIncluded(g); err != nil {
+		return err
 	}
 	if needsResolver(g.Root, interfaces) {
 		return g.Root.Replaceable(resolvConf)

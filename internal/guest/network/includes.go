@@ -1,6 +1,7 @@
 package network
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 	"slices"
@@ -20,6 +21,26 @@ const (
 // disableIncluded disables the Ethernet stanzas of every file that the content
 // of /etc/network/interfaces includes.
 func disableIncluded(g system.Guest, data []byte) error {
+	return walkIncluded(g, data, disableFile)
+}
+
+// checkIncluded finds out, without writing, what disableIncluded would fail with, and what
+// keeps the file that includes them from being read.
+func checkIncluded(g system.Guest) error {
+	data, err := g.Root.ReadFile(interfacesFile, maxInterfaces)
+	if rootfs.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	g.Warn = func(string, ...any) {} // disableIncluded gives the warnings
+	return walkIncluded(g, data, checkFile)
+}
+
+// walkIncluded visits every file that the content of /etc/network/interfaces includes. visit
+// returns those that a file includes itself.
+func walkIncluded(g system.Guest, data []byte, visit func(g system.Guest, p string) ([]string, error)) error {
 	seen := map[string]bool{interfacesFile: true}
 	queue, err := included(g, data, interfacesDir)
 	if err != nil {
@@ -35,13 +56,30 @@ func disableIncluded(g system.Guest, data []byte) error {
 		if len(seen) > maxIncludes {
 			return fmt.Errorf("%s includes more than %d files", interfacesFile, maxIncludes)
 		}
-		more, err := disableFile(g, p)
+		more, err := visit(g, p)
 		if err != nil {
 			return err
 		}
 		queue = append(queue, more...)
 	}
 	return nil
+}
+
+// checkFile finds out, without writing, what disableFile would fail with.
+func checkFile(g system.Guest, p string) ([]string, error) {
+	data, err := g.Root.ReadFile(p, maxInterfaces)
+	if rootfs.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if out, _ := netconf.DisableEthernet(data); !bytes.Equal(out, data) {
+		if err := g.Root.Editable(p); err != nil {
+			return nil, err
+		}
+	}
+	return included(g, data, path.Dir(p))
 }
 
 // disableFile disables the Ethernet stanzas of one file and returns the files

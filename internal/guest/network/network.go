@@ -44,8 +44,8 @@ type stack struct {
 // where nothing is known to be started at boot.
 func stacks() []stack {
 	return []stack{
-		{Ifupdown2, startsIfupdown(isIfupdown2), checkByName(interfacesFile), applyIfupdown2},
-		{IfupdownNG, startsIfupdown(isIfupdownNG), checkByName(interfacesFile), applyIfupdownNG},
+		{Ifupdown2, startsIfupdown(isIfupdown2), checkStanzas, applyIfupdown2},
+		{IfupdownNG, startsIfupdown(isIfupdownNG), checkStanzas, applyIfupdownNG},
 		{Ifupdown, startsIfupdown(isIfupdown), checkIfupdown, applyIfupdown},
 		{Netplan, hasNetplan, checkNetplan, applyNetplan},
 		{Wicked, runsWicked, checkWicked, applyWicked},
@@ -96,6 +96,11 @@ func Check(g system.Guest, interfaces []netconf.Interface, keyfiles bool) error 
 	s, ok := chosen(g.Root, keyfiles)
 	if !ok {
 		return nil // Configure warns
+	}
+	for _, p := range persistentNames {
+		if err := editable(g, p); err != nil {
+			return err
+		}
 	}
 	if err := checkOthers(g, s.name); err != nil {
 		return err

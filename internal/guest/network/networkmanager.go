@@ -48,6 +48,12 @@ func checkNetworkManager(g system.Guest, interfaces []netconf.Interface) error {
 			return err
 		}
 	}
+	if _, err := checkFile(g, interfacesFile); err != nil {
+		return err
+	}
+	if err := checkIncluded(g); err != nil {
+		return err
+	}
 	return replaceable(g, noAutoFile)
 }
 
@@ -80,9 +86,6 @@ func applyNetworkManager(g system.Guest, interfaces []netconf.Interface) error {
 	}
 	if installed(g.Root, "NetworkManager") && !started(g.Root, networkManagerService) {
 		g.Warn("found nothing in the image that starts NetworkManager at boot, whose profiles were written")
-	}
-	if !g.Root.Has(interfacesFile) {
-		return nil
 	}
 	return disableStanzas(g)
 }
@@ -127,17 +130,18 @@ func isEthernetProfile(root *rootfs.Root, p string) bool {
 	return kind == "ethernet" || kind == "" && netconf.IsEthernet(name)
 }
 
-// disableStanzas takes Ethernet interfaces out of /etc/network/interfaces: in Debian
-// NetworkManager leaves alone what is there.
+// disableStanzas takes Ethernet interfaces out of /etc/network/interfaces and what it
+// includes: in Debian NetworkManager leaves alone what is there.
 func disableStanzas(g system.Guest) error {
-	more, err := disableFile(g, interfacesFile)
+	data, err := g.Root.ReadFile(interfacesFile, maxInterfaces)
+	if rootfs.IsNotExist(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	for _, p := range more {
-		if _, err := disableFile(g, p); err != nil {
-			return err
-		}
+	if _, err := disableFile(g, interfacesFile); err != nil {
+		return err
 	}
-	return nil
+	return disableIncluded(g, data)
 }

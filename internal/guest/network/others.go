@@ -62,6 +62,12 @@ func checkOthers(g system.Guest, configured string) error {
 		if err := replaceable(g, r.file); err != nil {
 			return err
 		}
+		if r.file != interfacesFile {
+			continue
+		}
+		if err := checkIncluded(g); err != nil {
+			return err
+		}
 	}
 	return nil
 }

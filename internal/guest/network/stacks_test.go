@@ -157,7 +157,12 @@ func TestApplyRefuses(t *testing.T) {
 		"/etc/netplan/50-snf-image.yaml":                                     {"usr/sbin/netplan": ""},
 		"/etc/NetworkManager/system-connections/snf-image-nic0.nmconnection": {"usr/sbin/NetworkManager": ""},
 		"/etc/NetworkManager/conf.d/90-snf-image.conf":                       {"usr/sbin/NetworkManager": ""},
-		"/etc/resolv.conf": {wanted + networkdUnit: ""},
+		"/etc/resolv.conf":                          {wanted + networkdUnit: ""},
+		"/etc/sysconfig/network":                    {scripts + "ifcfg-lo": "", "etc/rc.d/rc3.d/S10network": ""},
+		"/etc/sysconfig/network/routes":             {"usr/sbin/wicked": ""},
+		"/etc/sysconfig/network/config":             {"usr/sbin/wicked": ""},
+		"/etc/udev/rules.d/70-persistent-net.rules": {wanted + networkdUnit: ""},
+		"/etc/network/interfaces":                   {"usr/sbin/NetworkManager": ""},
 	} {
 		files[p[1:]] = "DIR"
 		g := newGuest(t, files)
@@ -165,6 +170,42 @@ func TestApplyRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), p) {
 				t.Errorf("%s is a directory: %v", p, err)
 			}
+		}
+	}
+}
+
+// TestIncludedRefuses changes nothing where a file that is included cannot be read, however
+// deep, whichever stack takes its stanzas away.
+func TestIncludedRefuses(t *testing.T) {
+	t.Parallel()
+	nics := []spec.NIC{{MAC: "aa:00:00:00:00:01", IP: "10.0.0.2", Subnet: "10.0.0.0/24"}}
+	for title, program := range map[string]string{
+		"ifupdown": "usr/sbin/ifup", "ifupdown-ng": "usr/libexec/ifupdown-ng/link", "NetworkManager": "usr/sbin/NetworkManager", "rival": wanted + networkdUnit,
+	} {
+		files := map[string]string{
+			"usr/sbin/ifup": "", "etc/network/interfaces": "source interfaces.d/*\n",
+			"etc/network/interfaces.d/a": "auto eth0\niface eth0 inet dhcp\nsource ../more/*\n",
+			"etc/network/more/b":         strings.Repeat("#", maxInterfaces+1),
+		}
+		if title == "NetworkManager" || title == "rival" {
+			delete(files, "usr/sbin/ifup")
+			files[wanted+ifupdownUnit] = ""
+		}
+		files[program] = ""
+		g := newGuest(t, files)
+		before := g.Snapshot(t)
+		if err := Check(g.Guest, planned(t, nics, ""), false); err == nil || !strings.Contains(err.Error(), "/etc/network/more/b") {
+			t.Errorf("%s: Check = %v", title, err)
+		}
+		if diff := cmp.Diff(before, g.Snapshot(t)); diff != "" {
+			t.Errorf("%s: changed (-before +after):\n%s", title, diff)
+		}
+		delete(files, "etc/network/more/b")
+		g = newGuest(t, files)
+		check(t, Check(g.Guest, planned(t, nics, ""), false))
+		check(t, Configure(g.Guest, planned(t, nics, ""), false))
+		if text := g.Content(t, "etc/network/interfaces.d/a"); !strings.Contains(text, "# disabled by snf-image: iface eth0") {
+			t.Errorf("%s: %s", title, text)
 		}
 	}
 }

@@ -52,6 +52,14 @@ func hasInterfacesFile(root *rootfs.Root) string {
 	return ""
 }
 
+// checkStanzas finds out what applyStanzas would fail with.
+func checkStanzas(g system.Guest, interfaces []netconf.Interface) error {
+	if err := checkIncluded(g); err != nil {
+		return err
+	}
+	return checkByName(interfacesFile)(g, interfaces)
+}
+
 // applyIfupdown2 writes /etc/network/interfaces in ifupdown2's words.
 func applyIfupdown2(g system.Guest, interfaces []netconf.Interface) error {
 	return applyStanzas(g, interfaces, netconf.Ifupdown2)

@@ -42,6 +42,11 @@ func checkWicked(g system.Guest, interfaces []netconf.Interface) error {
 			return err
 		}
 	}
+	for _, p := range []string{sysconfigRoutes, sysconfigConfig} {
+		if err := editable(g, p); err != nil {
+			return err
+		}
+	}
 	return checkNames(g, interfaces)
 }
 

@@ -80,3 +80,11 @@ func replaceable(g system.Guest, p string) error {
 	}
 	return nil
 }
+
+// editable is Root.Editable for a file whose directory may be missing.
+func editable(g system.Guest, p string) error {
+	if g.Root.Has(path.Dir(p)) {
+		return g.Root.Editable(p)
+	}
+	return nil
+}
