@@ -2,9 +2,9 @@
 //
 // It reads the text files that the image's policy is installed with (selabel_file(5)),
 // runs nothing of the image and loads no policy. Whatever these files hold, a look-up takes
-// a time that is linear in the length of the path for each rule: the regular expressions are
-// those of Go, and a rule that they do not know is an error for the paths that it could
-// be about, never a wrong label.
+// a time that is linear in the length of the path for each rule, and bounded memory: the
+// regular expressions are those of Go, and a rule that they do not know, or that is too large,
+// is an error for the paths that it could be about, never a wrong label.
 package selinux
 
 import (
@@ -28,6 +28,8 @@ type Contexts struct {
 	subs, dist []substitution
 
 	customizable map[string]bool
+
+	left int // of maxSizes
 }
 
 // Restored returns the label that a file of that type at p should have in place of the one it
@@ -54,7 +56,7 @@ func (c *Contexts) Lookup(p string, kind fs.FileMode) (string, error) {
 		if r.kind != 0 && r.kind != letter {
 			continue
 		}
-		ok, err := r.matches(p, subject)
+		ok, err := r.matches(p, subject, &c.left)
 		switch {
 		case err != nil:
 			return "", fmt.Errorf("%w: %.200q, line %d of %s: %w", ErrRule, r.pattern, r.line, r.file, err)

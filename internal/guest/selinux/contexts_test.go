@@ -148,6 +148,29 @@ func TestUnknownExpression(t *testing.T) {
 	}
 }
 
+// TestLargeExpressions bounds what the expressions of a policy come to, each and all.
+func TestLargeExpressions(t *testing.T) {
+	t.Parallel()
+	for title, c := range map[string]struct {
+		lines string
+		want  error
+	}{
+		"one":         {"/" + strings.Repeat("x{1000}", 100) + "\tu:r:t\n", errSize},
+		"nested":      {"/((" + strings.Repeat("x", 100) + "){25}){40}\tu:r:t\n", errSize},
+		"all":         {strings.Repeat("/x{1000}"+strings.Repeat("y{1000}", 10)+"\tu:r:t\n", 200), errSize},
+		"no such":     {"/x{1000}\tu:r:t\n", nil},
+		"of a policy": {strings.Repeat("/"+strings.Repeat("y", 100)+"(/.*)?\tu:r:t\n/[^/]*"+strings.Repeat("y", 100)+"(/.*)?\tu:r:t\n", 5000), nil},
+	} {
+		parsed, err := Definition{Contexts: []File{{"base", []byte(c.lines)}}}.Parse()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parsed.Lookup("/z", 0); !errors.Is(err, c.want) || c.want != nil && !errors.Is(err, ErrRule) {
+			t.Errorf("%s: %v, want %v", title, err, c.want)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"/x", "/x -q u:r:t", "/x u:r", "/x u::t", "/x -- u:r:t\x01", "/x -d", strings.Repeat("/", maxPattern+1) + " u:r:t"} {

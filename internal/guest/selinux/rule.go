@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 )
@@ -14,7 +15,13 @@ const (
 	maxRules   = 100_000
 	maxPattern = 4096
 	maxLabel   = 4096
+	// Instructions of the compiled expressions, of one and of all together; each takes some 50
+	// bytes. The longest rules have a few hundred, all of a large policy fewer than a million.
+	maxSize  = 1 << 15
+	maxSizes = 1 << 21
 )
+
+var errSize = errors.New("the expression is too large")
 
 // meta are the characters that make a regular expression of a path.
 const meta = ".^$?*+|[({"
@@ -35,8 +42,9 @@ type rule struct {
 	err      error
 }
 
-// matches reports whether the rule is about a path; subject is the path widened.
-func (r *rule) matches(p, subject string) (bool, error) {
+// matches reports whether the rule is about a path; subject is the path widened. The size of an
+// expression that is compiled for this is taken from what is left.
+func (r *rule) matches(p, subject string, left *int) (bool, error) {
 	rest, ok := strings.CutPrefix(p, r.stem)
 	if !ok || !strings.HasPrefix(rest, r.prefix) || r.stem != "" && !strings.HasPrefix(rest, "/") {
 		return false, nil
@@ -45,7 +53,7 @@ func (r *rule) matches(p, subject string) (bool, error) {
 		return rest == r.prefix, nil
 	}
 	if r.compiled == nil && r.err == nil {
-		r.compiled, r.err = compile(r.pattern)
+		r.compiled, r.err = compile(r.pattern, left)
 	}
 	if r.err != nil {
 		return false, r.err
@@ -55,8 +63,31 @@ func (r *rule) matches(p, subject string) (bool, error) {
 
 // compile makes the expression of a pattern. It is put between "^" and "$" as it stands, as
 // libselinux does: an alternative on its top level belongs to one of them only.
-func compile(pattern string) (*regexp.Regexp, error) {
-	return regexp.Compile("(?s)^" + widen(pattern) + "$")
+func compile(pattern string, left *int) (*regexp.Regexp, error) {
+	text := "(?s)^" + widen(pattern) + "$"
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	size := sizeOf(parsed)
+	if size > min(maxSize, *left) {
+		return nil, errSize
+	}
+	*left -= size
+	return regexp.Compile(text)
+}
+
+// sizeOf estimates how many instructions an expression is compiled to. A repetition is
+// written out: a few bytes of a policy may stand for millions.
+func sizeOf(re *syntax.Regexp) int {
+	size := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		size += sizeOf(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		size *= max(1, re.Min, re.Max)
+	}
+	return size
 }
 
 // widen makes a character of every byte, so that "." stands for a byte as it does in the
@@ -169,7 +200,7 @@ type File struct {
 
 // Parse reads the rules of a policy.
 func (d Definition) Parse() (*Contexts, error) {
-	c := new(Contexts)
+	c := &Contexts{left: maxSizes}
 	for _, f := range d.Contexts {
 		if err := c.add(f); err != nil {
 			return nil, err
