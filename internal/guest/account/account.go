@@ -1,5 +1,6 @@
 // Package account changes the accounts of a guest: password hashes and the keys that its
-// SSH server takes from their users.
+// SSH server takes from their users. It is large because it makes new ones, too, each part of
+// which is looked at before the first is written.
 //
 // A place that an account without privileges can write is judged before root writes
 // there: no link is followed, and nothing is read or given away that was not the

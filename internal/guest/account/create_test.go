@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"snf-image/internal/guest/etc"
+	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/spec"
 	"snf-image/tests/tree"
 )
@@ -130,6 +131,14 @@ func TestCreateRefused(t *testing.T) {
 		"useradd leads up": {"x", true, map[string]string{"etc/default/useradd": "-> useradd"}, "too many levels"},
 		"name of a group":  {"x", true, map[string]string{"etc/cloud/cloud.cfg": "system_info: {default_user: {groups: [\"a:b\"]}}\n"}, "is not a name"},
 		"full":             {"x", true, map[string]string{"etc/login.defs": "UID_MIN 1004\nUID_MAX 1004\n"}, "no number from 1004 to 1004 is free"},
+		"home is a file":   {"x", true, map[string]string{"home": "a file\n"}, "/home"},
+		"home leads away":  {"x", true, map[string]string{"home": "-> /none"}, "a symbolic link to nothing"},
+		"home of useradd":  {"x", true, map[string]string{"etc/default/useradd": "HOME=/a:b\n"}, "cannot stand in /etc/passwd"},
+		"skeleton":         {"x", true, map[string]string{"etc/skel/d/large": strings.Repeat("x", rootfs.MaxConfig+1)}, "/etc/skel/d/large"},
+		"rule":             {"x", true, map[string]string{"usr/bin/sudo": "", "etc/cloud/cloud.cfg": "system_info: {default_user: {name: b, sudo: [\"a\\nb\"]}}\n"}, "holds a line end"},
+		"sudoers":          {"x", true, map[string]string{"usr/bin/sudo": "", "etc/sudoers": "DIR"}, "a directory"},
+		"sudoers.d":        {"x", true, map[string]string{"usr/bin/sudo": "", "etc/sudoers.d/90-snf-image-users": "DIR"}, "a directory"},
+		"doas.conf":        {"x", true, map[string]string{"etc/doas.conf": "DIR"}, "a directory"},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()

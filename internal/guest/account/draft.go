@@ -56,6 +56,12 @@ func drafts(g system.Guest, missing []string) ([]draft, []etc.Group, error) {
 			return nil, nil, outcome.Advise(fmt.Errorf("making the user %q: this is not a name for a new account", name), "correct the property USERS")
 		}
 		d, err := r.draft(name)
+		if err == nil {
+			err = checkHome(g, r, d)
+		}
+		if err == nil {
+			err = checkRights(g.Root, d)
+		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("making the user %q: %w", name, err)
 		}
@@ -126,6 +132,9 @@ func (r *register) draft(name string) (draft, error) {
 	}
 	d.Home = path.Join(cmp.Or(r.useradd["HOME"], "/home"), name)
 	d.Shell = r.shell()
+	if strings.ContainsAny(d.Home, ":\n\x00") {
+		return d, fmt.Errorf("its home %q, by /etc/default/useradd, cannot stand in /etc/passwd", d.Home)
+	}
 	var err error
 	used := map[int]bool{}
 	for _, u := range r.users {

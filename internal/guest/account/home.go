@@ -7,6 +7,7 @@ import (
 	"path"
 	"strconv"
 
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/system"
 )
@@ -25,8 +26,28 @@ func makeHome(g system.Guest, r *register, d draft) error {
 		return err
 	}
 	s := skeleton{g: g, d: d, view: g.Root.Only(d.UID)}
-	return s.fill(cmp.Or(r.useradd["SKEL"], "/etc/skel"), d.Home, r.homeMode())
+	return s.fill(r.skeleton(), d.Home, r.homeMode())
 }
+
+// checkHome finds out, without writing, what makeHome would fail with.
+func checkHome(g system.Guest, r *register, d draft) error {
+	if g.Root.Has(d.Home) {
+		return nil
+	}
+	view := g.Root.Only(d.UID)
+	place, err := view.Find(d.Home)
+	switch {
+	case err != nil:
+		return outcome.UnsafePlace(err)
+	case place.Dangling != "":
+		return fmt.Errorf("%s is a symbolic link to nothing", place.Dangling)
+	}
+	s := skeleton{g: g, d: d, view: view, dry: true}
+	return s.fill(r.skeleton(), d.Home, 0)
+}
+
+// skeleton returns the directory that new homes are filled from.
+func (r *register) skeleton() string { return cmp.Or(r.useradd["SKEL"], "/etc/skel") }
 
 // homeMode returns the mode of a new home, login.defs(5) HOME_MODE and UMASK.
 func (r *register) homeMode() uint32 {
@@ -46,12 +67,15 @@ type skeleton struct {
 	d     draft
 	view  rootfs.View
 	files int
+	dry   bool // it is looked at only
 }
 
 // fill makes the directory to and copies what is in from, which may be missing.
 func (s *skeleton) fill(from, to string, mode uint32) error {
-	if _, err := s.view.MkdirAll(to, rootfs.Attr{Mode: mode, UID: s.d.UID, GID: s.d.GID}); err != nil {
-		return err
+	if !s.dry {
+		if _, err := s.view.MkdirAll(to, rootfs.Attr{Mode: mode, UID: s.d.UID, GID: s.d.GID}); err != nil {
+			return err
+		}
 	}
 	names, err := s.g.Root.ReadDir(from)
 	if err != nil {
@@ -80,10 +104,13 @@ func (s *skeleton) copy(from, to string) error {
 		return s.fill(from, to, mode)
 	case 0:
 		data, err := s.g.Root.ReadFile(from, rootfs.MaxConfig)
-		if err != nil {
+		if err != nil || s.dry {
 			return err
 		}
 		return s.view.WriteFile(to, data, rootfs.Attr{Mode: mode, UID: s.d.UID, GID: s.d.GID})
+	}
+	if s.dry {
+		return nil
 	}
 	s.g.Log.Info("not copied into a home", "file", from)
 	return nil

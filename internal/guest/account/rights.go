@@ -2,6 +2,7 @@ package account
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -54,11 +55,7 @@ func allowSudo(root *rootfs.Root, d draft) error {
 	if err := addLines(root, ourSudoers, 0o440, lines); err != nil {
 		return err
 	}
-	main := "/etc/sudoers"
-	if !root.Exists(main) {
-		main = "/usr/etc/sudoers" // SUSE's, of the vendor
-	}
-	err := root.Edit(main, func(old []byte) ([]byte, error) {
+	err := root.Edit(sudoers(root), func(old []byte) ([]byte, error) {
 		for _, line := range etc.SplitLines(old) {
 			words := strings.Fields(line)
 			if len(words) == 2 && (words[0] == "#includedir" || words[0] == "@includedir") && strings.TrimSuffix(words[1], "/") == sudoersDir {
@@ -73,17 +70,61 @@ func allowSudo(root *rootfs.Root, d draft) error {
 	return err
 }
 
-func allowDoas(root *rootfs.Root, d draft) error {
-	if root.IsDir(doasDir) {
-		return addLines(root, ourDoas, 0o600, d.doas)
+func sudoers(root *rootfs.Root) string {
+	if root.Exists("/etc/sudoers") {
+		return "/etc/sudoers"
 	}
-	return addLines(root, doasFile, 0o600, d.doas)
+	return "/usr/etc/sudoers" // SUSE's, of the vendor
+}
+
+func allowDoas(root *rootfs.Root, d draft) error {
+	return addLines(root, doasPath(root), 0o600, d.doas)
+}
+
+func doasPath(root *rootfs.Root) string {
+	if root.IsDir(doasDir) {
+		return ourDoas
+	}
+	return doasFile
+}
+
+// checkRights finds out, without writing, what empower would fail with.
+func checkRights(root *rootfs.Root, d draft) error {
+	var files []string
+	if has(root, "sudo") && len(d.sudo) > 0 {
+		files = append(files, ourSudoers, sudoers(root))
+		if err := checkLines(ourSudoers, d.sudo); err != nil {
+			return err
+		}
+	}
+	if has(root, "doas") && len(d.doas) > 0 {
+		files = append(files, doasPath(root))
+		if err := checkLines(doasPath(root), d.doas); err != nil {
+			return err
+		}
+	}
+	for _, p := range files {
+		if !root.Has(path.Dir(p)) {
+			continue
+		}
+		if err := root.Editable(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkLines(p string, lines []string) error {
+	if strings.ContainsAny(strings.Join(lines, ""), "\n\r\x00") {
+		return fmt.Errorf("a rule of the default user of cloud.cfg for %s holds a line end", p)
+	}
+	return nil
 }
 
 // addLines adds lines to a file of root's, which may be missing.
 func addLines(root *rootfs.Root, p string, mode uint32, lines []string) error {
-	if strings.ContainsAny(strings.Join(lines, ""), "\n\r\x00") {
-		return fmt.Errorf("a rule of the default user of cloud.cfg for %s holds a line end", p)
+	if err := checkLines(p, lines); err != nil {
+		return err
 	}
 	err := root.Edit(p, func(old []byte) ([]byte, error) { return etc.AppendMissing(old, lines), nil })
 	if rootfs.IsNotExist(err) {
