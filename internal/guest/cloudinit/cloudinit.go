@@ -140,11 +140,27 @@ func masked(root *rootfs.Root, name string) bool {
 	return err == nil && to == "/dev/null"
 }
 
-// links returns the services of cloud-init in the runlevels of OpenRC.
+// runlevels are where OpenRC and System V's init look for what they start. The latter has a
+// number before the name.
+var runlevels = []string{"/etc/runlevels/*/", "/etc/rc[2-5].d/S[0-9][0-9]", "/etc/rc.d/rc[2-5].d/S[0-9][0-9]"}
+
+// links returns the services of cloud-init in the runlevels.
 func links(root *rootfs.Root) []starter {
 	var out []starter
-	for _, p := range matching(root, "/etc/runlevels/*/") {
-		out = append(out, starter{name: path.Base(p), link: p, heeds: heeds(root, "/etc/init.d/"+path.Base(p))})
+	seen := map[string]bool{} // one of the directories may be a link to the other
+	for _, level := range runlevels {
+		for _, p := range matching(root, level) {
+			dir, err := root.RealPath(path.Dir(p))
+			if err != nil || seen[dir+path.Base(p)] {
+				continue
+			}
+			seen[dir+path.Base(p)] = true
+			name := path.Base(p)
+			if !strings.HasSuffix(level, "/") {
+				name = name[len("S00"):]
+			}
+			out = append(out, starter{name: name, link: p, heeds: heeds(root, "/etc/init.d/"+name)})
+		}
 	}
 	return out
 }

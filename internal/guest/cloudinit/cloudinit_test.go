@@ -96,7 +96,9 @@ func TestDisable(t *testing.T) {
 		"wanted by it":   {map[string]string{"usr/bin/cloud-init": "", "lib/systemd/system-generators/cloud-init-generator": "", "etc/systemd/system/cloud-init.target.wants/cloud-init.service": "-> /x"}, "runs where ds-identify finds a datasource", map[string]string{"/etc/systemd/system/cloud-init.service": ""}},
 		"masked already": {map[string]string{"usr/bin/cloud-init": "", "etc/systemd/system/cloud-init.service": "-> /dev/null", "etc/systemd/system/multi-user.target.wants/cloud-init.service": "-> /x"}, "nothing starts it", nil},
 		"old script":     {map[string]string{"usr/bin/cloud-init": "", "etc/init.d/cloud-init": "#!/sbin/openrc-run\n", "etc/runlevels/default/cloud-init": "-> /etc/init.d/cloud-init"}, "runs at every boot: /etc/runlevels/default/cloud-init", map[string]string{"/etc/runlevels/default/cloud-init": "", "/etc/init.d/cloud-init": "file"}},
-		"tiny-cloud":     {map[string]string{"sbin/tiny-cloud": "", "etc/init.d/tiny-cloud-boot": "", "etc/runlevels/boot/tiny-cloud-boot": "-> /etc/init.d/tiny-cloud-boot"}, "runs at every boot: /etc/runlevels/boot/tiny-cloud-boot", map[string]string{"/etc/runlevels/boot/tiny-cloud-boot": ""}},
+		"System V": {map[string]string{"usr/bin/cloud-init": "", "etc/rc.d/init.d/cloud-init": "#!/bin/sh\n", "etc/init.d": "-> rc.d/init.d", "etc/rc3.d": "-> rc.d/rc3.d", "etc/rc.d/rc3.d/S52cloud-init": "-> ../init.d/cloud-init", "etc/rc.d/rc3.d/K52cloud-final": "-> ../init.d/cloud-final"},
+			"runs at every boot: /etc/rc3.d/S52cloud-init", map[string]string{"/etc/rc.d/rc3.d/S52cloud-init": "", "/etc/rc.d/rc3.d/K52cloud-final": "../init.d/cloud-final"}},
+		"tiny-cloud": {map[string]string{"sbin/tiny-cloud": "", "etc/init.d/tiny-cloud-boot": "", "etc/runlevels/boot/tiny-cloud-boot": "-> /etc/init.d/tiny-cloud-boot"}, "runs at every boot: /etc/runlevels/boot/tiny-cloud-boot", map[string]string{"/etc/runlevels/boot/tiny-cloud-boot": ""}},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
