@@ -2,8 +2,12 @@ package platform
 
 import (
 	"bytes"
+	"compress/zlib"
+	"debug/elf"
+	"encoding/binary"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -104,6 +108,40 @@ func TestProcessor(t *testing.T) {
 		if got := Processor(image(t, c.files)); got != c.want {
 			t.Errorf("%s: Processor = %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+// TestPackedNames has a table of names of 300 MiB, packed in a few hundred KiB: it is not
+// unpacked.
+func TestPackedNames(t *testing.T) {
+	t.Parallel()
+	const size = 300 << 20
+	var names, b bytes.Buffer
+	w := zlib.NewWriter(&names)
+	zeros := make([]byte, 1<<20)
+	for range size / len(zeros) {
+		_, _ = w.Write(zeros)
+	}
+	_ = w.Close()
+	put := func(data any) { _ = binary.Write(&b, binary.LittleEndian, data) }
+	put(elf.Header64{
+		Ident: [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), 1}, Type: uint16(elf.ET_DYN), Machine: uint16(elf.EM_X86_64),
+		Version: 1, Phoff: 64, Shoff: 64 + 56, Ehsize: 64, Phentsize: 56, Phnum: 1, Shentsize: 64, Shnum: 2, Shstrndx: 1,
+	})
+	const contents = 64 + 56 + 2*64
+	put(elf.Prog64{Type: gnuProperty, Off: contents, Filesz: 32})
+	put(elf.Section64{})
+	put(elf.Section64{Type: uint32(elf.SHT_STRTAB), Flags: uint64(elf.SHF_COMPRESSED), Off: contents + 32, Size: uint64(24 + names.Len())})
+	put([]uint32{4, 16, noteProperty, 0x554e47, x86ISANeeded, 4, 1 << 1, 0}) // x86-64-v2
+	put(elf.Chdr64{Type: uint32(elf.COMPRESS_ZLIB), Size: size})
+	b.Write(names.Bytes())
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if got := needed(bytes.NewReader(b.Bytes())); got != "x86-64-v2" {
+		t.Errorf("needed = %q", got)
+	}
+	if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > size/2 {
+		t.Errorf("%d MiB were allocated", (after.TotalAlloc-before.TotalAlloc)>>20)
 	}
 }
 

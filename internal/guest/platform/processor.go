@@ -16,6 +16,7 @@ const (
 	x86ISANeeded   = 0xc0008002
 	maxProperties  = 64 << 10
 	maxProgramSize = 64 << 20
+	maxSegments    = 1000 // a program has a dozen
 )
 
 // programs are files that each system runs: the loader and the library of C, and init.
@@ -43,23 +44,34 @@ func Processor(root *rootfs.Root) string {
 	return level
 }
 
-// needed returns the level that a program needs, "" where it does not tell.
+// needed returns the level that a program needs, "" where it does not tell. No more of the
+// file is read than its header, those of its segments, and the note: elf.NewFile unpacks a
+// table of names first, which may be of any size.
 func needed(r io.ReaderAt) string {
-	f, err := elf.NewFile(r)
-	if err != nil || f.Machine != elf.EM_X86_64 || f.ByteOrder != binary.LittleEndian {
+	var h elf.Header64
+	if !read(r, 0, &h) || string(h.Ident[:4]) != elf.ELFMAG || elf.Machine(h.Machine) != elf.EM_X86_64 ||
+		elf.Class(h.Ident[elf.EI_CLASS]) != elf.ELFCLASS64 || elf.Data(h.Ident[elf.EI_DATA]) != elf.ELFDATA2LSB {
 		return ""
 	}
-	for _, p := range f.Progs {
-		if p.Type != gnuProperty || p.Filesz > maxProperties {
+	for n := range min(int64(h.Phnum), maxSegments) {
+		var p elf.Prog64
+		if !read(r, int64(h.Phoff)+n*int64(h.Phentsize), &p) || p.Type != gnuProperty || p.Filesz > maxProperties {
 			continue
 		}
 		b := make([]byte, p.Filesz)
-		if _, err := p.ReadAt(b, 0); err != nil {
-			continue
+		if read(r, int64(p.Off), b) {
+			return levelOf(b)
 		}
-		return levelOf(b)
 	}
 	return ""
+}
+
+// read reads a structure of a fixed size from a place of a file.
+func read(r io.ReaderAt, at int64, data any) bool {
+	if at < 0 || at > maxProgramSize {
+		return false
+	}
+	return binary.Read(io.NewSectionReader(r, at, maxProgramSize), binary.LittleEndian, data) == nil
 }
 
 // levelOf reads the notes of a program.
