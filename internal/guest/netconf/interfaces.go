@@ -95,32 +95,34 @@ type logicalLine struct {
 }
 
 // logicalLines splits a file; the raw parts together are the file. A backslash
-// continues a line only if the line is not a comment.
+// continues a line only if the line is not a comment. A file may be one line with a
+// million continuations: no part of it is copied for each of them.
 func logicalLines(data []byte) []logicalLine {
 	var out []logicalLine
-	var raw, text string
+	var text strings.Builder
+	file, begin, end := string(data), 0, 0
 	flush := func() {
-		word, _, _ := strings.Cut(strings.ReplaceAll(text, "\t", " "), " ")
-		out = append(out, logicalLine{raw: raw, text: text, word: word})
-		raw, text = "", ""
+		joined := strings.TrimSpace(text.String())
+		word, _, _ := strings.Cut(strings.ReplaceAll(joined, "\t", " "), " ")
+		out = append(out, logicalLine{raw: file[begin:end], text: joined, word: word})
+		begin = end
+		text.Reset()
 	}
-	for line := range strings.Lines(string(data)) {
+	for line := range strings.Lines(file) {
 		body := strings.TrimRight(line, "\r\n")
-		if raw == "" && strings.HasPrefix(strings.TrimSpace(body), "#") {
-			raw = line
+		first := begin == end
+		end += len(line)
+		if first && strings.HasPrefix(strings.TrimSpace(body), "#") {
 			flush()
 			continue
 		}
-		raw += line
-		if part, continued := strings.CutSuffix(body, `\`); continued {
-			text += part
-			continue
+		part, continued := strings.CutSuffix(body, `\`)
+		text.WriteString(part)
+		if !continued {
+			flush()
 		}
-		text = strings.TrimSpace(text + body)
-		flush()
 	}
-	if raw != "" {
-		text = strings.TrimSpace(text)
+	if begin < end {
 		flush()
 	}
 	return out

@@ -1,6 +1,8 @@
 package netconf
 
 import (
+	"bytes"
+	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,5 +28,18 @@ func TestDisableStaleNames(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"eth0", "lan", "eth1"}, free); diff != "" {
 		t.Errorf("free names (-want +got):\n%s", diff)
+	}
+}
+
+// TestManyContinuations has one line of very many parts: it takes no more memory than a few
+// copies of the file.
+func TestManyContinuations(t *testing.T) {
+	data := bytes.Repeat([]byte("\\\n"), 1<<17)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _ = DisableEthernet(data)
+	_, _ = DisableStaleNames(data, nil)
+	if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 16<<20 {
+		t.Errorf("%d MiB were allocated", (after.TotalAlloc-before.TotalAlloc)>>20)
 	}
 }
