@@ -131,6 +131,7 @@ func TestCreateRefused(t *testing.T) {
 		"useradd leads up": {"x", true, map[string]string{"etc/default/useradd": "-> useradd"}, "too many levels"},
 		"name of a group":  {"x", true, map[string]string{"etc/cloud/cloud.cfg": "system_info: {default_user: {groups: [\"a:b\"]}}\n"}, "is not a name"},
 		"full":             {"x", true, map[string]string{"etc/login.defs": "UID_MIN 1004\nUID_MAX 1004\n"}, "no number from 1004 to 1004 is free"},
+		"many groups":      {"x", true, map[string]string{"etc/cloud/cloud.cfg": "system_info: {default_user: {groups: \"" + strings.Repeat("a ", maxGroups+1) + "\"}}\n"}, "more than 100 groups"},
 		"home is a file":   {"x", true, map[string]string{"home": "a file\n"}, "/home"},
 		"home leads away":  {"x", true, map[string]string{"home": "-> /none"}, "a symbolic link to nothing"},
 		"home of useradd":  {"x", true, map[string]string{"etc/default/useradd": "HOME=/a:b\n"}, "cannot stand in /etc/passwd"},

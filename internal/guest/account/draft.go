@@ -201,12 +201,18 @@ func (r *register) gids() map[int]bool {
 	return used
 }
 
+// maxGroups is more than any account of a distribution has.
+const maxGroups = 100
+
 // further returns the other groups of new users. Those that are missing are made, as
 // cloud-init does.
 func (r *register) further() ([]string, error) {
 	var names []string
 	for _, text := range r.like.Groups {
 		names = append(names, strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' })...)
+	}
+	if len(names) > maxGroups {
+		return nil, fmt.Errorf("the default user of cloud.cfg has more than %d groups", maxGroups)
 	}
 	for _, name := range names {
 		if !userName.MatchString(name) {
