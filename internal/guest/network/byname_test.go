@@ -78,9 +78,12 @@ func TestApplyByName(t *testing.T) {
 		"initscripts of RHEL 6": {two, with(udev, map[string]string{
 			"etc/rc.d/rc3.d/S10network": "-> ../init.d/network", "etc/sysconfig/network": global,
 			scripts + "ifcfg-eth0": eth0, scripts + "ifcfg-lo": "DEVICE=lo\n", scripts + "route-eth0": "default via 192.0.2.1\n", scripts + "route-tun0": "x\n",
+			scripts + "ifcfg-eth0-range0": "IPADDR_START=192.0.2.9\n", scripts + "ifcfg-eth0:1": "IPADDR=192.0.2.8\n",
 			"etc/udev/rules.d/70-persistent-net.rules": "SUBSYSTEM==\"net\", ATTR{address}==\"52:54:00:00:00:09\", NAME=\"eth0\"\n",
 		}), with(nicFiles(t, scripts, two, []string{"nic0", "nic1"}, scripted), map[string]string{
 			scripts + "ifcfg-eth0": "", scripts + "ifcfg-eth0.snf-image-orig~": eth0, scripts + "route-eth0": "", scripts + "route-eth0.snf-image-orig~": "default via 192.0.2.1\n",
+			scripts + "ifcfg-eth0-range0": "", scripts + "ifcfg-eth0-range0.snf-image-orig~": "IPADDR_START=192.0.2.9\n",
+			scripts + "ifcfg-eth0:1": "", scripts + "ifcfg-eth0:1.snf-image-orig~": "IPADDR=192.0.2.8\n",
 			"etc/sysconfig/network":                    "NETWORKING=yes\nHOSTNAME=x\n# disabled by snf-image: GATEWAY=192.0.2.1\n",
 			"etc/udev/rules.d/70-persistent-net.rules": "# disabled by snf-image: SUBSYSTEM==\"net\", ATTR{address}==\"52:54:00:00:00:09\", NAME=\"eth0\"\n",
 		})},

@@ -126,6 +126,7 @@ func isEthernetProfile(root *rootfs.Root, p string) bool {
 	if device := values["DEVICE"]; device != "" {
 		name = device
 	}
+	name, _, _ = strings.Cut(name, "-range") // further addresses of an interface (sysconfig.txt)
 	kind := strings.ToLower(values["TYPE"])
 	return kind == "ethernet" || kind == "" && netconf.IsEthernet(name)
 }
