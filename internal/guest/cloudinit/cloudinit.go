@@ -100,11 +100,11 @@ func policyDisables(root *rootfs.Root) bool {
 // maxFile bounds the units and scripts that are read, in bytes.
 const maxFile = 64 << 10
 
-// wants are where systemd looks for what it starts. What cloud-init.target wants starts only
-// with it.
+// wants are where systemd looks for what it starts. What the targets of cloud-init want starts
+// only with it.
 var wants = []string{"/etc/systemd/system/*.wants/", "/etc/systemd/system/*.requires/", "/usr/lib/systemd/system/*.wants/", "/lib/systemd/system/*.wants/"}
 
-const target = "cloud-init.target"
+var targets = []string{"cloud-init.target.wants", "cloud-config.target.wants"}
 
 // names match the units and services of cloud-init, and of Alpine's tiny-cloud.
 var names = []string{"cloud-init*", "cloud-config*", "cloud-final*", "tiny-cloud*"}
@@ -116,7 +116,7 @@ func units(root *rootfs.Root) []starter {
 		for _, p := range matching(root, dir) {
 			name := path.Base(p)
 			known := slices.ContainsFunc(out, func(s starter) bool { return s.name == name })
-			if known || path.Base(path.Dir(p)) == target+".wants" || masked(root, name) {
+			if known || slices.Contains(targets, path.Base(path.Dir(p))) || masked(root, name) {
 				continue
 			}
 			out = append(out, starter{name: name, heeds: heeds(root, unitFile(root, name))})
