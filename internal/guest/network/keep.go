@@ -33,14 +33,14 @@ func keep(g system.Guest, p string, old, data []byte, header, end string) error 
 }
 
 // keepLink is keep for a symbolic link, in whose place a file comes.
-func keepLink(g system.Guest, p string) error {
+func keepLink(g system.Guest, p, end string) error {
 	target, err := g.Root.Readlink(p)
 	if err != nil {
 		return err
 	}
 	suffix := keptOriginal
-	if g.Living && g.Root.Has(p+keptOriginal) {
+	if g.Living && g.Root.Has(p+keptOriginal+end) {
 		suffix = keptLast
 	}
-	return g.Root.Symlink(target, p+suffix)
+	return g.Root.Symlink(target, p+suffix+end)
 }

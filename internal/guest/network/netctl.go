@@ -71,7 +71,7 @@ func applyNetctl(g system.Guest, interfaces []netconf.Interface) error {
 			i.DNS, i.Search = nil, nil // a profile that has them fails without resolvconf
 		}
 		p := netctlProfile(i)
-		if err := write(g, p, netconf.Netctl(i), 0o600); err != nil {
+		if err := writeWith(g, p, netconf.Netctl(i), 0o600, backupEnd); err != nil {
 			return err
 		}
 		written[p] = true

@@ -70,7 +70,7 @@ func applyNetworkManager(g system.Guest, interfaces []netconf.Interface) error {
 		if !i.Configured() {
 			continue
 		}
-		if err := write(g, profileOf(i), netconf.Keyfile(i, len(interfaces) == 1), 0o600); err != nil {
+		if err := writeWith(g, profileOf(i), netconf.Keyfile(i, len(interfaces) == 1), 0o600, backupEnd); err != nil {
 			return err
 		}
 		written[profileOf(i)] = true

@@ -62,7 +62,7 @@ func tellResolver(g system.Guest, interfaces []netconf.Interface) error {
 	st, err := g.Root.Lstat(resolvConf)
 	switch {
 	case err == nil && st.Mode().Type() == fs.ModeSymlink:
-		if err := keepLink(g, resolvConf); err != nil {
+		if err := keepLink(g, resolvConf, ""); err != nil {
 			return err
 		}
 		fallthrough

@@ -174,6 +174,33 @@ func TestApplyRefuses(t *testing.T) {
 	}
 }
 
+// TestCopiesAreNotRead has a file that an administrator edited, or a link, in the place of one
+// of ours: NetworkManager, the initscripts and netctl read what does not end with "~".
+func TestCopiesAreNotRead(t *testing.T) {
+	t.Parallel()
+	nics := []spec.NIC{{MAC: "aa:00:00:00:00:01", IP: "10.0.0.2", Subnet: "10.0.0.0/24"}}
+	for p, files := range map[string]map[string]string{
+		keyfiles + "snf-image-nic0.nmconnection": {"usr/sbin/NetworkManager": "", wanted + networkManagerUnit: "-> x"},
+		scripts + "ifcfg-eth0":                   {"etc/rc.d/rc3.d/S10network": ""},
+		"etc/sysconfig/network/ifcfg-eth0":       {"usr/sbin/wicked": ""},
+		"etc/netctl/snf-image-nic0":              {"usr/bin/netctl": ""},
+	} {
+		for kept, old := range map[string]string{".snf-image-old~": netconf.Header + "edited\n", ".snf-image-orig~": "-> ../x"} {
+			files[p] = old
+			g := newGuest(t, files)
+			g.Living = true
+			for range 2 {
+				check(t, Configure(g.Guest, planned(t, nics, ""), false))
+			}
+			copies, err := g.Root.Glob("/" + p + ".*")
+			check(t, err)
+			if len(copies) != 1 || copies[0] != "/"+p+kept {
+				t.Errorf("%s: copies %q, want %s", p, copies, kept)
+			}
+		}
+	}
+}
+
 // TestIncludedRefuses changes nothing where a file that is included cannot be read, however
 // deep, whichever stack takes its stanzas away.
 func TestIncludedRefuses(t *testing.T) {

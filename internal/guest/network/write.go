@@ -3,6 +3,7 @@ package network
 import (
 	"io/fs"
 	"path"
+	"strings"
 
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/rootfs"
@@ -23,7 +24,7 @@ func writeWith(g system.Guest, p string, data []byte, mode uint32, end string) e
 	st, err := g.Root.Lstat(p)
 	switch {
 	case err == nil && st.Mode().Type() == fs.ModeSymlink:
-		if err := keepLink(g, p); err != nil {
+		if err := keepLink(g, p, end); err != nil {
 			return err
 		}
 	case err == nil && st.Mode().IsRegular():
@@ -59,7 +60,7 @@ func removeOwn(g system.Guest, pattern string, written map[string]bool, end stri
 		return err
 	}
 	for _, p := range found {
-		if written[p] {
+		if written[p] || strings.HasSuffix(p, keptOriginal+end) || strings.HasSuffix(p, keptLast+end) {
 			continue
 		}
 		drop := g.Root.Remove
