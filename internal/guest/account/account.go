@@ -52,7 +52,14 @@ func (c Change) Apply(g system.Guest) error {
 		}
 	}
 	for _, f := range p.files {
-		if err := f.write(g.Root, c.Keys); err != nil {
+		var err error
+		if len(p.drafts) > 0 { // the skeleton may have one
+			err = f.find(g)
+		}
+		if err == nil {
+			err = f.write(g.Root, c.Keys)
+		}
+		if err != nil {
 			return fmt.Errorf("installing keys of the user %s: %w", f.names(), err)
 		}
 	}

@@ -81,6 +81,7 @@ func TestCreate(t *testing.T) {
 		}, ""},
 		"no sudo, no doas":   {"x", map[string]string{"usr/bin/doas": "REMOVED"}, map[string]string{"etc/sudoers.d/90-snf-image-users": ""}, "no sudo"},
 		"alias bomb":         {"x", map[string]string{"etc/cloud/cloud.cfg": bomb()}, map[string]string{"etc/group": "…wheel:x:10:\n"}, "no cloud.cfg with a default user"},
+		"keys in skeleton":   {"x", map[string]string{"etc/skel/.ssh/authorized_keys": "old\n"}, map[string]string{"home/x/.ssh/authorized_keys": "old\n" + key + "\n"}, ""},
 		"sudo is empty":      {"x", map[string]string{"usr/bin/sudo": "", "etc/cloud/cloud.cfg": "system_info: {default_user: {name: b, sudo: \"\", doas: [\"\"]}}\n"}, map[string]string{"etc/sudoers.d/90-snf-image-users": ""}, ""},
 		"sudo has a blank":   {"x", map[string]string{"usr/bin/sudo": "", "etc/cloud/cloud.cfg": "system_info: {default_user: {name: b, sudo: [\" \", \"ALL=(ALL) ALL\"]}}\n"}, map[string]string{"etc/sudoers.d/90-snf-image-users": "x ALL=(ALL) ALL\n"}, ""},
 		"sudo is not a list": {"x", map[string]string{"usr/bin/sudo": "", "etc/cloud/cloud.cfg": "system_info: {default_user: {name: b, sudo: false, groups: null}}\n"}, map[string]string{"etc/sudoers.d/90-snf-image-users": ""}, ""},

@@ -135,6 +135,14 @@ func (f *keyFile) locate(root *rootfs.Root) (err error) {
 	return nil
 }
 
+// find finds out anew where the file lies and what is there.
+func (f *keyFile) find(g system.Guest) error {
+	if err := f.locate(g.Root); err != nil {
+		return err
+	}
+	return f.check(g)
+}
+
 // check makes sure that what is there tells the users nothing they could not read.
 func (f *keyFile) check(g system.Guest) error {
 	switch old := f.place.File; {
