@@ -144,6 +144,8 @@ func TestTracesLeft(t *testing.T) {
 	}{
 		"secret":              {map[string]string{"var/lib/systemd/credential.secret": "x"}, false, "gone", ""},
 		"secret in use":       {map[string]string{"var/lib/systemd/credential.secret": "x", "etc/credstore.encrypted/a": "x"}, false, "left", ""},
+		"secret of a unit":    {map[string]string{"var/lib/systemd/credential.secret": "x", "etc/systemd/system/a.service.d/b.conf": "[Service]\nSetCredentialEncrypted=c: x\n"}, false, "left", ""},
+		"secret of no unit":   {map[string]string{"var/lib/systemd/credential.secret": "x", "etc/systemd/system/a.service": "[Service]\nSetCredential=c: x\n"}, false, "gone", ""},
 		"secret of a machine": {map[string]string{"var/lib/systemd/credential.secret": "x"}, true, "left", ""},
 		"directory":           {map[string]string{"var/lib/dhcpcd/duid": "DIR"}, false, "left", ""},
 		"link":                {map[string]string{"var/lib/systemd/random-seed": "-> OUTSIDE/canary"}, false, "left", ""},

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -73,12 +74,29 @@ func removeTrace(g system.Guest, p string) error {
 }
 
 // hasEncrypted reports whether the image has credentials that nobody can read without the
-// secret.
+// secret: in the directories for them, or in a unit (systemd.exec(5)).
 func hasEncrypted(root *rootfs.Root) bool {
 	for _, dir := range []string{"/etc/credstore.encrypted", "/usr/lib/credstore.encrypted", "/usr/local/lib/credstore.encrypted"} {
 		if names, err := root.ReadDir(dir); err == nil && len(names) > 0 {
 			return true
 		}
 	}
+	for _, pattern := range []string{"/etc/systemd/system/*.service", "/etc/systemd/system/*.d/*.conf", "/usr/local/lib/systemd/system/*.service"} {
+		units, err := root.Glob(pattern)
+		if err != nil || len(units) > maxUnits {
+			return true // it cannot be told
+		}
+		for _, p := range units {
+			if data, err := root.ReadFile(p, maxUnit); err == nil && bytes.Contains(data, []byte("CredentialEncrypted=")) {
+				return true
+			}
+		}
+	}
 	return false
 }
+
+// Bounds of the units that are looked at: how many, and bytes of each.
+const (
+	maxUnits = 1000
+	maxUnit  = 256 << 10
+)
