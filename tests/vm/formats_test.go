@@ -165,7 +165,7 @@ func TestFormatsRefused(t *testing.T) {
 		{"parent", "vmdk", 3, "it holds only what differs from another image", false},
 		{"fixed", "auto", 3, "it is both a raw image and a fixed VHD image; name its format", false},
 		{"cut", "diskdump", 3, "it is a qcow2 image, not a dump of a disk; name its format", false},
-		{"cut.xz", "raw", 3, "unpacking xz: the image is shorter than it was, or than it says", true},
+		{"cut.xz", "raw", 3, "unpacking xz: the image is shorter than it was, or than it says", false}, // small: unpacked before the first write
 		{"tar", "auto", 3, "it holds more than one disk", true},
 	} {
 		out := site.Run(t, "deploy", "--image", j.image+"."+tc.name, "--format", tc.format, "--disk", j.disk, "--name", "web1").Fails(t, tc.code, tc.want)

@@ -191,9 +191,9 @@ func helperBoots(ctx context.Context, o session.Options) []Finding {
 	return append(findings, accelerated(h.Accelerator, h.Choice), confined("helper", h.Layers(), h.Missing()))
 }
 
-// workerStarts has an image worker look at an image without data.
+// workerStarts has an image worker look at a disk of zeros.
 func workerStarts(ctx context.Context, as *syscall.Credential) Finding {
-	const name, size = "image worker", 4096
+	const name, size = "image worker", 1 << 20 // less could be an archive without members
 	fd, err := unix.MemfdCreate("image", unix.MFD_CLOEXEC)
 	if err != nil {
 		return unfit(name, err)
