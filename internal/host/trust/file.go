@@ -55,6 +55,9 @@ func (p *Proof) check(keys Keys, image Image, r io.Reader) error {
 		if err := p.CheckImage(keys, image, r); err != nil {
 			return err
 		}
+		if p.Sum.Algorithm == "" && p.Signer.Key == "" { // which is a warning beside a checksum
+			return &Error{p.SignatureFile, ErrUnknownKey}
+		}
 	}
 	if _, err := io.Copy(io.Discard, r); err != nil { // what the signature did not read
 		return fmt.Errorf("reading the image: %w", err)

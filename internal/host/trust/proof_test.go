@@ -9,6 +9,8 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -148,5 +150,33 @@ func TestWrongSignatureOverImage(t *testing.T) {
 	changed[0] ^= 1
 	if err := p.CheckImage(keys, image, bytes.NewReader(changed)); !errors.Is(err, ErrBadSignature) {
 		t.Errorf("a changed image: %v", err)
+	}
+}
+
+// TestOnlyStranger verifies an image that has no proof but the signature of a key nobody
+// here knows, which anybody can make for any image.
+func TestOnlyStranger(t *testing.T) {
+	t.Parallel()
+	g := newGnuPG(t)
+	stranger := g.key("Stranger <stranger@example.org>", "ed25519", "never")
+	dir := t.TempDir()
+	write := func(name string, data []byte) {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("i.img", imageBytes)
+	write("i.img.sig", g.run(imageBytes, "--local-user", stranger, "--output", "-", "--detach-sign"))
+	image := filepath.Join(dir, "i.img")
+	if p, err := File(t.Context(), image, NewKeys(), nil); !errors.Is(err, ErrUnknownKey) || len(p.Warnings) != 1 {
+		t.Errorf("signed by a stranger alone: %+v, %v", p, err)
+	}
+	if p, err := File(t.Context(), image, NewKeys(g.export()...), nil); err != nil || p.Signer.Key != stranger {
+		t.Errorf("signed by a key of the ring: %+v, %v", p, err)
+	}
+	sum := sha256.Sum256(imageBytes)
+	write("i.img.sha256", []byte(hex.EncodeToString(sum[:])))
+	if p, err := File(t.Context(), image, NewKeys(), nil); err != nil || p.Signer.Key != "" || len(p.Warnings) != 1 {
+		t.Errorf("with a checksum: %+v, %v", p, err)
 	}
 }
