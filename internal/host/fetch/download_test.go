@@ -187,6 +187,7 @@ var hostile = map[string]struct {
 	"an overlap":                       {[]string{first(whole), rest("bytes 2-9/10") + "23456789"}, "sent bytes 2 to 9", 2},
 	"from the start":                   {[]string{first(whole), rest("bytes 0-9/10") + digits}, "sent bytes 0 to 9", 2},
 	"an end behind the end":            {[]string{first(whole), rest("bytes 4-10/*") + "4567890"}, "sent bytes 4 to 10", 2},
+	"a rest that may not be the last":  {[]string{chunked + "4\r\n0123\r\n", rest("bytes 4-7/*") + "4567"}, "does not say how long the whole is", 2},
 	"a range that is none":             {[]string{first(whole), rest("bytes 9-4/10") + "456789"}, "which is none", 2},
 	"a range of lines":                 {[]string{first(whole), rest("lines 4-9/10") + "456789"}, "which is none", 2},
 	"no range":                         {[]string{first(whole), "HTTP/1.1 206 x\r\nETag: \"a\"\r\n\r\n456789"}, "does not say which one", 2},
