@@ -44,6 +44,8 @@ func TestChooseSum(t *testing.T) {
 		"bare":                   {data: hex512 + "\n", alone: true, want: hex512},
 		"bare, for all":          {data: hex512 + "\n", err: ErrNoEntry},
 		"blocks":                 {data: "# MD5 HASH\n" + hexMD5 + "  a.qcow2\n# SHA1 HASH\n" + hexSHA + "  a.qcow2\n# SHA512 HASH\n" + hex512 + "  a.qcow2\n", want: hex512},
+		"blocks, unknown digest": {data: "# BLAKE2B HASH\n" + strings.Repeat("ee", 64) + "  a.qcow2\n# SHA512 HASH\n" + hex512 + "  a.qcow2\n", want: hex512},
+		"unknown digest alone":   {data: "# BLAKE2B HASH\n" + strings.Repeat("ee", 64) + "  a.qcow2\n", err: ErrNoSums},
 		"json, base64":           {data: `{"items":[{"metadata":{"annotations":{"d":"sha512:` + strings.TrimRight(b64, "=") + `"}}}]}`, alone: true, want: hex512},
 		"json, hex":              {data: `{"digest":"sha256:` + hex256 + `"}`, alone: true, want: hex256},
 		"json without a digest":  {data: `{"a":["b",1,null]}`, err: ErrNoSums},
