@@ -91,6 +91,7 @@ func refusals() map[string]refusal {
 		"VDI table absurd":     {"vdi", put32(le, 0x180, 1<<31), ErrRefused, "a table of"},
 		"VDI table outside":    {"vdi", put32(le, 0x154, 1<<31), ErrDamaged, "outside of the file"},
 		"VDI table in header":  {"vdi", put32(le, 0x154, 0), ErrDamaged, "overlaps the header"},
+		"VDI data in header":   {"vdi", both(put32(le, 0x158, 0), put32(le, 0x200, 0)), ErrDamaged, "its data at 0x0"},
 		"VDI block in table":   {"vdi", both(put32(le, 0x158, 0x200), put32(le, 0x200, 0)), ErrDamaged, "overlaps the table of blocks"},
 		"VDI block outside":    {"vdi", put32(le, 0x200, 1000), ErrDamaged, "outside of the file"},
 		"VDI block twice":      {"vdi", both(put32(le, 0x200, 0), put32(le, 0x204, 0)), ErrDamaged, "overlaps another one"},
