@@ -82,7 +82,7 @@ func (p *Process) Wait() error {
 }
 
 // Start starts the child. Unless it Stays, it dies with the thread that calls Start,
-// which must be locked.
+// which must be locked. When ctx ends before the child has begun, the error is its cause.
 func (c Child) Start(ctx context.Context) (*Process, error) {
 	var missing []string
 	if h, found := findHierarchy(); found && c.Bounds != nil {
@@ -95,6 +95,9 @@ func (c Child) Start(ctx context.Context) (*Process, error) {
 	p, err := c.startSomehow(ctx)
 	if err != nil && c.group != "" {
 		removeGroup(c.group)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
 	if err == nil {
 		p.Missing = append(p.Missing, missing...)

@@ -2,6 +2,7 @@ package confine
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -243,5 +244,29 @@ func TestAttempts(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("attempts() = %x, want %x", got, want)
+	}
+}
+
+// TestStopped: a run that is told to end while a child is being started says so, and not that
+// the child was faulty.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	stopped := errors.New("stopped")
+	for _, after := range []time.Duration{0, time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 20 * time.Millisecond} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		timer := time.AfterFunc(after, func() { cancel(stopped) })
+		if after == 0 {
+			cancel(stopped)
+		}
+		p, err := shell("exit 0").Start(ctx)
+		if err == nil {
+			_ = p.Wait() // it was quicker
+		} else if !errors.Is(err, stopped) {
+			t.Errorf("Start() that was told to end after %v = %v", after, err)
+		}
+		timer.Stop()
+		cancel(nil)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/report"
+	"snf-image/internal/spec"
 )
 
 func TestKilled(t *testing.T) {
@@ -232,5 +233,27 @@ func TestConfined(t *testing.T) {
 		if strings.Contains(d, "passwd") {
 			t.Errorf("the worker holds %v", descriptors)
 		}
+	}
+}
+
+// TestStoppedAtStart ends a run while the worker is being started: that is what it says, and
+// not that the worker was faulty.
+func TestStoppedAtStart(t *testing.T) {
+	t.Parallel()
+	f, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	stopped := errors.New("stopped")
+	for after := range 20 {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		timer := time.AfterFunc(time.Duration(after)*2*time.Millisecond, func() { cancel(stopped) })
+		_, err := LookAt(ctx, Job{From: f, Format: spec.Raw})
+		timer.Stop()
+		if ctx.Err() != nil && !errors.Is(err, stopped) && report.KindOf(err) == report.Internal {
+			t.Errorf("told to end after %d ms: %v", after*2, err)
+		}
+		cancel(nil)
 	}
 }

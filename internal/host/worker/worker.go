@@ -140,7 +140,7 @@ func (w *Worker) run(ctx context.Context, j Job, text []byte, started chan<- err
 	runtime.LockOSThread()
 	child, err := w.spawn(ctx, j)
 	if err != nil {
-		started <- err
+		started <- explain(ctx, j.Action, err)
 		return
 	}
 	w.pid = child.Process.Process.Pid
@@ -173,7 +173,10 @@ func (w *Worker) spawn(ctx context.Context, j Job) (*child, error) {
 	description := confinement(j)
 	description.Stdin, description.Stdout, description.Stderr = theirJob, theirLines, c.stderr
 	if c.Process, err = description.Start(ctx); err != nil {
-		return nil, errors.Join(startFailure(err), job.Close(), lines.Close())
+		if ctx.Err() == nil {
+			err = startFailure(err)
+		}
+		return nil, errors.Join(err, job.Close(), lines.Close())
 	}
 	w.layers, w.missing = c.Layers, c.Missing
 	return c, nil
