@@ -67,7 +67,7 @@ func ResizeQcow2(ctx context.Context, f *os.File, name string, size int64) error
 			Kind: report.Node, What: "changing the size of the disk", On: name, Cause: err, Remedy: "install qemu-utils, which has " + resizeTool,
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, resizeLimit)
+	limited, cancel := context.WithTimeout(ctx, resizeLimit)
 	defer cancel()
 	stderr := command.Tail{Max: maxStderr}
 	c := fileConfinement(path, 3)
@@ -75,7 +75,11 @@ func ResizeQcow2(ctx context.Context, f *os.File, name string, size int64) error
 		path, "resize", "-q", "--shrink", "--image-opts", "driver=qcow2,file.driver=file,file.locking=off,file.filename=" + inChild(3), strconv.FormatInt(size, 10),
 	}
 	c.Files, c.Stderr = []*os.File{f}, &stderr
-	if err = runChild(ctx, c); err != nil {
+	err = runChild(limited, c)
+	if err != nil && ctx.Err() != nil {
+		return &report.Failure{Kind: report.Internal, What: "changing the size of the disk", On: name, Cause: context.Cause(ctx), Remedy: "run it again"}
+	}
+	if err != nil {
 		if said := stderr.Text(maxStderr); said != "" {
 			err = fmt.Errorf("%w: %s", err, report.Clean(strings.TrimPrefix(said, resizeTool+": ")))
 		}

@@ -34,7 +34,6 @@ func OpenQcow2(ctx context.Context, path string, o Options) (*Disk, error) {
 func (d *Disk) serve(ctx context.Context, o Options) error {
 	if d.Extended && !o.DryRun {
 		if err := nbd.ResizeQcow2(ctx, d.File, d.Path, d.Size); err != nil {
-			d.Extended = false
 			return err
 		}
 	}
@@ -90,6 +89,9 @@ func (d *Disk) undoQcow2() error {
 		return nil
 	case d.remote != nil:
 		d.remote.server.Kill() // it has the file open
+	}
+	if size, err := format.Qcow2Size(f); err == nil && size == d.oldSize {
+		return nil // it was not extended yet
 	}
 	return nbd.ResizeQcow2(context.Background(), f, d.Path, d.oldSize)
 }

@@ -2,12 +2,14 @@ package target
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -187,5 +189,34 @@ func TestQcow2Refuses(t *testing.T) {
 	}
 	if _, err := Open(path("small"), Options{}); err == nil || !strings.Contains(err.Error(), "--disk-format qcow2") {
 		t.Errorf("without the format: %v", err)
+	}
+}
+
+// TestQcow2Stopped ends a run at many points while a disk is made longer: it says why, and the
+// disk has its old length.
+func TestQcow2Stopped(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "disk.qcow2")
+	qemuImg(t, "create", "-q", "-f", "qcow2", path, "8M")
+	stopped := errors.New("stopped")
+	for after := range 20 {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		timer := time.AfterFunc(time.Duration(after)*8*time.Millisecond, func() { cancel(stopped) })
+		d, err := OpenQcow2(ctx, path, Options{Size: 16 << 20})
+		if err == nil { // it was quicker
+			err = errors.Join(d.Undo(), d.Close())
+		} else if errors.Is(err, stopped) {
+			err = nil
+		}
+		timer.Stop()
+		cancel(nil)
+		if err != nil {
+			t.Fatalf("told to end after %d ms: %v", after*8, err)
+		}
+		if d := openQcow2(t, path, Options{ReadOnly: true}); d.Size != 8<<20 {
+			t.Fatalf("told to end after %d ms, it has %d bytes", after*8, d.Size)
+		} else if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
