@@ -70,6 +70,17 @@ func confinement(uri, path string, as *syscall.Credential) confine.Child {
 	return c
 }
 
+// script is what a program that is a script does without. It may be anything.
+const script = "root of its own and seccomp filter (" + Tool + " is a script)"
+
+// withoutLayers names the layers that the child goes without, those included that the node refused.
+func withoutLayers(c confine.Child, refused []string) []string {
+	if c.Stage.Root == nil {
+		return append([]string{script}, refused...)
+	}
+	return refused
+}
+
 // usesRDMA reports whether the storage is reached by RDMA.
 func usesRDMA(uri string) bool {
 	scheme, _, _ := strings.Cut(uri, ":")
@@ -121,5 +132,5 @@ func Examine(ctx context.Context, as *syscall.Credential) (layers, missing []str
 	if err := p.Wait(); err != nil {
 		return nil, nil, fmt.Errorf("%w: %s", err, stderr.Text(maxStderr))
 	}
-	return p.Layers, p.Missing, nil
+	return p.Layers, withoutLayers(c, p.Missing), nil
 }

@@ -3,6 +3,7 @@ package nbd
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"snf-image/internal/host/confine"
 )
 
 func TestIdentity(t *testing.T) {
@@ -78,5 +81,26 @@ func TestExamine(t *testing.T) {
 	}
 	if len(missing) == 0 && !slices.Contains(layers, "root of its own") {
 		t.Errorf("Examine() = %q, and nothing is missing", layers)
+	}
+}
+
+// TestScript: a program that is a script is confined less, which is told.
+func TestScript(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), Tool)
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, of := range map[string]func(path string) confine.Child{
+		"with keys": func(path string) confine.Child { return confinement("rbd:pool/disk", path, nil) },
+		"without":   func(path string) confine.Child { return confinement("nbd://storage/disk", path, nil) },
+		"of a file": func(path string) confine.Child { return fileConfinement(path, 4) },
+	} {
+		if c := of(path); c.Stage.Filter || !slices.Equal(withoutLayers(c, []string{"landlock"}), []string{script, "landlock"}) {
+			t.Errorf("a script %s: a filter %v, missing %q", name, c.Stage.Filter, withoutLayers(c, nil))
+		}
+		if c := of("/bin/sh"); !c.Stage.Filter || len(withoutLayers(c, nil)) > 0 {
+			t.Errorf("a program %s: a filter %v, missing %q", name, c.Stage.Filter, withoutLayers(c, nil))
+		}
 	}
 }

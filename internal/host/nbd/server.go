@@ -108,7 +108,7 @@ func (s *Server) run(ctx context.Context, c confine.Child, started chan<- error)
 	defer close(s.done)
 	p, err := c.Start(ctx)
 	if err == nil {
-		s.layers, s.missing = p.Layers, p.Missing
+		s.layers, s.missing = p.Layers, withoutLayers(c, p.Missing)
 	}
 	started <- err
 	if err == nil {
