@@ -43,9 +43,10 @@ func TestIdentity(t *testing.T) {
 func TestServerIsConfined(t *testing.T) {
 	t.Parallel()
 	path := disk(t)
-	s := serve(t, remote(t, path), false)
+	uri := remote(t, path)
+	s := serve(t, uri, false)
 	dial(t, s)
-	out, err := exec.Command("pgrep", "-P", strconv.Itoa(os.Getpid()), "-f", "listen-fds|"+regexp.QuoteMeta("--shared="+strconv.Itoa(clients))).Output()
+	out, err := exec.Command("pgrep", "-P", strconv.Itoa(os.Getpid()), "-f", regexp.QuoteMeta(uri)).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
