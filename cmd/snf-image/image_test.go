@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,6 +67,19 @@ func TestVerifiedImage(t *testing.T) {
 	does(0, "vendor.asc", "key", "list")
 	does(0, "signed by "+fingerprint, "image", "verify", image)
 	does(2, "no such key", "image", "verify", "--key", strings.Repeat("AB", 20), image)
+	if os.Geteuid() == 0 { // else it is nobody's to judge
+		for _, file := range []string{"keys", "keys/vendor.asc"} {
+			path := filepath.Join(dir, file)
+			st, err := os.Stat(path)
+			if err := errors.Join(err, os.Chmod(path, 0o777)); err != nil {
+				t.Fatal(err)
+			}
+			does(10, "others than root may change it", "image", "verify", image)
+			if err := os.Chmod(path, st.Mode().Perm()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	var found verified
 	if err := json.Unmarshal([]byte(does(0, "", "image", "verify", "--json", "--key", fingerprint, image)), &found); err != nil || found.Key != fingerprint || found.Digest != hex.EncodeToString(digest[:]) {
 		t.Errorf("--json: %+v, %v", found, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"snf-image/internal/host/ownership"
 	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
 )
@@ -118,6 +119,15 @@ func (a *app) keyring() (trust.Keys, error) {
 	if err != nil {
 		return trust.Keys{}, keyFailure("reading the keyring", cfg.KeyringDir, err)
 	}
+	files := []string{cfg.KeyringDir} // whoever can change these decides what is proven
+	for _, k := range keys.All() {
+		files = append(files, k.File)
+	}
+	for _, file := range files {
+		if err := ownership.Check(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return trust.Keys{}, keyFailure("reading the keyring", file, err)
+		}
+	}
 	return keys, nil
 }
 
@@ -127,6 +137,8 @@ func keyFailure(what, on string, err error) error {
 	switch {
 	case errors.Is(err, trust.ErrNoKey), errors.Is(err, trust.ErrTooBig):
 		f.Remedy = "give the file of a public key of OpenPGP or minisign; remove others from the keyring"
+	case errors.Is(err, ownership.ErrOthers):
+		f.Kind, f.Remedy = report.Node, ownership.Remedy
 	case errors.Is(err, trust.ErrUnknown):
 		f.Remedy = `see "snf-image key list"`
 	case errors.Is(err, trust.ErrName), errors.Is(err, fs.ErrExist):
