@@ -110,7 +110,7 @@ func verifyFailure(file string, err error) error {
 		f.Remedy = "get the vendor's present key and signature"
 	case errors.Is(err, trust.ErrWeak), errors.Is(err, trust.ErrWeakSignature):
 		f.Remedy = "ask the vendor for sha256 or sha512, and a signature of today"
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, trust.ErrNotFile):
 		f.Remedy = "check the path"
 	}
 	return f

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"snf-image/tests/require"
@@ -55,6 +56,10 @@ func TestVerifiedImage(t *testing.T) {
 	digest := sha256.Sum256([]byte("image"))
 	image := write("i.qcow2", "image")
 	does(3, "no checksum and no signature", "image", "verify", image)
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	does(3, "neither a file nor a block device", "image", "verify", filepath.Join(dir, "pipe"))
 	sums := write("SHA256SUMS", hex.EncodeToString(digest[:])+" *i.qcow2\n")
 	does(0, "nobody signed it", "image", "verify", image)
 	gpg("--detach-sign", "--output", sums+".gpg", sums)

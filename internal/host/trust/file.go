@@ -12,10 +12,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // Errors of the verification of a file.
 var (
+	ErrNotFile  = errors.New("neither a file nor a block device")
 	ErrNoProof  = errors.New("no checksum and no signature of it lies beside it")
 	ErrMismatch = errors.New("its digest is not the one that was published")
 )
@@ -29,7 +32,7 @@ func File(ctx context.Context, file string, keys Keys, bound []string) (Proof, e
 	}
 	defer dir.Close() //nolint:errcheck // only read
 	image := Image{Names: []string{filepath.Base(file)}, Read: func(_ context.Context, name string) ([]byte, error) { return readFile(dir, name) }, Bound: bound}
-	f, err := os.Open(file)
+	f, err := openImage(file)
 	if err != nil {
 		return Proof{}, fmt.Errorf("opening the image: %w", err)
 	}
@@ -42,6 +45,22 @@ func File(ctx context.Context, file string, keys Keys, bound []string) (Proof, e
 		return p, err
 	}
 	return p, p.check(keys, image, &interruptible{ctx, f})
+}
+
+// openImage opens a file or a block device. Opening a pipe would wait for its other end.
+func openImage(file string) (*os.File, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() && (info.Mode()&fs.ModeDevice == 0 || info.Mode()&fs.ModeCharDevice != 0) {
+		err = ErrNotFile
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // check reads the image once, for its digest and the signature over it.
