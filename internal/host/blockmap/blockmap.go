@@ -73,10 +73,13 @@ func (m *Image) blocks() int64 { return blocks(m.size, m.block) }
 func blocks(size, block int64) int64 { return (size + block - 1) / block }
 
 // Extents walks the tables. Neighbours of a kind are one extent.
-func (m *Image) Extents() iter.Seq2[Extent, error] {
+func (m *Image) Extents() iter.Seq2[Extent, error] { return Joined(m.runs()) }
+
+// Joined yields runs with neighbours of the same kind as one. An error is the last of them.
+func Joined(runs iter.Seq2[Extent, error]) iter.Seq2[Extent, error] {
 	return func(yield func(Extent, error) bool) {
 		var last Extent
-		for e, err := range m.runs() {
+		for e, err := range runs {
 			switch {
 			case err != nil:
 				yield(Extent{}, err)

@@ -11,29 +11,12 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"snf-image/internal/host/blockmap"
 	"snf-image/internal/host/inflate"
 )
 
 // Extents walks the tables. Neighbours of a kind are one extent.
-func (q *qcow2) Extents() iter.Seq2[Extent, error] {
-	return func(yield func(Extent, error) bool) {
-		var last Extent
-		for e, err := range q.runs() {
-			switch {
-			case err != nil:
-				yield(Extent{}, err)
-				return
-			case last.Length > 0 && last.Zero == e.Zero:
-				last.Length += e.Length
-				continue
-			case last.Length > 0 && !yield(last, nil):
-				return
-			}
-			last = e
-		}
-		yield(last, nil)
-	}
-}
+func (q *qcow2) Extents() iter.Seq2[Extent, error] { return blockmap.Joined(q.runs()) }
 
 // runs yields ranges of the disk in order: of a cluster or a part of one, or of a whole
 // table where there is none.

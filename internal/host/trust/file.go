@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"snf-image/internal/report"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -28,13 +30,13 @@ var (
 func File(ctx context.Context, file string, keys Keys, bound []string) (Proof, error) {
 	dir, err := os.OpenRoot(filepath.Dir(file))
 	if err != nil {
-		return Proof{}, fmt.Errorf("opening the image's directory: %w", err)
+		return Proof{}, fmt.Errorf("opening the image's directory: %w", report.Bare(err))
 	}
 	defer dir.Close() //nolint:errcheck // only read
 	image := Image{Names: []string{filepath.Base(file)}, Read: func(_ context.Context, name string) ([]byte, error) { return readFile(dir, name) }, Bound: bound}
 	f, err := openImage(file)
 	if err != nil {
-		return Proof{}, fmt.Errorf("opening the image: %w", err)
+		return Proof{}, fmt.Errorf("opening the image: %w", report.Bare(err))
 	}
 	defer f.Close() //nolint:errcheck // only read
 	p, err := Find(ctx, keys, image)
