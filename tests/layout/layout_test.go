@@ -78,10 +78,10 @@ func TestCheck(t *testing.T) {
 			"blackbox test imports the host", "tests/vm/a_test.go", src("vm", "snf-image/internal/host/deploy"),
 			[]string{"tests/vm/a_test.go: imports snf-image/internal/host/deploy: not among the imports tests/vm may have"},
 		},
-		{"module in its place", "internal/host/config/a.go", src("config", "mvdan.cc/sh/v3/syntax"), nil},
+		{"module in its place", "internal/host/shellfile/a.go", src("shellfile", "mvdan.cc/sh/v3/syntax"), nil},
 		{
 			"module out of its place", "internal/spec/a.go", src("spec", "mvdan.cc/sh/v3/syntax"),
-			[]string{"internal/spec/a.go: imports mvdan.cc/sh/v3/syntax: module confined to internal/host/config"},
+			[]string{"internal/spec/a.go: imports mvdan.cc/sh/v3/syntax: module confined to internal/host/shellfile"},
 		},
 		{"test module in a test", "internal/spec/a_test.go", src("spec", "github.com/google/go-cmp/cmp"), nil},
 		{

@@ -7,15 +7,13 @@ package config
 
 import (
 	"errors"
-	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"snf-image/internal/host/ownership"
 	"snf-image/internal/host/problem"
+	"snf-image/internal/host/shellfile"
 	"snf-image/internal/host/target"
-	"snf-image/internal/report"
 )
 
 // Config is the configuration of a node, complete with defaults.
@@ -113,9 +111,6 @@ func Files(path string) []File {
 	return []File{{Path: path, Required: true}}
 }
 
-// maxFile bounds a configuration file in bytes.
-const maxFile = 1 << 20
-
 // Load reads the files in order. The Config is complete with defaults; it is
 // nil when a problem is an error.
 func Load(files ...File) (*Config, problem.List) {
@@ -127,7 +122,7 @@ func Load(files ...File) (*Config, problem.List) {
 // load reads files in order.
 func (r *reader) load(files []File) {
 	for _, f := range files {
-		data, err := readFile(f.Path)
+		data, err := shellfile.Load(f.Path)
 		if errors.Is(err, fs.ErrNotExist) && !f.Required {
 			continue
 		}
@@ -147,26 +142,6 @@ func remedy(err error) string {
 		return ownership.Remedy
 	}
 	return ""
-}
-
-// readFile reads a configuration file. Root takes no settings from one that others may
-// change: they name programs that run as root. The path is not part of its errors.
-func readFile(path string) ([]byte, error) {
-	if err := ownership.Check(path); err != nil {
-		return nil, report.Bare(err)
-	}
-	return readText(path)
-}
-
-// readText reads a little more than a configuration file may have.
-func readText(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, report.Bare(err)
-	}
-	defer f.Close() //nolint:errcheck // only read
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	return data, report.Bare(err)
 }
 
 // Parse reads one configuration file from memory.

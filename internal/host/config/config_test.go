@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"snf-image/internal/host/problem"
+	"snf-image/internal/host/shellfile"
 	"snf-image/internal/host/target"
 
 	"github.com/google/go-cmp/cmp"
@@ -214,7 +215,7 @@ func TestLoadErrors(t *testing.T) {
 		{"required and absent", File{Path: dir + "/no", Required: true}, "no such file"},
 		{"directory", File{Path: dir}, "is a directory"},
 		{"endless", File{Path: "/dev/zero"}, "1 MiB"},
-		{"huge", File{Path: write(t, dir, "huge", strings.Repeat("#\n", maxFile))}, "1 MiB"},
+		{"huge", File{Path: write(t, dir, "huge", strings.Repeat("#\n", shellfile.MaxFile))}, "1 MiB"},
 	} {
 		c, problems := Load(tc.file)
 		if c != nil || !strings.Contains(problems.Error(), tc.want) || !strings.HasPrefix(problems[0].Error(), tc.file.Path) {

@@ -1,22 +1,19 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 
-	"mvdan.cc/sh/v3/syntax"
-
 	"snf-image/internal/host/problem"
+	"snf-image/internal/host/shellfile"
 	"snf-image/internal/spec"
 )
 
 // Rules of configuration files.
 var (
-	ErrSyntax  = errors.New("configuration syntax")
 	ErrValue   = errors.New("bad configuration value")
 	ErrUnknown = errors.New("unknown configuration name")
 	ErrNotUsed = errors.New("configuration name without effect")
@@ -52,60 +49,13 @@ func (r *reader) problem(s problem.Severity, a assignment, name, message string,
 
 // read adds the assignments of one file.
 func (r *reader) read(path string, data []byte) {
-	here := assignment{origin: problem.Origin(path)}
-	if len(data) > maxFile {
-		r.problem(problem.Error, here, "", "the file has more than 1 MiB", ErrSyntax)
-		return
-	}
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(bytes.NewReader(data), path)
-	if parse, ok := errors.AsType[syntax.ParseError](err); ok {
-		r.problem(problem.Error, at(here, parse.Pos), "", "not shell syntax: "+parse.Text, ErrSyntax)
-		return
-	}
-	if err != nil {
-		r.problem(problem.Error, here, "", "not shell syntax: "+err.Error(), ErrSyntax)
-		return
-	}
-	for _, stmt := range file.Stmts {
-		r.statement(here, stmt)
-	}
-}
-
-// at returns a with the position of pos.
-func at(a assignment, pos syntax.Pos) assignment {
-	a.line, a.column = int(pos.Line()), int(pos.Col())
-	return a
-}
-
-// statement takes a statement if it is nothing but assignments.
-func (r *reader) statement(here assignment, stmt *syntax.Stmt) {
-	here = at(here, stmt.Pos())
-	call, ok := stmt.Cmd.(*syntax.CallExpr)
-	if !ok || len(call.Args) > 0 || stmt.Negated || stmt.Background || stmt.Coprocess || len(stmt.Redirs) > 0 {
-		r.problem(problem.Error, here, "", `only NAME="value" lines are allowed`, ErrSyntax)
-		return
-	}
-	for _, assign := range call.Assigns {
-		r.assign(at(here, assign.Pos()), assign)
-	}
-}
-
-func (r *reader) assign(a assignment, assign *syntax.Assign) {
-	name := assign.Name.Value
-	if assign.Append || assign.Array != nil || assign.Index != nil || assign.Naked {
-		r.problem(problem.Error, a, name, "only plain assignments are allowed", ErrSyntax)
-		return
-	}
-	value, err := r.expand(assign.Value)
-	if err != nil {
-		r.problem(problem.Error, a, name, err.Error(), ErrSyntax)
-		return
-	}
-	a.value = value
-	if _, again := r.values[name]; !again {
-		r.order = append(r.order, name)
-	}
-	r.values[name] = a
+	file := shellfile.Reader{Value: r.value, Set: func(a shellfile.Assignment) {
+		if _, again := r.values[a.Name]; !again {
+			r.order = append(r.order, a.Name)
+		}
+		r.values[a.Name] = assignment{a.Value, problem.Origin(path), a.Line, a.Column}
+	}}
+	r.problems = append(r.problems, file.Read(path, data)...)
 }
 
 // lookup finds the setting that describes name.

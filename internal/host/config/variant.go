@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"snf-image/internal/host/problem"
+	"snf-image/internal/host/shellfile"
 )
 
 // ErrVariant is the rule of problems with an OS variant.
@@ -41,7 +42,7 @@ func (r *reader) variant(name, list string) {
 		fail(fmt.Sprintf("%.64q cannot be the name of a variant", name), "")
 		return
 	}
-	data, err := readFile(path)
+	data, err := shellfile.Load(path)
 	published := publishedVariants(list)
 	switch {
 	case err == nil:
@@ -58,6 +59,6 @@ func (r *reader) variant(name, list string) {
 
 // publishedVariants are the lines of variants.list.
 func publishedVariants(list string) []string {
-	data, _ := readText(list) // without it none is published
+	data, _ := shellfile.Text(list) // without it none is published
 	return strings.Fields(string(data))
 }

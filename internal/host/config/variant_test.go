@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"snf-image/internal/host/problem"
+	"snf-image/internal/host/shellfile"
 	"snf-image/internal/host/target"
 
 	"github.com/google/go-cmp/cmp"
@@ -64,7 +65,7 @@ func TestLoadVariantRefuses(t *testing.T) {
 	}{
 		{"unmade", ErrVariant, "make the file"},
 		{"mistaken", ErrVariant, "use one of the variants unmade"},
-		{"broken", ErrSyntax, "broken.conf:1:1"},
+		{"broken", shellfile.ErrSyntax, "broken.conf:1:1"},
 		{"../main", ErrVariant, "cannot be the name"},
 		{".", ErrVariant, "cannot be the name"},
 		{"a b", ErrVariant, "cannot be the name"},

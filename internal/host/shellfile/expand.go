@@ -1,4 +1,4 @@
-package config
+package shellfile
 
 import (
 	"errors"
@@ -10,34 +10,34 @@ import (
 )
 
 // expand returns the value of a word of literals, quotes and ${NAME}.
-func (r *reader) expand(word *syntax.Word) (string, error) {
+func (f *file) expand(word *syntax.Word) (string, error) {
 	if word == nil {
 		return "", nil
 	}
 	if strings.HasPrefix(word.Lit(), "~") {
 		return "", errors.New("~ is not expanded, write the directory")
 	}
-	if err := r.check(word.Parts); err != nil {
+	if err := f.check(word.Parts); err != nil {
 		return "", err
 	}
 	return expand.Literal(&expand.Config{Env: expand.FuncEnviron(func(name string) string {
-		v, _ := r.value(name)
+		v, _ := f.Value(name)
 		return v
 	})}, word)
 }
 
 // check refuses everything that would run a program, look at files or depend
 // on the environment.
-func (r *reader) check(parts []syntax.WordPart) error {
+func (f *file) check(parts []syntax.WordPart) error {
 	for _, part := range parts {
 		switch x := part.(type) {
 		case *syntax.Lit, *syntax.SglQuoted:
 		case *syntax.DblQuoted:
-			if err := r.check(x.Parts); err != nil {
+			if err := f.check(x.Parts); err != nil {
 				return err
 			}
 		case *syntax.ParamExp:
-			if err := r.checkReference(x); err != nil {
+			if err := f.checkReference(x); err != nil {
 				return err
 			}
 		case *syntax.CmdSubst, *syntax.ProcSubst:
@@ -50,12 +50,12 @@ func (r *reader) check(parts []syntax.WordPart) error {
 }
 
 // checkReference wants a plain ${NAME} or $NAME of a name that has a value.
-func (r *reader) checkReference(x *syntax.ParamExp) error {
+func (f *file) checkReference(x *syntax.ParamExp) error {
 	if x.Param == nil || x.Excl || x.Length || x.Width || x.IsSet || x.Index != nil ||
 		x.Slice != nil || x.Repl != nil || x.Exp != nil || x.Names != 0 || x.NestedParam != nil || len(x.Modifiers) > 0 {
 		return errors.New("only plain ${NAME} is expanded")
 	}
-	if _, ok := r.value(x.Param.Value); !ok {
+	if _, ok := f.Value(x.Param.Value); !ok {
 		return fmt.Errorf("${%s} is not set before this line", x.Param.Value)
 	}
 	return nil
