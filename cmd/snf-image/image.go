@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,8 +32,10 @@ type verified struct {
 	Digest    string   `json:"digest,omitempty"`
 	Sums      string   `json:"sums,omitempty"`
 	Signature string   `json:"signature,omitempty"`
+	Proof     string   `json:"proof"` // what kind it is
 	Key       string   `json:"key,omitempty"`
 	Owner     string   `json:"owner,omitempty"`
+	Signed    string   `json:"signed,omitempty"` // when
 	Warnings  []string `json:"warnings,omitempty"`
 }
 
@@ -76,42 +78,32 @@ func (a *app) verifyImage(cmd *cobra.Command, file string, bound []string) (*ver
 	if len(bound) > 0 && len(keys.Bound(bound).All()) == 0 {
 		return nil, keyFailure("reading the keyring", bound[0], trust.ErrUnknown)
 	}
-	p, err := trust.File(cmd.Context(), file, keys, bound)
+	claim := trust.Claim{Keys: bound}
+	if len(bound) > 0 {
+		claim.Demand, claim.By = trust.Required, "--key"
+	}
+	p, err := trust.File(cmd.Context(), file, keys, claim)
 	for _, w := range p.Warnings {
 		a.log.Warn(report.Printable(w))
-	}
-	if err == nil && len(bound) > 0 && p.Signer.Key == "" {
-		err = errUnsigned
 	}
 	if err != nil {
 		return nil, verifyFailure(file, err)
 	}
-	return &verified{
-		Image: file, Algorithm: p.Sum.Algorithm, Digest: p.Sum.Hex, Sums: p.From,
-		Signature: p.SignatureFile, Key: p.Signer.Key, Owner: p.Signer.Name, Warnings: p.Warnings,
-	}, nil
+	v := &verified{
+		Image: file, Algorithm: p.Algorithm, Digest: p.Digest, Sums: p.Sums, Signature: p.Signature,
+		Proof: string(p.Kind), Key: p.Signer.Key, Owner: p.Signer.Name, Warnings: p.Warnings,
+	}
+	if !p.Signer.Date.IsZero() {
+		v.Signed = p.Signer.Date.Format(time.RFC3339)
+	}
+	return v, nil
 }
-
-var errUnsigned = errors.New("nobody signed it or its checksums")
 
 // verifyFailure is the failure to verify an image, with what helps.
 func verifyFailure(file string, err error) error {
-	f := &report.Failure{Kind: report.Image, What: "verifying the image", On: file, Cause: err}
-	switch {
-	case errors.Is(err, trust.ErrNoProof):
-		f.Remedy = "put the vendor's file of checksums, and its signature, beside the image"
-	case errors.Is(err, errUnsigned):
+	f := &report.Failure{Kind: report.Image, What: "verifying the image", On: file, Cause: err, Remedy: trust.Remedy(err)}
+	if errors.Is(err, trust.ErrDemand) {
 		f.Remedy = "put the vendor's signature beside the image, or leave --key out to check the checksum alone"
-	case errors.Is(err, trust.ErrMismatch), errors.Is(err, trust.ErrBadSignature):
-		f.Remedy = "fetch the image and what lies beside it again, from the vendor; do not use this one"
-	case errors.Is(err, trust.ErrUnknownKey), errors.Is(err, trust.ErrUnbound):
-		f.Remedy = "compare the key with the one the vendor publishes"
-	case errors.Is(err, trust.ErrKeyExpired), errors.Is(err, trust.ErrExpired), errors.Is(err, trust.ErrKeyRevoked):
-		f.Remedy = "get the vendor's present key and signature"
-	case errors.Is(err, trust.ErrWeak), errors.Is(err, trust.ErrWeakSignature):
-		f.Remedy = "ask the vendor for sha256 or sha512, and a signature of today"
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, trust.ErrNotFile):
-		f.Remedy = "check the path"
 	}
 	return f
 }
@@ -121,10 +113,10 @@ func (a *app) printVerified(v *verified) error {
 	if v.Key != "" {
 		by = fmt.Sprintf("signed by %s %s (%s)", v.Key, report.Printable(v.Owner), v.Signature)
 	}
-	if v.Digest == "" {
-		_, err := fmt.Fprintf(a.stdout, "%s: %s\n", v.Image, by)
-		return err
+	from := ""
+	if v.Sums != "" {
+		from = " (" + v.Sums + ")"
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s: %s %s (%s), %s\n", v.Image, v.Algorithm, v.Digest, v.Sums, by)
+	_, err := fmt.Fprintf(a.stdout, "%s: %s %s%s, %s\n", v.Image, v.Algorithm, v.Digest, from, by)
 	return err
 }

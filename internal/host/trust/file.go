@@ -2,12 +2,8 @@ package trust
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -18,35 +14,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Errors of the verification of a file.
-var (
-	ErrNotFile  = errors.New("neither a file nor a block device")
-	ErrNoProof  = errors.New("no checksum and no signature of it lies beside it")
-	ErrMismatch = errors.New("its digest is not the one that was published")
-)
+// ErrNotFile is the error of an image that cannot be read in order, twice.
+var ErrNotFile = errors.New("neither a file nor a block device")
 
 // File verifies an image file with what lies in its directory, as Find does. Its bytes are
-// read once. The proof that is returned with an error says how far the verification got.
-func File(ctx context.Context, file string, keys Keys, bound []string) (Proof, error) {
-	dir, err := os.OpenRoot(filepath.Dir(file))
-	if err != nil {
-		return Proof{}, fmt.Errorf("opening the image's directory: %w", report.Bare(err))
-	}
-	defer dir.Close() //nolint:errcheck // only read
-	image := Image{Names: []string{filepath.Base(file)}, Read: func(_ context.Context, name string) ([]byte, error) { return readFile(dir, name) }, Bound: bound}
+// read once. An image that nothing proves is an error, whatever is demanded. The proof that
+// is returned with an error says how far the verification got.
+func File(ctx context.Context, file string, keys Keys, claim Claim) (Proof, error) {
 	f, err := openImage(file)
 	if err != nil {
 		return Proof{}, fmt.Errorf("opening the image: %w", report.Bare(err))
 	}
 	defer f.Close() //nolint:errcheck // only read
-	p, err := Find(ctx, keys, image)
-	if err == nil && p.Sum.Algorithm == "" && p.OverImage == nil {
-		err = ErrNoProof
-	}
-	if err != nil {
+	c, err := Find(ctx, keys, claim, Beside(file))
+	defer c.Close()
+	switch p := c.Proof(); {
+	case err != nil:
 		return p, err
+	case !c.Needed():
+		return p, &Error{Err: ErrNoProof}
 	}
-	return p, p.check(keys, image, &interruptible{ctx, f})
+	p, err := c.Read(&interruptible{ctx, f})
+	if err == nil && p.Kind == "" { // only a signature, by a key that nobody knows
+		err = &Error{c.f.overFile, ErrUnknownKey}
+	}
+	return p, err
+}
+
+// Beside is the place of a file: what lies beside it is in its directory.
+func Beside(file string) Place {
+	return Place{Names: []string{filepath.Base(file)}, Read: func(_ context.Context, name string) ([]byte, error) {
+		dir, err := os.OpenRoot(filepath.Dir(file))
+		if err != nil {
+			return nil, report.Bare(err)
+		}
+		defer dir.Close() //nolint:errcheck // only read
+		return readFile(dir, name)
+	}}
 }
 
 // openImage opens a file or a block device. Opening a pipe would wait for its other end.
@@ -63,30 +67,6 @@ func openImage(file string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
-}
-
-// check reads the image once, for its digest and the signature over it.
-func (p *Proof) check(keys Keys, image Image, r io.Reader) error {
-	var h hash.Hash = sha512.New()
-	if p.Sum.Algorithm == "sha256" {
-		h = sha256.New()
-	}
-	r = io.TeeReader(r, h)
-	if p.OverImage != nil {
-		if err := p.CheckImage(keys, image, r); err != nil {
-			return err
-		}
-		if p.Sum.Algorithm == "" && p.Signer.Key == "" { // which is a warning beside a checksum
-			return &Error{p.SignatureFile, ErrUnknownKey}
-		}
-	}
-	if _, err := io.Copy(io.Discard, r); err != nil { // what the signature did not read
-		return fmt.Errorf("reading the image: %w", err)
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); p.Sum.Algorithm != "" && got != p.Sum.Hex {
-		return &Error{p.From, fmt.Errorf("%w: %s is %s, not %s", ErrMismatch, p.Sum.Algorithm, got, p.Sum.Hex)}
-	}
-	return nil
 }
 
 // readFile reads a small file of dir. It must be a regular file: a pipe would never end.

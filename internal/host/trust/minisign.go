@@ -3,7 +3,10 @@ package trust
 import (
 	"fmt"
 	"io"
+	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	"aead.dev/minisign"
 )
@@ -27,7 +30,11 @@ func verifyMinisign(keys Keys, signed io.Reader, text []byte) (Signer, error) {
 		if err == nil && !ok {
 			err = ErrBadSignature
 		}
-		return Signer{Key: id, Name: k.Owner, File: k.File}, err
+		s := Signer{Key: id, Name: k.Owner, File: k.File}
+		if err == nil {
+			s.Date = minisignDate(sig.TrustedComment)
+		}
+		return s, err
 	}
 	_, err := io.Copy(io.Discard, signed)
 	if err != nil {
@@ -69,4 +76,17 @@ func readMinisign(text string) (*minisign.PublicKey, string, bool) {
 		return nil, "", false
 	}
 	return key, owner, true
+}
+
+var timestamp = regexp.MustCompile(`(?:^|\s)timestamp:([0-9]{1,11})(?:\s|$)`)
+
+// minisignDate reads when a signature was made from its trusted comment, where minisign
+// writes it.
+func minisignDate(comment string) time.Time {
+	if m := timestamp.FindStringSubmatch(comment); m != nil {
+		if n, err := strconv.ParseInt(m[1], 10, 64); err == nil {
+			return time.Unix(n, 0).UTC()
+		}
+	}
+	return time.Time{}
 }

@@ -63,6 +63,9 @@ func verifyOpenPGP(keys Keys, signed io.Reader, signature []byte) (Signer, error
 	}
 	c := md.SelectedCandidate
 	s := keys.signer(c.SignedByEntity, c.IssuerKeyId)
+	if md.Signature != nil {
+		s.Date = md.Signature.CreationTime.UTC()
+	}
 	if md.SignatureError != nil {
 		return s, openPGPError(md.SignatureError, c.SignedByEntity, now)
 	}

@@ -8,13 +8,6 @@ import (
 	"strings"
 )
 
-// Signer is whose signature was verified.
-type Signer struct {
-	Key  string // the fingerprint of the primary key, or the id of a minisign key, in capitals
-	Name string // what the key says of its owner
-	File string // of the keyring
-}
-
 // Errors of signatures.
 var (
 	ErrNoSignature    = errors.New("not a signature of OpenPGP or minisign")

@@ -1,0 +1,296 @@
+package trust
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"sync"
+)
+
+// ErrMissing means that a proof is not there which somebody named.
+var ErrMissing = errors.New("it is named as the proof of the image and is not there")
+
+// ErrUnbound means that a good key signed what it is not meant for.
+var ErrUnbound = errors.New("it is signed by a key for other images")
+
+// Find reads what lies beside an image and verifies it as far as that goes without the
+// image's bytes, which the Check takes. The error is an *Error when a proof is wrong, or
+// when it is known already that what is demanded cannot be had. The Check is there with an
+// error, too, and its Proof says how far the verification got.
+func Find(ctx context.Context, keys Keys, claim Claim, place Place) (*Check, error) {
+	if claim.Demand == "" {
+		claim.Demand = IfPresent
+	}
+	f := finder{Claim: claim, Place: place, ring: keys, keys: keys, asked: map[string]answer{}}
+	if len(claim.Keys) > 0 {
+		f.keys = keys.Bound(claim.Keys)
+	}
+	err := f.search(ctx)
+	c := newCheck(&f)
+	if err == nil {
+		err = c.early()
+	}
+	return c, err
+}
+
+// finder looks for the proofs of one image.
+type finder struct {
+	Claim
+	Place
+	ring, keys Keys
+	asked      map[string]answer // what lies beside the image, as far as it was asked for
+	sums       []foundSum
+	over       []byte // a detached signature over the image itself
+	overFile   string
+	warnings   []string
+}
+
+// foundSum is a digest that a file beside the image says it has.
+type foundSum struct {
+	Sum
+	file      string
+	signer    Signer // without a key when nobody signed it, or nobody we know
+	signature string // the file
+}
+
+// answer is what Place.Read said.
+type answer struct {
+	data []byte
+	err  error
+}
+
+// search looks for everything that lies beside the image. The digest of an administrator is
+// enough where nothing else is named.
+func (f *finder) search(ctx context.Context) error {
+	named := f.Claim.Sums != "" || f.Signature != "" || len(f.Keys) > 0
+	if f.Demand == None || !named && satisfied(f.Digests) {
+		return nil
+	}
+	if err := f.lookForSums(ctx); err != nil {
+		return err
+	}
+	if f.signed() {
+		return nil
+	}
+	return f.lookOver(ctx)
+}
+
+// signed reports whether a file of checksums is signed by somebody we know.
+func (f *finder) signed() bool {
+	for _, s := range f.sums {
+		if s.signer.Key != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// lookForSums looks for files of checksums that name the image: for the first one, or, where
+// a signature is wanted, for the first that is signed.
+func (f *finder) lookForSums(ctx context.Context) error {
+	rows := f.layouts()
+	names := make([]string, 0, len(rows))
+	for _, l := range rows {
+		names = append(names, expand(l.sums, f.Names[0]))
+	}
+	for i, l := range rows {
+		data, err := f.get(ctx, names, i)
+		if err != nil {
+			return err
+		}
+		if data == nil {
+			continue
+		}
+		found, err := f.useSums(ctx, l, names[i], data)
+		if err != nil {
+			return err
+		}
+		if found && (f.signed() || len(f.Keys) == 0 && f.Demand != Required) {
+			return nil
+		}
+	}
+	if f.Claim.Sums != "" && len(f.sums) == 0 {
+		return &Error{names[0], ErrMissing}
+	}
+	return nil
+}
+
+// layouts returns the rows to try: all, or the one that is known.
+func (f *finder) layouts() []layout {
+	switch {
+	case f.Claim.Sums != "":
+		l := layout{sums: f.Claim.Sums, signatures: sigs(f.Claim.Sums), alone: strings.Contains(f.Claim.Sums, "%")}
+		if f.Signature != "" {
+			l.signatures = []string{f.Signature}
+		}
+		return []layout{l}
+	case f.Signature != "": // a signature over the image alone
+		return nil
+	}
+	var rows []layout
+	for _, l := range layouts {
+		if !f.Remote || l.vendors != "" {
+			rows = append(rows, l)
+		}
+	}
+	return rows
+}
+
+// useSums reads one file of checksums. It is not of use, without an error, when it says
+// nothing of the image.
+func (f *finder) useSums(ctx context.Context, l layout, name string, data []byte) (bool, error) {
+	s := foundSum{file: name}
+	signed := data
+	var err error
+	if IsClearsigned(data) {
+		signed, s.signer, err = Clearsigned(f.keys, data)
+		if s.signer, err = f.judge(name, s.signer, err); err != nil {
+			return false, err
+		}
+		s.signature = name
+	}
+	all, err := ParseSums(signed)
+	if errors.Is(err, ErrNoSums) && f.Claim.Sums == "" { // a page that says "not found", perhaps
+		return false, nil
+	}
+	if err != nil {
+		return false, &Error{name, err}
+	}
+	s.Sum, err = Choose(all, f.Names, l.alone)
+	if err != nil && l.alone && oneName(all) { // the name of the build instead of the link's
+		s.Sum, err = Choose(all, []string{all[0].Name}, true)
+	}
+	if errors.Is(err, ErrNoEntry) && f.Claim.Sums == "" {
+		return false, nil
+	}
+	if err != nil {
+		return false, &Error{name, err}
+	}
+	if s.signature == "" {
+		if s.signer, s.signature, err = f.detached(ctx, l, data); err != nil {
+			return false, err
+		}
+	}
+	f.sums = append(f.sums, s)
+	return true, nil
+}
+
+// oneName reports whether all digests of a file are of the same thing.
+func oneName(all []Sum) bool {
+	for _, s := range all {
+		if s.Name != all[0].Name {
+			return false
+		}
+	}
+	return len(all) > 0
+}
+
+// detached looks for a detached signature over a file of checksums.
+func (f *finder) detached(ctx context.Context, l layout, signed []byte) (Signer, string, error) {
+	name, data, err := f.signature(ctx, l.signatures)
+	if err != nil || data == nil {
+		return Signer{}, "", err
+	}
+	s, err := Verify(f.keys, bytes.NewReader(signed), data)
+	s, err = f.judge(name, s, err)
+	return s, name, err
+}
+
+// lookOver looks for a signature over the image itself.
+func (f *finder) lookOver(ctx context.Context) (err error) {
+	patterns := onImage
+	switch {
+	case f.Signature != "" && f.Claim.Sums == "":
+		patterns = []string{f.Signature}
+	case f.Claim.Sums != "":
+		return nil
+	}
+	f.overFile, f.over, err = f.signature(ctx, patterns)
+	return err
+}
+
+// signature returns the first signature of those that may be there. What is not one is
+// passed over where nobody named it.
+func (f *finder) signature(ctx context.Context, patterns []string) (string, []byte, error) {
+	names := make([]string, 0, len(patterns))
+	for _, p := range patterns {
+		names = append(names, expand(p, f.Names[0]))
+	}
+	for i, name := range names {
+		data, err := f.get(ctx, names, i)
+		if err != nil {
+			return "", nil, err
+		}
+		if data == nil {
+			continue
+		}
+		_, err = Verify(Keys{}, bytes.NewReader(nil), data)
+		if !errors.Is(err, ErrNoSignature) || f.Signature != "" {
+			return name, data, nil
+		}
+	}
+	if f.Signature != "" {
+		return "", nil, &Error{names[0], ErrMissing}
+	}
+	return "", nil, nil
+}
+
+// atOnce is how many files beside an image are asked for at the same time.
+const atOnce = 5
+
+// get returns the file names[i] beside the image, nil when there is none. It asks for those
+// that follow as well: a server may be far.
+func (f *finder) get(ctx context.Context, names []string, i int) ([]byte, error) {
+	if _, known := f.asked[names[i]]; !known {
+		var wg sync.WaitGroup
+		wave := names[i:min(i+atOnce, len(names))]
+		got := make([]answer, len(wave))
+		for n, name := range wave {
+			wg.Go(func() { got[n].data, got[n].err = f.Read(ctx, name) })
+		}
+		wg.Wait()
+		for n, name := range wave {
+			f.asked[name] = got[n]
+		}
+	}
+	a := f.asked[names[i]]
+	switch {
+	case errors.Is(a.err, fs.ErrNotExist):
+		return nil, nil
+	case a.err != nil:
+		return nil, &Error{names[i], fmt.Errorf("%w: %w", ErrUnreadable, a.err)}
+	}
+	return a.data, nil
+}
+
+// ErrUnreadable means that it could not be found out whether there is a proof.
+var ErrUnreadable = errors.New("it cannot be read")
+
+// judge decides about a signature that was checked with the keys that count. One by an
+// unknown key does not count and is a warning, where no key is bound to the image.
+func (f *finder) judge(file string, s Signer, err error) (Signer, error) {
+	switch {
+	case err == nil:
+		return s, nil
+	case errors.Is(err, ErrUnknownKey) && len(f.Keys) == 0:
+		f.warnings = append(f.warnings, fmt.Sprintf("%s: signed by key %s, which is not in the keyring: the signature proves nothing", path.Base(file), s.Key))
+		return Signer{}, nil
+	case errors.Is(err, ErrUnknownKey) && f.inRing(s):
+		return s, &Error{file, fmt.Errorf("%w: %s is in the keyring, but not bound to this image", ErrUnbound, s.Key)}
+	}
+	return s, &Error{file, fmt.Errorf("%w: key %s", err, s.Key)}
+}
+
+// inRing reports whether the keyring has the key a signature names, for whatever image.
+func (f *finder) inRing(s Signer) bool {
+	for _, k := range f.ring.list {
+		if strings.HasSuffix(k.Fingerprint, s.Key) || k.hasSubkey(s.Key) {
+			return true
+		}
+	}
+	return false
+}

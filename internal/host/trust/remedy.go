@@ -1,0 +1,37 @@
+package trust
+
+import (
+	"errors"
+	"io/fs"
+)
+
+// Remedy returns what helps against an error of this package, empty for one without a
+// remedy of its own.
+func Remedy(err error) string {
+	switch {
+	case errors.Is(err, ErrDemand):
+		return "give its digest as IMG_DIGEST in the configuration or the variant file, by --digest, or in the catalogue, or bind the vendor's key with IMG_KEY or --key"
+	case errors.Is(err, ErrNoProof):
+		return "put the vendor's file of checksums, and its signature, beside the image"
+	case errors.Is(err, ErrGiven):
+		return "fetch the image again, or correct the digest"
+	case errors.Is(err, ErrMismatch), errors.Is(err, ErrBadSignature):
+		return "fetch the image and what lies beside it again, from the vendor; do not use this one"
+	case errors.Is(err, ErrUnknownKey), errors.Is(err, ErrUnbound):
+		return "compare the key with the one the vendor publishes"
+	case errors.Is(err, ErrKeyExpired), errors.Is(err, ErrExpired), errors.Is(err, ErrKeyRevoked):
+		return "get the vendor's present key and signature"
+	case errors.Is(err, ErrWeak), errors.Is(err, ErrWeakSignature):
+		return "ask the vendor for sha256 or sha512, and a signature of today"
+	case errors.Is(err, ErrAmbiguous), errors.Is(err, ErrNoEntry), errors.Is(err, ErrNoSums), errors.Is(err, ErrNoSignature),
+		errors.Is(err, ErrTooBig), errors.Is(err, ErrManySignatures):
+		return "get the file from the vendor again, or give the digest of the image"
+	case errors.Is(err, ErrMissing):
+		return "check how it is named, and whether the vendor still has it"
+	case errors.Is(err, ErrUnreadable):
+		return "make it readable, or give the digest of the image"
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrNotFile):
+		return "check the path"
+	}
+	return ""
+}
