@@ -5,4 +5,7 @@
 //
 // It opens no connection: what lies beside an image comes from a function of the caller. All
 // input but the keyring is hostile; sizes and counts are bounded.
+//
+// It is large because the forms of all vendors, two kinds of signatures and the keyring are
+// here: a verdict needs them all.
 package trust
