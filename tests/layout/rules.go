@@ -49,6 +49,7 @@ var allowed = map[string][]string{
 	"internal/guest/outcome":     {"internal/guest/rootfs"},
 	"internal/guest/system":      {"internal/guest/rootfs"},
 	"internal/guest/platform":    {"internal/guest/rootfs"},
+	"internal/guest/registry":    {"internal/guest/outcome", "internal/guest/rootfs"},
 	"internal/guest/selinux":     {"internal/guest/etc", "internal/guest/rootfs"},
 	"internal/guest/network":     {"internal/guest/etc", "internal/guest/netconf", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
 	"internal/guest/cloudinit":   {"internal/guest/rootfs", "internal/guest/system"},
@@ -65,7 +66,7 @@ var allowed = map[string][]string{
 		"internal/guest/system", "internal/guest/inspect", "internal/guest/netconf", "internal/guest/network",
 		"internal/guest/account", "internal/guest/cloudinit", "internal/guest/identity", "internal/guest/personality", "internal/guest/sandbox", "internal/guest/selinux",
 		"internal/guest/sshd",
-		"internal/guest/windows",
+		"internal/guest/registry", "internal/guest/windows",
 	},
 	"internal/guest/agent": {"internal/guest/"},
 
@@ -77,7 +78,7 @@ var allowed = map[string][]string{
 }
 
 // forTests are the packages that tests of any package may import.
-var forTests = []string{"tests/storage", "tests/jail", "tests/tree", "tests/golden", "tests/require", "tests/support", "tests/systems", "tests/vmdk", "tests/guest"}
+var forTests = []string{"tests/storage", "tests/jail", "tests/tree", "tests/golden", "tests/require", "tests/support", "tests/systems", "tests/vmdk", "tests/guest", "tests/hive"}
 
 // basics are the packages everyone may import and that import only the
 // standard library and golang.org/x/sys, never each other.

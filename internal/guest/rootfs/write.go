@@ -150,7 +150,7 @@ func createTemporary(at parent) (*os.File, parent, error) {
 		tmp := at.with(fmt.Sprintf(".snf-image-%d", n))
 		var fd int
 		fd, err = unix.Openat(at.fd(), tmp.base,
-			unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+			unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 		if err == nil {
 			return os.NewFile(uintptr(fd), tmp.join()), tmp, nil
 		}
@@ -168,6 +168,11 @@ func (r *Root) fill(f *os.File, data []byte, a Attr, like *os.File) error {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
+	return r.finish(f, a, like)
+}
+
+// finish gives f its attributes.
+func (r *Root) finish(f *os.File, a Attr, like *os.File) error {
 	if err := f.Chown(a.UID, a.GID); err != nil {
 		return err
 	}

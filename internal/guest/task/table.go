@@ -11,28 +11,29 @@ type step struct {
 	name string
 	// check finds out, before the first write to a living Linux, what the task would
 	// fail with. It is nil where only Prepare can tell.
-	check               func(r *Run) error
-	linux, windows, bsd Func
+	check func(r *Run) error
+	// legacy is Windows before NT 6: XP and Server 2003.
+	linux, windows, legacy, bsd Func
 }
 
 // steps returns the tasks of this version. Their order, and which of them run while the
 // image is mounted, is that of spec.AllTasks.
 func steps() []step {
 	return []step{
-		{spec.FixPartitionTable, nil, fixPartitionTable, fixPartitionTable, fixPartitionTable},
-		{spec.FilesystemResizeUnmounted, nil, resizeUnmounted, resizeUnmounted, resizeUnmounted},
-		{spec.MountImage, nil, mountImage, nil, nil},
-		{spec.FilesystemResizeMounted, nil, resizeMounted, nil, nil},
-		{spec.AddSwap, checkSwap, addSwap, noSwap, noSwap},
-		{spec.AssignHostname, checkHostname, assignHostname, nil, nil},
-		{spec.ChangeMachineID, checkMachineID, changeMachineID, nil, nil},
-		{spec.ChangePassword, checkLogin, changePassword, nil, nil},
-		{spec.ConfigureNetwork, checkNetwork, configureNetwork, nil, nil},
-		{spec.DeleteSSHKeys, checkHostKeys, deleteSSHKeys, nil, nil},
-		{spec.EnforcePersonality, checkPersonality, enforcePersonality, nil, nil},
-		{spec.RunCustomTask, checkCustomTask, runCustomTask, runCustomTask, runCustomTask},
-		{spec.SELinuxAutorelabel, nil, selinuxAutorelabel, nil, nil},
-		{spec.UmountImage, nil, umountImage, umountImage, umountImage},
+		{spec.FixPartitionTable, nil, fixPartitionTable, fixPartitionTable, fixPartitionTable, fixPartitionTable},
+		{spec.FilesystemResizeUnmounted, nil, resizeUnmounted, resizeUnmounted, resizeUnmounted, resizeUnmounted},
+		{spec.MountImage, nil, mountImage, nil, nil, nil},
+		{spec.FilesystemResizeMounted, nil, resizeMounted, nil, nil, nil},
+		{spec.AddSwap, checkSwap, addSwap, noSwap, noSwap, noSwap},
+		{spec.AssignHostname, checkHostname, assignHostname, nil, nil, nil},
+		{spec.ChangeMachineID, checkMachineID, changeMachineID, nil, nil, nil},
+		{spec.ChangePassword, checkLogin, changePassword, nil, nil, nil},
+		{spec.ConfigureNetwork, checkNetwork, configureNetwork, nil, nil, nil},
+		{spec.DeleteSSHKeys, checkHostKeys, deleteSSHKeys, nil, nil, nil},
+		{spec.EnforcePersonality, checkPersonality, enforcePersonality, nil, nil, nil},
+		{spec.RunCustomTask, checkCustomTask, runCustomTask, runCustomTask, runCustomTask, runCustomTask},
+		{spec.SELinuxAutorelabel, nil, selinuxAutorelabel, nil, nil, nil},
+		{spec.UmountImage, nil, umountImage, umountImage, umountImage, umountImage},
 	}
 }
 
@@ -49,8 +50,10 @@ func find(name string) (step, bool) {
 // on returns what does the task on a family, nil if it is not for it.
 func (s step) on(family string) Func {
 	switch family {
-	case inspect.Windows, inspect.WindowsLegacy:
+	case inspect.Windows:
 		return s.windows
+	case inspect.WindowsLegacy:
+		return s.legacy
 	case inspect.FreeBSD, inspect.NetBSD, inspect.OpenBSD:
 		return s.bsd
 	}
