@@ -111,6 +111,8 @@ var modules = map[string][]string{
 	"aead.dev/minisign":                  {"internal/host/trust"},
 	"github.com/mdlayher/netlink":        {"internal/host/fetch"},
 	"golang.org/x/net":                   {"internal/host/fetch"},
+	"github.com/beevik/etree":            {"internal/guest/windows/answer"},
+	"golang.org/x/text":                  {"internal/guest/windows/answer"},
 	"github.com/google/go-cmp":           {onlyTests},
 	"github.com/rogpeppe/go-internal":    {onlyTests},
 }

@@ -1,0 +1,148 @@
+package answer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"snf-image/tests/require"
+)
+
+// TestStandard completes the answer file of an image that has none.
+func TestStandard(t *testing.T) {
+	t.Parallel()
+	require.Tool(t, "xmllint")
+	for _, arch := range Architectures() {
+		for _, modern := range []bool{false, true} {
+			data, err := Standard(arch, "GMT Standard Time", modern)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := completion()
+			c.Architecture = arch
+			out, err := Complete(data, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			query := "concat(count(//*[local-name()='component' and @processorArchitecture='" + arch + "']), ' ', //*[local-name()='TimeZone'], ' ', " +
+				"//*[local-name()='ComputerName'], ' ', count(//*[local-name()='HideLocalAccountScreen']), ' ', count(//*[local-name()='Path']), ' ', //*[local-name()='UILanguage'])"
+			pages := map[bool]int{true: 1}[modern]
+			if got, want := xmllint(t, out, "--xpath", query), fmt.Sprintf("4 GMT Standard Time web1 %d 2 en-US", pages); got != want {
+				t.Errorf("%s: libxml2 says %q, want %q:\n%s", arch, got, want, out)
+			}
+		}
+	}
+	if _, err := Standard("ia64", "UTC", true); err == nil {
+		t.Error("an answer file was made for ia64")
+	}
+}
+
+// wrap makes an answer file of what is in its root.
+func wrap(text string) string { return `<unattend xmlns="` + unattend + `">` + text + `</unattend>` }
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	laughs := `<!DOCTYPE unattend [<!ENTITY a "ha">`
+	for i := range 30 {
+		c := 'b' + rune(i)
+		laughs += fmt.Sprintf(`<!ENTITY %c "&%c;&%c;&%c;&%c;">`, c, c-1, c-1, c-1, c-1)
+	}
+	for name, data := range map[string]string{
+		"empty":             "",
+		"no XML":            "[Unattended]\r\n",
+		"cut off":           wrap("")[:40],
+		"external entity":   `<!DOCTYPE unattend [<!ENTITY x SYSTEM "file:///etc/shadow">]>` + wrap("&x;"),
+		"external DTD":      `<!DOCTYPE unattend SYSTEM "http://127.0.0.1/x.dtd">` + wrap(""),
+		"billion laughs":    laughs + "]>" + wrap("&z;"),
+		"unknown entity":    wrap("&nbsp;"),
+		"directive inside":  wrap("<!ELEMENT a ANY>"),
+		"another root":      `<html xmlns="` + unattend + `"/>`,
+		"another namespace": `<unattend xmlns="urn:x"/>`,
+		"no namespace":      `<unattend/>`,
+		"two roots":         wrap("") + wrap(""),
+		"text behind":       wrap("") + "x",
+		"late declaration":  "\n<?xml version=\"1.0\"?>" + wrap(""),
+		"attribute twice":   wrap(`<settings pass="specialize" pass="oobeSystem"/>`),
+		"unknown prefix":    wrap(`<settings wcm:action="add"/>`),
+		"element's prefix":  wrap(`<x:settings/>`),
+		"control character": wrap("\x01"),
+		"not UTF-8":         wrap("\xff"),
+		"odd UTF-16":        "\xff\xfe<\x00u",
+		"half a surrogate":  "\xff\xfe<\x00\x00\xd8",
+		"unknown encoding":  `<?xml version="1.0" encoding="koi8-r"?>` + wrap(""),
+		"too deep":          wrap(strings.Repeat("<a>", 100) + strings.Repeat("</a>", 100)),
+		"very deep":         wrap(strings.Repeat("<a>", 300_000)),
+		"too large":         wrap(strings.Repeat(" ", Size)),
+		"no order number left": wrap(`<settings pass="specialize"><component name="Microsoft-Windows-Deployment" processorArchitecture="amd64"><RunSynchronous>` +
+			`<RunSynchronousCommand><Order>500</Order><Path>x</Path></RunSynchronousCommand></RunSynchronous></component></settings>`),
+	} {
+		out, err := Complete([]byte(data), completion())
+		if !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %q, %v, want ErrRefused", name, out, err)
+		}
+	}
+}
+
+// TestDeclaration corrects the declaration of what an editor saved as UTF-8.
+func TestDeclaration(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		`<?xml version="1.0" encoding="utf-16"?>`:                        `<?xml version="1.0" encoding="utf-8"?>`,
+		`<?xml version='1.0' encoding='UTF-16' standalone='yes'?>`:       `<?xml version='1.0' encoding='utf-8' standalone='yes'?>`,
+		`<?xml version="1.0" encoding="windows-1252"?><!-- ` + "\xfc-->": `<?xml version="1.0" encoding="windows-1252"?><!-- ` + "\xfc-->",
+		`<?xml version="1.0"?>`:                                          `<?xml version="1.0"?>`,
+	} {
+		out, err := Complete([]byte(in+wrap("")), completion())
+		if err != nil || !strings.HasPrefix(string(out), want) {
+			t.Errorf("%s: %.60q, %v", in, out, err)
+		}
+	}
+}
+
+// TestUntouched leaves the bytes of an answer file that has everything, whatever they look like.
+func TestUntouched(t *testing.T) {
+	t.Parallel()
+	for _, f := range corpus(t) {
+		out, err := Complete(f.Data, Completion{Architecture: "amd64"})
+		if err != nil || string(out) != string(f.Data) {
+			t.Errorf("%s was changed: %v\n%s", f.Name, err, out)
+		}
+	}
+}
+
+func TestReadUsers(t *testing.T) {
+	t.Parallel()
+	for _, f := range corpus(t) {
+		got, err := ReadUsers(f.Data, "amd64")
+		var want Users
+		if f.Name == "first-logon" {
+			want = Users{Local: []string{"vagrant"}, AutoLogon: "Administrator"}
+		}
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", f.Name, err, diff)
+		}
+	}
+}
+
+func FuzzComplete(f *testing.F) {
+	for _, c := range corpus(f) {
+		f.Add(c.Data)
+	}
+	f.Add([]byte("\xff\xfe<\x00u\x00/\x00>\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		out, err := Complete(data, completion())
+		if err != nil {
+			return
+		}
+		again, err := Complete(out, completion())
+		if err != nil || string(again) != string(out) {
+			t.Fatalf("completed again: %v\n%q\n%q", err, out, again)
+		}
+		if _, err := ReadUsers(out, "amd64"); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -1,0 +1,65 @@
+package answer
+
+import (
+	"strings"
+
+	"github.com/beevik/etree"
+)
+
+// Users is what an answer file says about accounts.
+type Users struct {
+	// Local are the names of the accounts that it makes.
+	Local []string
+	// AutoLogon is the account that it logs in by itself, "" for none.
+	AutoLogon string
+}
+
+// ReadUsers reads what the answer file of a system of that architecture says about accounts.
+func ReadUsers(data []byte, arch string) (Users, error) {
+	var u Users
+	f, err := parse(data)
+	if err != nil {
+		return u, err
+	}
+	for _, pass := range []string{"specialize", "oobeSystem"} {
+		for _, c := range components(f.doc.Root(), pass, shellSetup, arch) {
+			u.read(c)
+		}
+	}
+	return u, nil
+}
+
+func (u *Users) read(component *etree.Element) {
+	for _, all := range children(component, "UserAccounts") {
+		for _, local := range children(all, "LocalAccounts") {
+			for _, account := range children(local, "LocalAccount") {
+				if name := text(account, "Name"); name != "" && adds(account) {
+					u.Local = append(u.Local, name)
+				}
+			}
+		}
+	}
+	for _, auto := range children(component, "AutoLogon") {
+		if on := strings.ToLower(text(auto, "Enabled")); on == "true" || on == "1" {
+			u.AutoLogon = text(auto, "Username")
+		}
+	}
+}
+
+// adds reports whether the element adds something to a list.
+func adds(e *etree.Element) bool {
+	for _, a := range e.Attr {
+		if a.Key == "action" && a.NamespaceURI() == wcm {
+			return strings.EqualFold(a.Value, "add")
+		}
+	}
+	return false
+}
+
+// text returns the text of the first element of that name in e.
+func text(e *etree.Element, name string) string {
+	if found := children(e, name); len(found) > 0 {
+		return strings.TrimSpace(found[0].Text())
+	}
+	return ""
+}
