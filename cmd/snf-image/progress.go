@@ -12,13 +12,14 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
+	"snf-image/internal/host/worker"
 	"snf-image/internal/report"
 )
 
 // display shows progress in one of the ways of --progress.
 type display struct {
 	sink     report.Sink
-	progress func(position, total int64) // nil: not wanted
+	progress func(worker.Progress) // nil: not wanted
 	log      *slog.Logger
 	lines    io.Writer // of log
 	end      func()
@@ -69,10 +70,11 @@ func (w warnings) Send(m report.Message) {
 type bar struct {
 	text *report.TextSink
 
-	mu   sync.Mutex
-	all  *mpb.Progress
-	copy *mpb.Bar
-	at   time.Time
+	mu        sync.Mutex
+	all       *mpb.Progress
+	copy      *mpb.Bar
+	unpacking bool // the bar is that of what comes before the copy
+	at        time.Time
 }
 
 var (
@@ -97,24 +99,38 @@ func (b *bar) Send(m report.Message) {
 	}
 }
 
-// copied moves the bar, which appears with the first call.
-func (b *bar) copied(position, total int64) {
+// copied moves the bar, which appears with the first call. Where the image is unpacked
+// first there is a second one.
+func (b *bar) copied(p worker.Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
+	if b.copy != nil && b.unpacking != p.Unpacking {
+		b.copy.SetTotal(-1, true) // where it is, whose length was perhaps unknown
+		b.copy = nil
+	}
 	if b.copy == nil {
-		b.at = now
-		b.copy = b.all.AddBar(total,
-			mpb.PrependDecorators(decor.Name("copy "), decor.Counters(decor.SizeB1024(0), "% .1f / % .1f")),
-			mpb.AppendDecorators(decor.Percentage(), decor.Name("  "),
-				decor.EwmaSpeed(decor.SizeB1024(0), "% .1f", 10), decor.Name("  ETA "), decor.EwmaETA(decor.ET_STYLE_GO, 10)))
+		b.at, b.unpacking = now, p.Unpacking
+		b.copy = b.add(p)
 	}
-	b.copy.SetTotal(total, false)
-	b.copy.EwmaSetCurrent(position, now.Sub(b.at))
+	b.copy.SetTotal(p.Total, false)
+	b.copy.EwmaSetCurrent(p.Position, now.Sub(b.at))
 	b.at = now
-	if position == total && total > 0 { // the length of a stream may be unknown
-		b.copy.SetTotal(total, true)
+	if p.Position == p.Total && p.Total > 0 { // the length of a stream may be unknown
+		b.copy.SetTotal(p.Total, true)
 	}
+}
+
+// add appends a bar.
+func (b *bar) add(p worker.Progress) *mpb.Bar {
+	name := "copy "
+	if p.Unpacking {
+		name = "read "
+	}
+	return b.all.AddBar(p.Total,
+		mpb.PrependDecorators(decor.Name(name), decor.Counters(decor.SizeB1024(0), "% .1f / % .1f")),
+		mpb.AppendDecorators(decor.Percentage(), decor.Name("  "),
+			decor.EwmaSpeed(decor.SizeB1024(0), "% .1f", 10), decor.Name("  ETA "), decor.EwmaETA(decor.ET_STYLE_GO, 10)))
 }
 
 // end leaves the bar as it is and waits until the last line is drawn.

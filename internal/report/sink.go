@@ -88,7 +88,7 @@ func (m Message) lines() []string {
 	case m.Type == ImageError:
 		return nil
 	case m.Type == ImageCopyProgress && m.Progress != nil:
-		return []string{"[INFO] " + m.copied()}
+		return []string{"[INFO] copied " + m.Amount()}
 	case m.Subtype == SubtypeTaskStart:
 		return []string{"HELPER: [INFO] task " + m.Task + " starts"}
 	case m.Subtype == SubtypeTaskEnd:
@@ -111,9 +111,9 @@ func (m Message) lines() []string {
 	return lines
 }
 
-// copied says how far a copy is, whose length may be unknown.
-func (m Message) copied() string {
-	text := "copied " + Bytes(*m.Position)
+// Amount says how far the copy is that m is about, whose length may be unknown, and how fast.
+func (m Message) Amount() string {
+	text := Bytes(*m.Position)
 	if *m.Total > 0 {
 		text += fmt.Sprintf(" of %s, %.2f %%", Bytes(*m.Total), float64(*m.Progress))
 	}

@@ -23,6 +23,7 @@ import (
 	"snf-image/internal/host/session"
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/target"
+	"snf-image/internal/host/worker"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -41,7 +42,7 @@ type Request struct {
 	Sink report.Sink
 	// Progress, when not nil, gets the progress of the copy in bytes a few times
 	// a second, from one goroutine.
-	Progress func(position, total int64)
+	Progress func(worker.Progress)
 }
 
 // flow is what is done for a Request: an imaging or a customization.
@@ -59,7 +60,7 @@ type flow interface {
 // begin returns the flow for req and what all flows have in common.
 func begin(req Request) (flow, *run) {
 	if req.Progress == nil {
-		req.Progress = func(int64, int64) {}
+		req.Progress = func(worker.Progress) {}
 	}
 	r := &run{Request: req, plan: session.NewPlan(req.Spec, req.Config), record: newRecord(req), helping: unhelped{}}
 	if r.living() {

@@ -119,15 +119,16 @@ func (i *imaging) copy(ctx context.Context) (copied, error) {
 	}
 	defer spool.Close() //nolint:errcheck // it is nil, or has no name
 	c := copied{}
-	messages := copyMessages{sink: i.Sink, progress: i.Progress}
+	messages := copyMessages{sink: i.Sink, progress: i.Progress, unpacking: "unpacking the image"}
+	if i.image.Stream != nil {
+		messages.unpacking = "fetching the image"
+	}
 	job := worker.Job{
 		Format: i.Spec.Format, Stored: i.image.Stored, Stream: i.image.Stream != nil, DiskSize: i.disks[0].Size, Wipe: i.Config.Wipe,
 		From: i.image.File, To: disk, Server: export, Head: i.ends.head, Tail: i.ends.tail, Spool: spool,
 		Digests:  slices.Collect(maps.Keys(i.found.Digests)),
+		Progress: messages.add,
 		Geometry: func(g worker.Geometry) error { c.geometry = g; return i.judgeGeometry(g) },
-	}
-	if !i.arrival.measured() {
-		job.Progress = messages.add
 	}
 	if id := i.ids.Worker; id != nil {
 		job.UID, job.GID = id.Uid, id.Gid
@@ -136,7 +137,7 @@ func (i *imaging) copy(ctx context.Context) (copied, error) {
 	if err != nil {
 		return copied{}, err
 	}
-	i.arrival.feed(messages.add)
+	i.arrival.feed()
 	c.result, err = w.Wait()
 	if err = i.arrival.end(ctx, err); err != nil {
 		return copied{}, i.disks[0].Explain(err)

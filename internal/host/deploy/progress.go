@@ -1,10 +1,12 @@
 package deploy
 
 import (
+	"cmp"
 	"errors"
 	"sync"
 	"time"
 
+	"snf-image/internal/host/worker"
 	"snf-image/internal/report"
 )
 
@@ -58,31 +60,43 @@ func (r *run) failedTask() string {
 // copyMessages thins the progress of a copy out to one message in
 // report.ProgressInterval.
 type copyMessages struct {
-	sink     report.Sink
-	progress func(position, total int64)
+	sink      report.Sink
+	progress  func(worker.Progress)
+	unpacking string // what goes on before the copy, where the image is unpacked first
 
-	mu              sync.Mutex
-	last            time.Time
-	position, total int64
-	sent            int64 // the position that was sent last
+	mu   sync.Mutex
+	now  worker.Progress
+	last time.Time       // when a message was sent
+	sent worker.Progress // and about what
 }
 
-func (c *copyMessages) add(position, total int64) {
-	c.progress(position, total)
+func (c *copyMessages) add(p worker.Progress) {
+	c.progress(p)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.position, c.total = position, total
-	now := time.Now()
-	passed := now.Sub(c.last)
-	if passed < report.ProgressInterval {
+	c.now = p
+	passed := time.Since(c.last)
+	over := p.Unpacking && p.Total > 0 && p.Position == p.Total && c.sent != p // the worker goes on to copy
+	if passed < report.ProgressInterval && !over {
 		return
 	}
-	m := report.CopyProgress(position, total)
-	if !c.last.IsZero() {
-		m.Rate = int64(float64(position-c.sent) / passed.Seconds())
+	rate := int64(0)
+	if !c.last.IsZero() && p.Unpacking == c.sent.Unpacking && passed >= time.Second { // a shorter time says little
+		rate = int64(float64(p.Position-c.sent.Position) / passed.Seconds())
 	}
-	c.last, c.sent = now, position
-	c.sink.Send(m)
+	c.last, c.sent = time.Now(), p
+	c.sink.Send(c.message(p, rate))
+}
+
+// message returns what the owner is told. The progress of the copy alone goes from 0 to
+// 100 %: what comes before it is a text.
+func (c *copyMessages) message(p worker.Progress, rate int64) report.Message {
+	m := report.CopyProgress(p.Position, p.Total)
+	m.Rate = rate
+	if p.Unpacking {
+		return report.Info(c.unpacking + ": " + m.Amount())
+	}
+	return m
 }
 
 // end sends the last message, which says 100 %. Now the length of an image is
@@ -90,8 +104,6 @@ func (c *copyMessages) add(position, total int64) {
 func (c *copyMessages) end(imageBytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.total == 0 {
-		c.total = imageBytes
-	}
-	c.sink.Send(report.CopyProgress(c.total, c.total))
+	total := cmp.Or(c.now.Total, imageBytes)
+	c.sink.Send(report.CopyProgress(total, total))
 }

@@ -8,12 +8,8 @@ import (
 
 // arrival is how the bytes of an image come to the worker.
 type arrival interface {
-	// feed begins to send them. The worker holds its descriptors by now. add gets the
-	// progress, if measured is true.
-	feed(add func(position, total int64))
-	// measured reports whether the bytes that come are the progress of the whole, and not
-	// what the worker says of its own work.
-	measured() bool
+	// feed begins to send them. The worker holds its descriptors by now.
+	feed()
 	// end returns how the copy ended; err is what the worker said.
 	end(ctx context.Context, err error) error
 	// arrived waits until the helper may take memory.
@@ -23,8 +19,7 @@ type arrival interface {
 // here is the arrival of an image on this node.
 type here struct{}
 
-func (here) feed(func(position, total int64))               {}
-func (here) measured() bool                                 { return false }
+func (here) feed()                                          {}
 func (here) end(_ context.Context, err error) error         { return err }
 func (here) arrived(context.Context, *future[copied]) error { return nil }
 
@@ -56,17 +51,7 @@ func (i *imaging) openRemote(ctx context.Context) error {
 	return nil
 }
 
-func (d download) feed(add func(position, total int64)) {
-	d.image.Stream.Feed(func(got int64) {
-		if d.measured() {
-			add(got, d.image.Stored)
-		}
-	})
-}
-
-// measured: with an image that is compressed, or is kept to be read in any order, the
-// worker knows no total while it waits for the server.
-func (d download) measured() bool { return d.image.Stored > 0 }
+func (d download) feed() { d.image.Stream.Feed() }
 
 // end: a worker cannot distinguish a stream that broke off from a whole one.
 func (d download) end(ctx context.Context, err error) error { return d.image.Stream.End(ctx, err) }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -137,9 +138,15 @@ func TestResumedDeployment(t *testing.T) {
 			t.Parallel()
 			req, log := remote(t, tc.server.start(t), tc.format)
 			req.Spec.Image += fmt.Sprintf("#sha256=%x", sha256.Sum256(tc.server.image))
+			owner := new(sink)
+			req.Sink = owner
 			rep, err := Run(t.Context(), req)
 			if err != nil || !rep.Success {
 				t.Fatalf("Run() = %v\n%s", err, log)
+			}
+			fetching := slices.ContainsFunc(owner.texts, func(text string) bool { return strings.HasPrefix(text, "fetching the image: ") })
+			if fetching != (tc.format != spec.DiskDump) { // which is written as it comes
+				t.Errorf("the owner learns %q", owner.texts)
 			}
 			want := make([]byte, diskSize)
 			copy(want, raw())

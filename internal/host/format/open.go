@@ -22,6 +22,8 @@ type Source struct {
 	// Spool takes what comes as a stream and has a format that needs random access; nil
 	// where there is no such file.
 	Spool *os.File
+	// Spooling, if not nil, is called when the Spool begins to be filled.
+	Spooling func()
 	// Taken, if not nil, counts the bytes of a File that were read to unpack it.
 	Taken *atomic.Int64
 	// Largest is the size in bytes of the largest disk that is wanted, 0 for any.

@@ -29,6 +29,9 @@ func (c *content) spool(d decoder, s Source) (*os.File, error) {
 	if err := roomFor(s.Spool, c.size); err != nil {
 		return nil, err
 	}
+	if s.Spooling != nil {
+		s.Spooling()
+	}
 	n, err := io.Copy(&keeper{file: s.Spool}, io.LimitReader(c.stream, most+1))
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):

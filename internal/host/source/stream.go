@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -37,13 +36,12 @@ func newStream(from *fetch.Stream, name string) (*Stream, error) {
 }
 
 // Feed sends the image to the worker, which holds its end of the pipe by now. Our copy of
-// that end must be closed, or nobody would notice that the worker died. tell gets, a few times a second and from
-// one goroutine, how many bytes have come.
-func (s *Stream) Feed(tell func(int64)) {
+// that end must be closed, or nobody would notice that the worker died.
+func (s *Stream) Feed() {
 	_ = s.out.Close()
 	s.fed = make(chan error, 1)
 	go func() {
-		_, err := io.Copy(s.in, &counted{from: s.from, got: &s.got, tell: tell})
+		_, err := io.Copy(s.in, &counted{s.from, &s.got})
 		s.fed <- err // before the worker can see the end
 		_ = s.in.Close()
 	}()
@@ -70,25 +68,16 @@ func (s *Stream) End(ctx context.Context, err error) error {
 	return fetchFailure(s.out.Name(), fed)
 }
 
-// interval is the least time between two calls of Feed's tell.
-const interval = 200 * time.Millisecond
-
 // counted counts what is read.
 type counted struct {
 	from io.Reader
-	tell func(int64)
 	got  *atomic.Int64
-	last time.Time
 }
 
 // Read reads.
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.from.Read(p)
-	got := c.got.Add(int64(n))
-	if now := time.Now(); err != nil || now.Sub(c.last) >= interval {
-		c.last = now
-		c.tell(got)
-	}
+	c.got.Add(int64(n))
 	return n, err
 }
 

@@ -36,6 +36,14 @@ type copier struct {
 	stored int64
 }
 
+// progress returns how far it is.
+func (c *copier) progress() Progress {
+	if c.stored > 0 {
+		return Progress{Position: c.taken.Load(), Total: c.stored}
+	}
+	return Progress{Position: c.done.Load(), Total: c.total.Load()}
+}
+
 // block is one block of the digest.
 type block struct {
 	off int64

@@ -28,7 +28,10 @@ func deploy(ctx context.Context, j Job, out *speaker) (Result, error) {
 	}
 	defer j.shed()()
 	s := newStored(j)
+	stop := func() {}
+	s.source.Spooling = func() { stop = out.watch(s.progress, cmp.Or(j.Interval, interval)) }
 	image, err := format.Open(j.Format, s.source)
+	stop()
 	if err != nil {
 		return Result{}, opening(err)
 	}
@@ -80,7 +83,7 @@ func (s *stored) write(ctx context.Context, image *format.Image, out *speaker) (
 	if image.Size == 0 { // the bytes that are stored are what is known
 		c.taken, c.stored = &s.taken, j.Stored
 	}
-	stop := out.watch(c, cmp.Or(j.Interval, interval))
+	stop := out.watch(c.progress, cmp.Or(j.Interval, interval))
 	size, sum := image.Size, ""
 	if image.Disk == nil {
 		size, sum, err = c.pour(ctx, image.Stream, j)

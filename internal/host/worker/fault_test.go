@@ -30,8 +30,8 @@ func TestKilled(t *testing.T) {
 	r.From, r.Stream, r.Interval = from, true, time.Millisecond
 	worker := make(chan *Worker, 1)
 	struck := false
-	r.Progress = func(pos, _ int64) {
-		if !struck && pos > 0 {
+	r.Progress = func(p Progress) {
+		if !struck && p.Position > 0 {
 			struck = true
 			_ = syscall.Kill((<-worker).pid, syscall.SIGKILL)
 		}
@@ -65,7 +65,7 @@ func TestTruncatedMidway(t *testing.T) {
 	disk := stale(t, 96<<20)
 	r := open(t, image, disk)
 	r.Interval = time.Millisecond
-	r.Progress = func(int64, int64) { _ = os.Truncate(image, 1<<20) }
+	r.Progress = func(Progress) { _ = os.Truncate(image, 1<<20) }
 	_, err := r.write(t.Context())
 	if report.KindOf(err) != report.Image || !strings.Contains(err.Error(), image) {
 		t.Errorf("Wait = %v (%s), want a failure of the image", err, report.KindOf(err))
@@ -95,8 +95,8 @@ func TestImageChanges(t *testing.T) {
 	image := writeSparse(t, noise(9, 96<<20))
 	r := open(t, image, stale(t, 96<<20))
 	r.Interval = time.Millisecond
-	r.Progress = func(pos, total int64) {
-		if pos < total {
+	r.Progress = func(p Progress) {
+		if p.Position < p.Total {
 			scribble(image)
 		}
 	}
@@ -113,8 +113,8 @@ func TestCancel(t *testing.T) {
 	disk := stale(t, 96<<20)
 	r := open(t, writeSparse(t, noise(9, 96<<20)), disk)
 	r.Interval = time.Millisecond
-	r.Progress = func(pos, total int64) {
-		if pos < total {
+	r.Progress = func(p Progress) {
+		if p.Position < p.Total {
 			cancel(stop)
 		}
 	}
@@ -194,7 +194,7 @@ func TestConfined(t *testing.T) {
 	r := open(t, writeSparse(t, noise(9, 96<<20)), stale(t, 96<<20))
 	r.UID, r.GID, r.Interval = 65534, 65534, time.Millisecond
 	worker := make(chan *Worker, 1)
-	r.Progress = func(int64, int64) {
+	r.Progress = func(Progress) {
 		if status != "" {
 			return
 		}

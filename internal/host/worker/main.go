@@ -91,9 +91,9 @@ func (s *speaker) say(m message) error {
 	return s.enc.Encode(m)
 }
 
-// watch reports the progress of c now and then, and at the end, until the
+// watch reports the progress now and then, and at the end, until the
 // returned function is called. A host that is gone is noticed by its signal.
-func (s *speaker) watch(c *copier, every time.Duration) (stop func()) {
+func (s *speaker) watch(now func() Progress, every time.Duration) (stop func()) {
 	quit, gone := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -102,9 +102,9 @@ func (s *speaker) watch(c *copier, every time.Duration) (stop func()) {
 		for {
 			select {
 			case <-tick.C:
-				s.progress(c)
+				_ = s.tell(now())
 			case <-quit:
-				s.progress(c)
+				_ = s.tell(now())
 				return
 			}
 		}
@@ -112,13 +112,9 @@ func (s *speaker) watch(c *copier, every time.Duration) (stop func()) {
 	return func() { close(quit); <-gone }
 }
 
-func (s *speaker) progress(c *copier) {
-	done, total := c.done.Load(), c.total.Load()
-	if c.stored > 0 {
-		done, total = c.taken.Load(), c.stored
+func (s *speaker) tell(p Progress) error {
+	if p.Total > 0 { // it is unknown of some streams
+		p.Position = min(p.Position, p.Total)
 	}
-	if total > 0 { // it is unknown of some streams
-		done = min(done, total)
-	}
-	_ = s.say(message{Progress: &progress{done, total}})
+	return s.say(message{Progress: &p})
 }

@@ -7,11 +7,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/spec"
+	"snf-image/tests/require"
 )
 
 // TestPageCache: an image that was not in the page cache is not there after it was
@@ -89,11 +92,46 @@ func TestStoredProgress(t *testing.T) {
 	r := open(t, path, stale(t, len(want)))
 	r.Format = spec.Auto
 	var position, total int64
-	r.Progress = func(p, n int64) { position, total = p, n }
+	r.Progress = func(p Progress) { position, total = p.Position, p.Total }
 	if _, err := r.write(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if n := int64(packed.Len()); position != n || total != n {
 		t.Errorf("the last progress is %d of %d, want %d", position, total, n)
+	}
+}
+
+// TestUnpackingProgress: while an image is unpacked that is read in any order, the progress
+// is that of the stored bytes; then comes that of the data.
+func TestUnpackingProgress(t *testing.T) {
+	t.Parallel()
+	require.Tool(t, "qemu-img")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "image.qcow2.gz")
+	if err := os.WriteFile(dir+"/raw", noise(1, 20<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	require.Run(t, "", "sh", "-ec", `qemu-img convert -f raw -O qcow2 "$0/raw" "$0/qcow2"; gzip -1 <"$0/qcow2" >"$0/image.qcow2.gz"`, dir)
+	r := open(t, path, stale(t, 24<<20))
+	spool, err := os.CreateTemp(dir, "spool")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer spool.Close()
+	r.Format, r.Spool, r.Interval = spec.Auto, spool, time.Millisecond
+	var told []Progress
+	r.Progress = func(p Progress) { told = append(told, p) }
+	if _, err := r.write(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	copying := slices.IndexFunc(told, func(p Progress) bool { return !p.Unpacking })
+	if copying < 2 || told[0].Position >= told[copying-1].Position {
+		t.Fatalf("the progress is %v, want unpacking in several steps, and copying", told)
+	}
+	if p := told[copying-1]; p.Position != r.Stored || p.Total != r.Stored {
+		t.Errorf("unpacking ends at %+v of %d stored bytes", p, r.Stored)
+	}
+	if p := told[len(told)-1]; p.Unpacking || p.Position != 20<<20 || p.Total != 20<<20 {
+		t.Errorf("copying ends at %+v", p)
 	}
 }

@@ -2,11 +2,13 @@ package worker
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"snf-image/internal/host/format"
@@ -52,15 +54,21 @@ type goAhead struct {
 
 // message is one line from the worker: exactly one field is set.
 type message struct {
-	Progress *progress `json:"progress,omitempty"`
+	Progress *Progress `json:"progress,omitempty"`
 	Geometry *Geometry `json:"geometry,omitempty"`
 	Result   *Result   `json:"result,omitempty"`
 	Failure  *failure  `json:"failure,omitempty"`
 }
 
-type progress struct {
-	Position int64 `json:"position"`
-	Total    int64 `json:"total"`
+// Progress is how far the work is: the bytes of the image's data that are done, and how
+// many there are; the stored bytes where only the end of the image tells how large its
+// disk is, and where it is unpacked. A Total of 0 is an unknown number.
+type Progress struct {
+	// Unpacking means that the image is on its way to where it can be read in any order,
+	// and that nothing is on the disk yet.
+	Unpacking bool  `json:"unpacking,omitempty"`
+	Position  int64 `json:"position"`
+	Total     int64 `json:"total"`
 }
 
 // failure is a report.Failure on the wire; the host knows on what.
@@ -144,7 +152,7 @@ func (l *listener) ask(g Geometry) error {
 	if err := g.check(); err != nil {
 		return err
 	}
-	l.geometry = &g
+	l.geometry, l.position = &g, 0 // what it was unpacked from does not count
 	if l.job.Geometry != nil {
 		if err := l.job.Geometry(g); err != nil {
 			return &refused{err}
@@ -186,14 +194,20 @@ func (l *listener) asked(r *Result) error {
 	return nil
 }
 
-func (l *listener) progress(p progress) error {
-	unknown := p.Total == 0 && (l.job.Action == Import || l.geometry != nil && l.geometry.DiskBytes == 0)
-	if p.Position < l.position || p.Total < p.Position && !unknown || max(p.Position, p.Total) > max(l.job.DiskSize, l.job.Stored) {
+func (l *listener) progress(p Progress) error {
+	unknown, most := l.job.Action == Import || l.geometry != nil && l.geometry.DiskBytes == 0, max(l.job.DiskSize, l.job.Stored)
+	impossible := false
+	if p.Unpacking {
+		unknown, most = l.job.Stored == 0, cmp.Or(l.job.Stored, math.MaxInt64)
+		impossible = l.job.Action != Deploy || l.geometry != nil || p.Total != l.job.Stored
+	}
+	unknown = unknown && p.Total == 0
+	if impossible || p.Position < l.position || p.Total < p.Position && !unknown || max(p.Position, p.Total) > most {
 		return fmt.Errorf("%w: progress %d of %d after %d", errProtocol, p.Position, p.Total, l.position)
 	}
 	l.position = p.Position
 	if l.job.Progress != nil {
-		l.job.Progress(p.Position, p.Total)
+		l.job.Progress(p)
 	}
 	return nil
 }

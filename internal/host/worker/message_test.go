@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -84,6 +85,38 @@ func TestListenGeometry(t *testing.T) {
 		if got, err := listen(strings.NewReader(said), testJob(), allow, func() {}); !errors.Is(err, errProtocol) {
 			t.Errorf("listen(%s) = %+v, %v, want %v", said, got, err, errProtocol)
 		}
+	}
+}
+
+// TestListenUnpacking: unpacking comes before the geometry, and is of as many bytes as are stored.
+func TestListenUnpacking(t *testing.T) {
+	t.Parallel()
+	const unpacking = `{"progress":{"unpacking":true,"position":9999,"total":10000}}` + "\n"
+	job := testJob()
+	job.Stored = 10000
+	var told []Progress
+	job.Progress = func(p Progress) { told = append(told, p) }
+	said := unpacking + asked + `{"progress":{"position":1,"total":4096}}` + "\n" + good()
+	if _, err := listen(strings.NewReader(said), job, allow, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []Progress{{true, 9999, 10000}, {false, 1, 4096}}; !slices.Equal(told, want) {
+		t.Errorf("the progress is %v, want %v", told, want)
+	}
+	for name, said := range map[string]string{
+		"after the geometry": asked + unpacking,
+		"another total":      strings.Replace(unpacking, "10000", "9999", 1),
+		"no total":           strings.Replace(unpacking, "10000", "0", 1),
+		"beyond the end":     strings.Replace(unpacking, "9999", "10001", 1),
+		"backwards":          unpacking + strings.Replace(unpacking, "9999", "9998", 1),
+	} {
+		if _, err := listen(strings.NewReader(said), job, allow, func() {}); !errors.Is(err, errProtocol) {
+			t.Errorf("%s: %v, want %v", name, err, errProtocol)
+		}
+	}
+	job.Stored = 0 // of a stream
+	if _, err := listen(strings.NewReader(strings.Replace(unpacking, "10000", "0", 1)+asked+good()), job, allow, func() {}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -28,7 +28,7 @@ func importDump(ctx context.Context, j Job, out *speaker) (Result, error) {
 		return Result{}, writing(err)
 	}
 	c := &copier{disk: w}
-	stop := out.watch(c, cmp.Or(j.Interval, interval))
+	stop := out.watch(c.progress, cmp.Or(j.Interval, interval))
 	n, _, err := c.pour(ctx, format.Dump(j.From), j)
 	stop()
 	if err != nil {

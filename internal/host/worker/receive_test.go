@@ -38,7 +38,7 @@ func TestStream(t *testing.T) {
 				path := stale(t, size)
 				r := streamer(t, feed(t, want), declared, path)
 				var position, total int64
-				r.Progress = func(p, n int64) { position, total = p, n }
+				r.Progress = func(p Progress) { position, total = p.Position, p.Total }
 				res, err := r.write(t.Context())
 				if err != nil {
 					t.Fatal(err)

@@ -39,6 +39,11 @@ func newStored(j Job) *stored {
 	return s
 }
 
+// progress returns how far the image is unpacked.
+func (s *stored) progress() Progress {
+	return Progress{Unpacking: true, Position: s.taken.Load(), Total: s.job.Stored}
+}
+
 // arriving counts what comes in.
 type arriving struct {
 	from io.Reader

@@ -78,11 +78,8 @@ type Job struct {
 	// UID and GID are what a host that is root makes the worker; 0 keeps root
 	// and is for tests only.
 	UID, GID uint32 `json:"-"`
-	// Progress, if not nil, is called a few times a second from one goroutine
-	// with the bytes of the image's data that are done, and how many there are; with the
-	// stored bytes where only the end of the image tells how large its disk is. 0 is an
-	// unknown number.
-	Progress func(position, total int64) `json:"-"`
+	// Progress, if not nil, is called a few times a second from one goroutine.
+	Progress func(Progress) `json:"-"`
 	// Interval is the time between two calls; 0 means 200 ms.
 	Interval time.Duration `json:"interval,omitempty"`
 }

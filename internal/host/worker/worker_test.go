@@ -63,7 +63,7 @@ func testWrite(t *testing.T, image, disk string, want []byte) {
 	t.Helper()
 	r := open(t, image, disk)
 	var last, total int64
-	r.Progress = func(p, n int64) { last, total = p, n }
+	r.Progress = func(p Progress) { last, total = p.Position, p.Total }
 	got, err := r.write(t.Context())
 	if err != nil {
 		t.Fatalf("writing: %v", err)

@@ -125,7 +125,7 @@ func deploy(ctx context.Context, image, disk string) (err error) {
 		return err
 	}
 	if img.Stream != nil {
-		img.Stream.Feed(func(int64) {})
+		img.Stream.Feed()
 	}
 	r, err := w.Wait()
 	if err != nil {
