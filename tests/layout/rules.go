@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	"internal/host/config":       {"internal/host/target", "internal/host/ownership", "internal/host/problem", "internal/host/shellfile", "internal/host/values"},
 	"internal/host/source":       {"internal/host/fetch", "internal/host/imageref"},
 	"internal/host/format":       {"internal/host/blockmap", "internal/host/bootrecord", "internal/host/foreign", "internal/host/inflate", "internal/host/parallel"},
-	"internal/host/parallel":     {"internal/host/lzma"},
+	"internal/host/parallel":     {"internal/host/bunzip", "internal/host/lzma"},
 	"internal/host/target":       {"internal/host/confine", "internal/host/format", "internal/host/nbd", "internal/host/ownership", "internal/host/foreign", "internal/host/diskuri"},
 	"internal/host/fetch":        {"internal/host/ownership"},
 	"internal/host/helper":       {"internal/host/deb", "internal/host/ownership"},

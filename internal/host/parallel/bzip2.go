@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"snf-image/internal/host/bunzip"
 )
 
 // Marks of bzip2. Those of a block and of the end of a stream begin at any bit.
@@ -18,6 +20,7 @@ const (
 	markMask   = 1<<markBits - 1
 	minBlock   = 32      // bits: its checksum
 	maxBlock   = 4 << 20 // packed bytes: 900,000 symbols of 20 bits and their tables
+	blockOut   = 2 << 20 // bytes that are unpacked at once: more than most blocks have
 )
 
 // bzip2File splits a bzip2 file at what looks like the mark of a block. Whether it is one
@@ -105,9 +108,13 @@ func (f *bzip2File) begin(b *bzip2Block, buf []byte) error {
 		close(f.last.scanned)
 	}
 	f.last = b
-	out, err := f.room.get(maxBlock)
+	out, err := f.room.get(blockOut)
+	if err == nil {
+		b.room, err = f.room.get(int(b.level-'0') * bunzip.Size * tableBytes)
+	}
 	if err != nil {
 		f.room.put(buf)
+		f.room.put(out)
 		return err
 	}
 	if !f.start(f.part(buf, out), b.decode) {

@@ -1,18 +1,23 @@
 package parallel
 
 import (
-	"bytes"
-	"compress/bzip2"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math/bits"
+	"unsafe"
+
+	"snf-image/internal/host/bunzip"
 )
+
+var errBits = fmt.Errorf("%w: a block does not end where it should", errContainer)
 
 // bzip2Block is what lies between two marks: a block, or where one of the marks is none,
 // a part of it.
 type bzip2Block struct {
 	level  byte
+	room   []byte // where it is decoded
 	mark   uint64 // in front of it
 	packed []byte
 	shift  uint // bits of packed that are in front of it
@@ -28,32 +33,55 @@ type bzip2Block struct {
 	joined bool // it belongs to the block in front of it, which has decoded it
 }
 
+// tableBytes is how much memory is needed for each byte of a block.
+const tableBytes = 4 + 4 + 1
+
+// tables makes tables of memory, which is aligned.
+func tables(b []byte) bunzip.Room {
+	n := len(b) / tableBytes
+	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(b))), 2*n)
+	return bunzip.Room{Forward: words[:n], Backward: words[n:], Bytes: b[8*n:]}
+}
+
 // decode fills p.
 func (b *bzip2Block) decode(p *part) error {
 	defer close(b.done)
-	var w bitWriter
-	w.start(b.level, len(b.packed))
-	w.add(b)
-	n, err := w.decode(p, b.checksum())
-	if err != nil && n == 0 {
-		err = b.join(p, &w, err)
+	defer p.room.put(b.room)
+	d := &bunzip.Decoder{Room: tables(b.room)}
+	err := b.open(d, b.packed, int(b.shift), b.bits)
+	if err != nil {
+		err = b.join(d, err)
 	}
-	b.err = err
-	b.sum = b.checksum()
+	if err == nil && !b.joined {
+		err = p.fill(d)
+	}
+	b.err, b.sum = err, b.checksum()
 	if prev := b.prev; prev != nil {
 		<-prev.done
 		b.sum ^= bits.RotateLeft32(prev.sum, 1)
 		if b.joined {
-			b.sum, b.err = prev.sum, nil
+			b.sum = prev.sum
 		}
 	}
 	b.prev = nil
 	return b.err
 }
 
-// join decodes b again, after it could not be, with what follows it: its end may be none.
-// The same may be true of the end in front of it.
-func (b *bzip2Block) join(p *part, w *bitWriter, err error) error {
+// open decodes a block which is the bits of packed from one to another.
+func (b *bzip2Block) open(d *bunzip.Decoder, packed []byte, from, to int) error {
+	end, err := d.Open(packed[:(to+7)/8], from, int(b.level-'0'))
+	switch {
+	case errors.Is(err, bunzip.ErrShort), err == nil && end > to:
+		return errBits // what follows was taken for its end, or it was cut in the file
+	case err == nil && end < to:
+		return errMark
+	}
+	return err
+}
+
+// join opens b again, after it could not be opened, with what follows it: its end may be
+// none. The same may be true of the end in front of it.
+func (b *bzip2Block) join(d *bunzip.Decoder, err error) error {
 	if b.prev != nil {
 		<-b.prev.done
 		if b.joined {
@@ -64,13 +92,35 @@ func (b *bzip2Block) join(p *part, w *bitWriter, err error) error {
 	if b.next == nil {
 		return err
 	}
+	var w bitWriter
+	w.b = make([]byte, 0, len(b.packed)+len(b.next.packed)+markBits)
+	w.add(b)
 	w.put(b.next.mark, markBits)
 	w.add(b.next)
-	if n, again := w.decode(p, b.checksum()); n > 0 || again == nil {
-		b.next.joined = again == nil
-		return again
+	if again := b.open(d, w.b, 0, len(w.b)*8-int(w.free)); again != nil {
+		return err
 	}
-	return err
+	b.next.joined = true
+	return nil
+}
+
+// fill reads a block.
+func (p *part) fill(d *bunzip.Decoder) error {
+	for n := 0; ; {
+		if n == len(p.out) {
+			p.again()
+			n = 0
+		}
+		m, err := d.Read(p.out[n:min(len(p.out), n+pieceSize)])
+		if n += m; m > 0 {
+			p.publish(n)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 }
 
 // checksum is what a block begins with.
@@ -80,17 +130,10 @@ func (b *bzip2Block) checksum() uint32 {
 	return uint32(binary.BigEndian.Uint64(append([]byte{0, 0, 0}, head[:]...)) >> (8 - b.shift))
 }
 
-// bitWriter makes a stream of one block.
+// bitWriter puts bits together.
 type bitWriter struct {
 	b    []byte
 	free uint // bits of the last byte that are not used
-}
-
-// start begins the stream with the mark of a block of about n bytes.
-func (w *bitWriter) start(level byte, n int) {
-	w.b = append(make([]byte, 0, n+64), bzip2Magic...)
-	w.b = append(w.b, level)
-	w.put(blockMark, markBits)
 }
 
 // put appends the lowest n bits of v.
@@ -114,40 +157,9 @@ func (w *bitWriter) add(b *bzip2Block) {
 		packed, n = packed[1:], n-8
 	}
 	for _, c := range packed[:n/8] {
-		w.b[len(w.b)-1] |= c >> (8 - w.free)
-		w.b = append(w.b, c<<w.free)
+		w.put(uint64(c), 8)
 	}
 	if rest := uint(n % 8); rest > 0 {
 		w.put(uint64(packed[n/8]>>(8-rest)), rest)
-	}
-}
-
-// decode ends the stream, decodes it to p, and returns how much that is. The stream can be
-// continued then.
-func (w *bitWriter) decode(p *part, sum uint32) (total int, err error) {
-	end := bitWriter{append(bytes.Clone(w.b), make([]byte, 0, 16)...), w.free}
-	end.put(endMark, markBits)
-	end.put(uint64(sum), 32)
-	r := bzip2.NewReader(bytes.NewReader(end.b))
-	n := 0
-	for {
-		if n == len(p.out) {
-			p.again()
-			n = 0
-		}
-		m, err := r.Read(p.out[n:min(len(p.out), n+pieceSize)])
-		n, total = n+m, total+m
-		if m > 0 {
-			p.publish(n)
-		}
-		if errors.Is(err, io.EOF) {
-			return total, nil
-		}
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			err = errContainer // its end was behind it
-		}
-		if err != nil {
-			return total, err
-		}
 	}
 }
