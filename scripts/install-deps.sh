@@ -26,7 +26,7 @@ case ${1:-} in
     test)  packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}"
                      "${ganeti[@]}" "${fresh_node[@]}"
                      gcc libc6-dev openssh-client strace ovmf dosfstools xfsprogs lvm2 whois openssl
-                     nbdkit libnbd-bin libxml2-utils socat attr acl cpio procps gpg minisign
+                     dnsmasq-base dhcpcd-base nbdkit libnbd-bin libxml2-utils socat attr acl cpio procps gpg minisign
                      ntfs-3g libfsntfs-utils libhivex-bin libwin-hivex-perl libregf-utils);;
     bench) packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}" libnbd-bin time openssh-client
                      pigz lbzip2 bmap-tools zstd xz-utils curl iproute2 util-linux libguestfs-tools linux-image-cloud-amd64);;

@@ -6,8 +6,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -58,6 +60,64 @@ func (n *Network) Link(t testing.TB, name string, addresses ...string) {
 	if out, err := n.command("sh", "-c", script).CombinedOutput(); err != nil {
 		t.Fatalf("adding a link: %v: %s", err, out)
 	}
+}
+
+// Server is the router of links: it advertises prefixes and answers DHCP.
+type Server struct {
+	mu  sync.Mutex
+	log strings.Builder
+}
+
+// Write keeps what the server said.
+func (s *Server) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.Write(b)
+}
+
+// Log is what it has said: each message of a client and each answer.
+func (s *Server) Log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.String()
+}
+
+// Serve runs dnsmasq on links until the test ends, with options of dnsmasq(8), and without
+// its name server.
+func (n *Network) Serve(t testing.TB, links []string, options ...string) *Server {
+	t.Helper()
+	s := &Server{}
+	args := []string{
+		"--keep-in-foreground", "--log-facility=-", "--log-dhcp", "--conf-file=/dev/null", "--pid-file=", "--user=root",
+		"--port=0", "--bind-interfaces", "--dhcp-authoritative", "--no-ping", "--enable-ra",
+		"--dhcp-leasefile=" + filepath.Join(t.TempDir(), "leases"),
+	}
+	for _, link := range links {
+		args = append(args, "--interface="+link)
+	}
+	cmd := n.command("dnsmasq", append(args, options...)...)
+	cmd.Stdout, cmd.Stderr = s, s
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("starting dnsmasq: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return s
+}
+
+// Run runs a script of sh in the network and returns what it prints.
+func (n *Network) Run(t testing.TB, script string, args ...string) string {
+	t.Helper()
+	cmd := n.command("sh", append([]string{"-ec", script, "sh"}, args...)...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s%s", err, out, stderr.String())
+	}
+	return string(out)
 }
 
 // command returns a command that runs in the network, or, with none, on the node.

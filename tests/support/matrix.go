@@ -73,5 +73,7 @@ func Tasks() []Task {
 		{"ifupdown-ng", "ifupdown-ng", networks},
 		{"netctl", "netctl", networks},
 		{"netifrc", "netifrc", networks},
+		{"runit", "runit and dhcpcd", networks},
+		{"rcinet1", "rc.inet1", networks},
 	}
 }

@@ -20,7 +20,7 @@ type Tree struct{ Dir string }
 
 // New makes a tree of files. As content "-> x" makes a symbolic link to x, "FIFO" a
 // FIFO, "DIR" a directory, "OPEN" one that all may write, "ZERO" a device that never
-// ends. OUTSIDE in a target is the directory beside the tree.
+// ends, and "EXEC " begins one of a file that may be run. OUTSIDE in a target is the directory beside the tree.
 func New(t testing.TB, files map[string]string) Tree {
 	t.Helper()
 	top := t.TempDir()
@@ -65,7 +65,11 @@ func makeFile(t testing.TB, p, content string) {
 		// writing holds it open until it executes something else: "text file busy".
 		syscall.ForkLock.RLock()
 		defer syscall.ForkLock.RUnlock()
-		check(t, os.WriteFile(p, []byte(content), 0o644))
+		program, isProgram := strings.CutPrefix(content, "EXEC ")
+		check(t, os.WriteFile(p, []byte(program), 0o644))
+		if isProgram {
+			check(t, os.Chmod(p, 0o755))
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ var applied = []struct {
 		"mkdir -p /run/network /etc/network/interfaces.d; python3 /sbin/ifup -a",
 		"mkdir -p /run/network /etc/network/interfaces.d; python3 /sbin/ifquery -a", "proxmox",
 	},
+	{"runit", "runit", "network.sh", "/etc/network/network.sh", "sh -e /etc/network/network.sh", "", "void"},
 	// Without resolvconf, as snf-image does: no name servers in the profile.
 	{
 		"netctl", "netctl", "", "/etc/netctl/",
@@ -42,7 +43,7 @@ var applied = []struct {
 	},
 }
 
-// TestAppliedNetworks has the ifup of three kinds and netctl bring up interfaces of their own
+// TestAppliedNetworks has the ifup of three kinds, netctl and commands for ip bring up interfaces of their own
 // network namespace by each golden file of static NICs, and holds addresses and default routes
 // against what the file for systemd-networkd says. With DHCP, where nobody would answer, three
 // of them only say what they would do.

@@ -139,6 +139,45 @@ func TestNetifrc(t *testing.T) {
 	eachFile(t, "netifrc", func(interfaces []Interface) []File { return []File{{"net", Netifrc(interfaces)}} })
 }
 
+// shippedDhcpcd is like the file that dhcpcd comes with, and what an administrator added.
+const shippedDhcpcd = `# A sample configuration for dhcpcd.
+controlgroup wheel
+duid
+denyinterfaces veth*
+option domain_name_servers, domain_name, domain_search
+slaac private
+
+interface eth0
+static ip_address=192.0.2.9/24
+static routers=192.0.2.1
+ssid home
+metric 3
+interface wlan0
+noipv6`
+
+func TestRunit(t *testing.T) {
+	t.Parallel()
+	eachFile(t, "runit", func(interfaces []Interface) []File {
+		once := Dhcpcd([]byte(shippedDhcpcd), interfaces)
+		if again := Dhcpcd(once, interfaces); string(again) != string(once) {
+			t.Errorf("a second time:\n%s\nthe first:\n%s", again, once)
+		}
+		return []File{{"network.sh", Commands(interfaces, true)}, {"dhcpcd.conf", once}}
+	})
+}
+
+func TestRcInet1(t *testing.T) {
+	t.Parallel()
+	eachFile(t, "rcinet1", func(interfaces []Interface) []File {
+		config, commands := RcInet1(interfaces)
+		once := SetBlock([]byte("#!/bin/bash\necho there\n"), commands)
+		if again := SetBlock(once, commands); string(again) != string(once) {
+			t.Errorf("a second time:\n%s\nthe first:\n%s", again, once)
+		}
+		return []File{{"rc.inet1.conf", config}, {"rc.local", once}}
+	})
+}
+
 func TestIfupdown2(t *testing.T) {
 	t.Parallel()
 	eachFile(t, "ifupdown2", func(interfaces []Interface) []File {

@@ -129,6 +129,21 @@ func TestApplyByName(t *testing.T) {
 			"etc/network/interfaces": "=ifupdown-ng", "etc/network/interfaces.snf-image-orig": "auto eth0\n", "etc/resolv.conf": resolver,
 			"etc/mactab": netconf.Header + "nic0 aa:00:00:00:00:01\nnic1 aa:00:00:00:00:02\n",
 		}},
+		"runit of Void": {two, with(udev, map[string]string{
+			"etc/runit/core-services": "DIR", "etc/sv/dhcpcd/run": "", "etc/runit/runsvdir/default/dhcpcd-eth0": "-> /etc/sv/dhcpcd-eth0",
+			"etc/dhcpcd.conf": "duid\ninterface eth0\nstatic ip_address=192.0.2.1/24\n",
+		}), map[string]string{
+			"etc/runit/core-services/95-snf-image-network.sh": "=runit", "etc/dhcpcd.conf": "=dhcpcd", "etc/resolv.conf": resolver,
+			"etc/dhcpcd.conf.snf-image-orig": "duid\ninterface eth0\nstatic ip_address=192.0.2.1/24\n", "etc/runit/runsvdir/default/dhcpcd-eth0": "",
+			rulesFile: nicFiles(t, "", two, []string{"nic0", "nic1"}, netconf.Wicked)[rulesFile],
+		}},
+		"rc.inet1 of Slackware": {two, with(udev, map[string]string{
+			"etc/rc.d/rc.inet1": "EXEC #!/bin/bash\n# IP6ADDRS\n", "etc/rc.d/rc.inet1.conf": "USE_DHCP[0]=\"yes\"\n", "etc/rc.d/rc.local": "EXEC #!/bin/bash\ntrue\n",
+		}), map[string]string{
+			"etc/rc.d/rc.inet1.conf": "=rc.inet1", "etc/rc.d/rc.inet1.conf.snf-image-orig": "USE_DHCP[0]=\"yes\"\n", "etc/resolv.conf": resolver,
+			"etc/rc.d/rc.local": "=rc.local", "etc/rc.d/rc.local.snf-image-orig": "#!/bin/bash\ntrue\n",
+			rulesFile: nicFiles(t, "", two, []string{"nic0", "nic1"}, netconf.Wicked)[rulesFile],
+		}},
 		"busybox of Alpine": {one, map[string]string{
 			"sbin/ifup": "-> /bin/busybox", "bin/busybox": "", "etc/network/interfaces": "auto eth0\n", "etc/runlevels/boot/networking": "-> /etc/init.d/networking",
 		}, map[string]string{
@@ -171,7 +186,12 @@ func wholes(interfaces []netconf.Interface, want map[string]string) map[string][
 		"=ifupdown2":   {string(netconf.Ifupdown2(named, nil))},
 		"=ifupdown-ng": {string(netconf.IfupdownNG{}.Render(named))},
 		"=busybox":     {string(netconf.IfupdownNG{Busybox: true}.Render(named))},
+		"=runit":       {string(netconf.Commands(named, true))},
+		"=dhcpcd":      {string(netconf.Dhcpcd([]byte("duid\ninterface eth0\nstatic ip_address=192.0.2.1/24\n"), named))},
 	}
+	inet1, routes := netconf.RcInet1(named)
+	all["=rc.inet1"] = []string{string(inet1)}
+	all["=rc.local"] = []string{string(netconf.SetBlock([]byte("#!/bin/bash\ntrue\n"), routes))}
 	names := slices.Collect(maps.Values(want))
 	maps.DeleteFunc(all, func(name string, _ []string) bool { return !slices.Contains(names, name) })
 	return all

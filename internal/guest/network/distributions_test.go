@@ -56,7 +56,9 @@ var networkFacts = map[string]struct {
 		"sbin/ifup": "-> ifupdown", "sbin/ifupdown": "", "usr/libexec/ifupdown-ng/link": "", "etc/network/interfaces": "auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet dhcp\n",
 		"etc/runlevels/boot/networking": "-> /etc/init.d/networking", "etc/mdev.conf": "-SUBSYSTEM=net;DEVPATH=.*/net/.*;.*\troot:root 600 @/sbin/nameif -s\n",
 	}, IfupdownNG, "ifupdown-ng", []string{"etc/network/interfaces"}},
-	"gentoo": {map[string]string{"etc/init.d/net.lo": "", "etc/conf.d/net": "", "etc/runlevels/default/net.eth0": "-> /etc/init.d/net.eth0", "bin/udevadm": ""}, Netifrc, "netifrc", []string{"etc/conf.d/net", rulesFile}},
+	"gentoo":    {map[string]string{"etc/init.d/net.lo": "", "etc/conf.d/net": "", "etc/runlevels/default/net.eth0": "-> /etc/init.d/net.eth0", "bin/udevadm": ""}, Netifrc, "netifrc", []string{"etc/conf.d/net", rulesFile}},
+	"void":      {nil, Runit, "runit", []string{runitCommands[1:], rulesFile}},
+	"slackware": {map[string]string{"usr/sbin/NetworkManager": "", slackwareScript[1:]: "#!/bin/sh\n"}, RcInet1, "rcinet1", []string{"etc/rc.d/rc.inet1.conf", rulesFile}}, // installed in full
 	// pve-manager: ifupdown2 with /etc/network/interfaces.
 	"proxmox":     {map[string]string{"usr/sbin/ifup": "", "usr/share/ifupdown2/addons/address.py": "", "etc/network/interfaces": "auto lo\n", wanted + ifupdownUnit: "-> x", "usr/bin/udevadm": ""}, Ifupdown2, "ifupdown2", []string{"etc/network/interfaces", rulesFile}},
 	"arch-netctl": {map[string]string{"usr/bin/netctl": "", "usr/lib/systemd/system/netctl@.service": "", "usr/bin/udevadm": ""}, Netctl, "netctl", []string{"etc/netctl/snf-image-nic0", rulesFile}},
@@ -114,12 +116,19 @@ func TestNetworkOfSystems(t *testing.T) {
 			shown.Show(id, c.column, support.Transcribed)
 		})
 	}
+}
+
+// TestUnknownNetwork leaves what is not known as it is, with a warning.
+func TestUnknownNetwork(t *testing.T) {
+	t.Parallel()
 	for id, files := range map[string]map[string]string{
-		"void": nil, "slackware": {"usr/sbin/NetworkManager": "", slackwareScript[1:]: "#!/bin/sh\n"}, // as it is installed in full
+		"void":      {"etc/runit/runsvdir/default/connmand": "-> /etc/sv/connmand"},
+		"slackware": {"etc/rc.d/rc.inet1": "#!/bin/bash\n# IPADDR and NETMASK, as before 15.0\n"},
 	} {
 		g := newGuest(t, nil)
-		g.Tree = trees[id].Make(t, files)
+		g.Tree = systems.Find(t, id).Make(t, files)
 		g.Root = open(t, g.Tree)
+		nics := []spec.NIC{{MAC: "aa:00:00:00:00:01", IP: "10.0.0.2", Subnet: "10.0.0.0/24"}}
 		check(t, Configure(g.Guest, planned(t, nics, ""), false))
 		if len(*g.Warnings) != 1 || !strings.Contains((*g.Warnings)[0], "is unknown") {
 			t.Errorf("%s: warnings %q", id, *g.Warnings)

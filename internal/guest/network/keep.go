@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/system"
 )
@@ -43,4 +44,24 @@ func keepLink(g system.Guest, p, end string) error {
 		suffix = keptLast
 	}
 	return g.Root.Symlink(target, p+suffix+end)
+}
+
+// editWhole changes a file of somebody else in which we have lines of ours, or makes it. What
+// was there is kept beside.
+func editWhole(g system.Guest, p string, mode uint32, edit func(old []byte) []byte) error {
+	old, err := g.Root.ReadFile(p, rootfs.MaxConfig)
+	if rootfs.IsNotExist(err) {
+		return g.Root.WriteFile(p, edit(nil), rootfs.Attr{Mode: mode})
+	}
+	if err != nil {
+		return err
+	}
+	header, data := netconf.Header, edit(old)
+	if netconf.HasBlock(old) {
+		header = "" // ours, whatever it begins with
+	}
+	if err := keep(g, p, old, data, header, ""); err != nil {
+		return err
+	}
+	return g.Root.Edit(p, func([]byte) ([]byte, error) { return data, nil })
 }

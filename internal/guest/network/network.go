@@ -26,6 +26,8 @@ const (
 	Wicked         = "wicked"
 	Netctl         = "netctl"
 	Netifrc        = "netifrc"
+	Runit          = "runit and dhcpcd"
+	RcInet1        = "rc.inet1"
 )
 
 // stack is a network configuration system.
@@ -54,6 +56,8 @@ func stacks() []stack {
 		{NetworkManager, runsNetworkManager, checkNetworkManager, applyNetworkManager},
 		{Networkd, runsNetworkd, checkNetworkd, applyNetworkd},
 		{Netifrc, hasNetifrc, checkByName(netifrcFile), applyNetifrc},
+		{Runit, runsRunit, checkRunit, applyRunit},
+		{RcInet1, runsRcInet1, checkRcInet1, applyRcInet1},
 		{Wicked, hasSysconfig, checkWicked, applyWicked},
 		{Ifcfg, hasIfcfg, checkIfcfg, applyIfcfg},
 		{Ifupdown, hasInterfacesFile, checkIfupdown, applyIfupdown},
