@@ -46,20 +46,21 @@ var allowed = map[string][]string{
 	"internal/host/doctor": {"internal/host/"}, // examines all that a deployment needs
 	"internal/host/deploy": {"internal/host/"},
 
-	"internal/guest/outcome":     {"internal/guest/rootfs"},
-	"internal/guest/system":      {"internal/guest/rootfs"},
-	"internal/guest/platform":    {"internal/guest/rootfs"},
-	"internal/guest/registry":    {"internal/guest/outcome", "internal/guest/rootfs"},
-	"internal/guest/selinux":     {"internal/guest/etc", "internal/guest/rootfs"},
-	"internal/guest/network":     {"internal/guest/etc", "internal/guest/netconf", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
-	"internal/guest/cloudinit":   {"internal/guest/rootfs", "internal/guest/system"},
-	"internal/guest/sshd":        {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
-	"internal/guest/inspect":     {"internal/guest/account", "internal/guest/cloudinit", "internal/guest/etc", "internal/guest/network", "internal/guest/platform", "internal/guest/rootfs", "internal/guest/selinux", "internal/guest/sshd"},
-	"internal/guest/account":     {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/sshd", "internal/guest/system"},
-	"internal/guest/identity":    {"internal/guest/etc", "internal/guest/inspect", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/sshd", "internal/guest/system"},
-	"internal/guest/sandbox":     {"internal/guest/outcome"},
-	"internal/guest/fstab":       {"internal/guest/filesystem"},
-	"internal/guest/personality": {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs"},
+	"internal/guest/outcome":        {"internal/guest/rootfs"},
+	"internal/guest/system":         {"internal/guest/rootfs"},
+	"internal/guest/platform":       {"internal/guest/rootfs"},
+	"internal/guest/registry":       {"internal/guest/outcome", "internal/guest/rootfs"},
+	"internal/guest/selinux":        {"internal/guest/etc", "internal/guest/rootfs"},
+	"internal/guest/network":        {"internal/guest/etc", "internal/guest/netconf", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
+	"internal/guest/cloudinit":      {"internal/guest/rootfs", "internal/guest/system"},
+	"internal/guest/sshd":           {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
+	"internal/guest/inspect":        {"internal/guest/account", "internal/guest/cloudinit", "internal/guest/etc", "internal/guest/network", "internal/guest/platform", "internal/guest/rootfs", "internal/guest/selinux", "internal/guest/sshd"},
+	"internal/guest/account":        {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/sshd", "internal/guest/system"},
+	"internal/guest/identity":       {"internal/guest/etc", "internal/guest/inspect", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/sshd", "internal/guest/system"},
+	"internal/guest/sandbox":        {"internal/guest/outcome"},
+	"internal/guest/fstab":          {"internal/guest/filesystem"},
+	"internal/guest/windows/script": {"internal/guest/netconf"},
+	"internal/guest/personality":    {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs"},
 	"internal/guest/task": {
 		"internal/guest/etc", "internal/guest/fstab",
 		"internal/guest/partition", "internal/guest/filesystem", "internal/guest/lvm", "internal/guest/rootfs", "internal/guest/outcome",
@@ -78,7 +79,7 @@ var allowed = map[string][]string{
 }
 
 // forTests are the packages that tests of any package may import.
-var forTests = []string{"tests/storage", "tests/jail", "tests/tree", "tests/golden", "tests/require", "tests/support", "tests/systems", "tests/vmdk", "tests/guest", "tests/hive"}
+var forTests = []string{"tests/storage", "tests/jail", "tests/tree", "tests/golden", "tests/require", "tests/support", "tests/systems", "tests/vmdk", "tests/guest", "tests/hive", "tests/wine"}
 
 // basics are the packages everyone may import and that import only the
 // standard library and golang.org/x/sys, never each other.

@@ -1,0 +1,80 @@
+package script
+
+import (
+	"bytes"
+	"strings"
+)
+
+// What stands around our part of SetupComplete.cmd.
+const (
+	begin = "@rem snf-image: begin"
+	end   = "rem snf-image: end"
+	guard = " & rem snf-image: guard"
+)
+
+// Around the script of the image: it runs in a cmd.exe of its own, by this same file, so that
+// our part runs whatever it ends with.
+const (
+	before = `@if not defined SNF_IMAGE_OWN (set SNF_IMAGE_OWN=1&"%ComSpec%" /d /c ""%~f0" %*"&set SNF_IMAGE_OWN=&goto snf_image)` + guard
+	behind = `@if defined SNF_IMAGE_OWN exit` + guard
+)
+
+// SetupComplete adds to the script that Windows runs when its set-up is complete, or makes
+// it: what was deferred runs, then the scripts with passwords and the answer file, in
+// answerFile, are overwritten and removed. What it added before is replaced.
+func SetupComplete(old []byte, answerFile string) []byte {
+	own := strings.TrimRight(withoutOurs(old), " \t\r\n\x1a")
+	text := ""
+	if own != "" {
+		text = before + "\n" + own + "\n" + behind + "\n"
+	}
+	return windows(text + begin + "\n:snf_image\n" + strings.ReplaceAll(complete, "ANSWER", answerFile) + end + "\n")
+}
+
+// withoutOurs returns the script of the image, with line ends of Unix.
+func withoutOurs(old []byte) string {
+	old = bytes.ReplaceAll(bytes.TrimPrefix(old, []byte{0xef, 0xbb, 0xbf}), []byte("\r\n"), []byte("\n"))
+	var out strings.Builder
+	inside := false
+	for line := range strings.Lines(string(old)) {
+		text := strings.TrimRight(line, "\n")
+		switch {
+		case text == begin:
+			inside = true
+		case text == end:
+			inside = false
+		case !inside && !strings.HasSuffix(text, guard):
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
+
+// complete is our part. Accounts that the answer file made have their password set now, and
+// that of others is what it was set to, whatever the answer file did meanwhile. What
+// overwrites a file keeps its place: first its clusters become zero, and then it gets
+// another content that is no shorter.
+const complete = `@echo off
+setlocal EnableExtensions DisableDelayedExpansion
+set "SNF=%SystemRoot%\SnfScripts"
+if exist "%SNF%\ChangeAdminPassword.cmd" call "%SNF%\ChangeAdminPassword.cmd"
+call :snf_wipe "%SNF%\ChangeAdminPassword.cmd"
+call :snf_wipe "ANSWER"
+call :snf_wipe "%SystemRoot%\Panther\unattend.xml"
+if exist "%SNF%\RecoveryEnvironment.cmd" call "%SNF%\RecoveryEnvironment.cmd"
+if exist "%SNF%\ConfigureNetwork.cmd" call "%SNF%\ConfigureNetwork.cmd"
+if exist "%SNF%\RemoteDesktop.cmd" call "%SNF%\RemoteDesktop.cmd"
+del /f /q "%SNF%\ExtendFilesystem" >nul 2>&1
+rd /s /q "%SNF%" >nul 2>&1
+endlocal
+exit /b 0
+:snf_wipe
+if not exist "%~1" exit /b 0
+attrib -r -s -h "%~1" >nul 2>&1
+set "SNF_SIZE=0"
+for %%F in ("%~1") do set "SNF_SIZE=%%~zF"
+fsutil file setzerodata offset=0 length=%SNF_SIZE% "%~1" >nul 2>&1
+>"%~1" (for /l %%I in (0,64,%SNF_SIZE%) do @echo 00000000000000000000000000000000000000000000000000000000000000)
+del /f /q "%~1"
+exit /b 0
+`

@@ -1,0 +1,83 @@
+package script
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"snf-image/internal/spec"
+)
+
+// maxPassword is how many characters of UTF-16 a password has at most, as the dialogues of
+// Windows take it; maxAccount is that of the name of a local account.
+const (
+	maxPassword = 127
+	maxAccount  = 20
+)
+
+// SetPasswords returns the script that gives accounts a password, makes them active, and has
+// them never expire. What is not ASCII needs PowerShell, which old systems do not have.
+func SetPasswords(users []string, password spec.Secret, old bool) ([]byte, error) {
+	var b strings.Builder
+	b.WriteString(head)
+	for n, user := range users {
+		line, err := setPassword(user, password.Reveal(), old)
+		if err != nil {
+			return nil, fmt.Errorf("the password of account %q: %w", user, err)
+		}
+		fmt.Fprintf(&b, "<nul >nul 2>&1 %s\n", line)
+		fmt.Fprintf(&b, "if errorlevel 1 >>%s echo %%DATE%% %%TIME%% the password of account %d of USERS was not set\n", logVariable, n+1)
+	}
+	b.WriteString("exit /b 0\n")
+	return windows(b.String()), nil
+}
+
+func setPassword(user, password string, old bool) (string, error) {
+	if err := checkAccount(user); err != nil {
+		return "", err
+	}
+	if err := checkPassword(password); err != nil {
+		return "", err
+	}
+	const flags = "/ACTIVE:YES /EXPIRES:NEVER /PASSWORDREQ:YES"
+	if plain(user) && plain(password) && !command(password) {
+		return `"%SystemRoot%\System32\net.exe" user ` + argument(user) + " " + argument(password) + " " + flags + " /Y", nil
+	}
+	if old {
+		return "", fmt.Errorf("%w: on Windows XP and 2003 it has to be of ASCII characters, must not begin with a slash, and is neither * nor ?", ErrUnquotable)
+	}
+	return encodedCommand("$ErrorActionPreference='Stop'\n" +
+		"$name=" + literal(user) + "\n" +
+		"([ADSI]('WinNT://./'+$name+',user')).SetPassword(" + literal(password) + ")\n" +
+		`& "$env:SystemRoot\System32\net.exe" user $name ` + flags + " /Y\n" +
+		"exit $LASTEXITCODE\n"), nil
+}
+
+// command reports whether net.exe takes a password for something else: an option, a question,
+// or the wish to be asked for it.
+func command(password string) bool {
+	return strings.HasPrefix(password, "/") || password == "*" || password == "?"
+}
+
+// checkAccount refuses what cannot be the name of a local account.
+func checkAccount(name string) error {
+	switch {
+	case strings.TrimSpace(name) == "", strings.Trim(name, ". ") == "", len(utf16.Encode([]rune(name))) > maxAccount,
+		strings.ContainsAny(name, `"/\[]:;|=,+*?<>@`), !utf8.ValidString(name), strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("this is not the name of an account of Windows")
+	}
+	return nil
+}
+
+// checkPassword refuses what no account can have.
+func checkPassword(password string) error {
+	switch {
+	case !utf8.ValidString(password), strings.ContainsFunc(password, unicode.IsControl):
+		return fmt.Errorf("%w: it has control characters, or is not UTF-8", ErrUnquotable)
+	case len(utf16.Encode([]rune(password))) > maxPassword:
+		return fmt.Errorf("%w: it has more than %d characters", ErrUnquotable, maxPassword)
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package script
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"snf-image/internal/spec"
+	"snf-image/tests/golden"
+)
+
+// TestScripts compares the scripts with those that wine has run.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	golden.Cases(t, "testdata/*.txtar", func(t *testing.T, comment, input string) []txtar.File {
+		var data []byte
+		var err error
+		switch comment {
+		case "passwords":
+			users := strings.Fields(input)
+			data, err = SetPasswords(users[1:], spec.Secret(users[0]), false)
+		case "complete":
+			data = SetupComplete([]byte(input), `%SystemDrive%\unattend.xml`)
+		case "netsh":
+			data, _ = ConfigureNetwork(interfaces(), false)
+		case "powershell":
+			_, data = ConfigureNetwork(interfaces(), true)
+		default:
+			data = bytes.Join([][]byte{ExtendFilesystem(0), ExtendFilesystem(4), EnableRecovery(), RestoreRemoteDesktop(0, true), RestoreRemoteDesktop(0, false)}, nil)
+		}
+		if n := bytes.Count(data, []byte("\n")) - bytes.Count(data, []byte("\r\n")); n != 0 || bytes.ContainsFunc(data, func(r rune) bool { return r > '~' }) {
+			t.Errorf("%d line ends of Unix, or not ASCII:\n%q", n, data)
+		}
+		return golden.Result(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")), err)
+	})
+}
+
+func TestRefusedPasswords(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		user, password string
+		old            bool
+	}{
+		{"a", strings.Repeat("x", 128), false},
+		{"a", strings.Repeat("🙂", 64), false},
+		{"a", "line\nfeed", false},
+		{"a", "carriage\rreturn", false},
+		{"a", "nul\x00", false},
+		{"a", "tab\t", false},
+		{"a", "not UTF-8 \xff", false},
+		{"a", "κωδικός", true},
+		{"a", "/delete", true},
+		{"a", "*", true},
+		{"μ", "x", true},
+	} {
+		out, err := SetPasswords([]string{c.user}, spec.Secret(c.password), c.old)
+		if !errors.Is(err, ErrUnquotable) || strings.Contains(err.Error(), c.password) && c.password != "*" {
+			t.Errorf("%q: %q, %v", c.password, out, err)
+		}
+	}
+	for _, user := range []string{"", " ", ".", "...", "a/b", `a\b`, "a:b", `"`, "a*", "a?", "a@b", "a<b", "a\nb", strings.Repeat("x", 21)} {
+		if out, err := SetPasswords([]string{user}, "x", false); err == nil {
+			t.Errorf("account %q: %q", user, out)
+		}
+	}
+}
+
+// TestSetupCompleteAgain replaces what an earlier deployment added.
+func TestSetupCompleteAgain(t *testing.T) {
+	t.Parallel()
+	for _, own := range []string{"", "echo a\n", "\xef\xbb\xbfecho a\r\nexit\r\n\x1a"} {
+		once := SetupComplete([]byte(own), `C:\unattend.xml`)
+		if again := SetupComplete(once, `C:\unattend.xml`); !bytes.Equal(once, again) {
+			t.Errorf("%q:\n%s\nagain:\n%s", own, once, again)
+		}
+		if own != "" && !bytes.Contains(once, []byte("\r\necho a\r\n")) {
+			t.Errorf("%q: %s", own, once)
+		}
+	}
+}
+
+func FuzzSetupComplete(f *testing.F) {
+	f.Add([]byte("echo a\r\n:b\r\ngoto b\r\n"))
+	f.Add(SetupComplete([]byte("exit"), "x"))
+	f.Fuzz(func(t *testing.T, own []byte) {
+		once := SetupComplete(own, `C:\unattend.xml`)
+		if bytes.Count(once, []byte("\r\n"+end+"\r\n")) != 1 || !bytes.HasSuffix(once, []byte(end+"\r\n")) {
+			t.Fatalf("%q", once)
+		}
+		if again := SetupComplete(once, `C:\unattend.xml`); !bytes.Equal(once, again) {
+			t.Fatalf("%q again %q", once, again)
+		}
+	})
+}
