@@ -53,7 +53,7 @@ func withoutOurs(old []byte) string {
 // complete is our part. Accounts that the answer file made have their password set now, and
 // that of others is what it was set to, whatever the answer file did meanwhile. What
 // overwrites a file keeps its place: first its clusters become zero, and then it gets
-// another content that is no shorter.
+// another content of at least its length.
 const complete = `@echo off
 setlocal EnableExtensions DisableDelayedExpansion
 set "SNF=%SystemRoot%\SnfScripts"
