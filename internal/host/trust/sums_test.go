@@ -95,30 +95,3 @@ func FuzzParseSums(f *testing.F) {
 		}
 	})
 }
-
-// FuzzSignature feeds packets to the reader of signatures, which runs in the host.
-func FuzzSignature(f *testing.F) {
-	f.Add([]byte("-----BEGIN PGP SIGNATURE-----\n\niHUEABYKAB0\n-----END PGP SIGNATURE-----\n"))
-	f.Add([]byte{0xc2, 0x05, 4, 0, 22, 10, 0})
-	f.Add([]byte("untrusted comment: x\nRUQ=\ntrusted comment: y\nAAAA\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := Verify(Keys{}, strings.NewReader("text"), data); err == nil {
-			t.Fatal("verified without a key")
-		}
-		if _, _, err := Clearsigned(Keys{}, data); err == nil {
-			t.Fatal("verified a message without a key")
-		}
-	})
-}
-
-// FuzzParseKeys feeds files of the keyring, which administrators download.
-func FuzzParseKeys(f *testing.F) {
-	f.Add([]byte("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ\n-----END PGP PUBLIC KEY BLOCK-----\n"))
-	f.Add([]byte{0x98, 0x33, 4})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		keys, err := ParseKeys("file", data)
-		if (err == nil) == (len(keys) == 0) {
-			t.Fatalf("%d keys and error %v", len(keys), err)
-		}
-	})
-}
