@@ -27,6 +27,7 @@ held is gone. Until everything has succeeded the disk does not boot.`,
 	p.add(cmd)
 	cmd.Flags().StringVar(&p.Image, "image", "", "the image: a `path`, the name of a file in IMAGE_DIR (also as local://NAME), a URL of http, https, ftp or ftps, or null for the disk as it is")
 	cmd.Flags().StringVar(&p.Format, "format", "", "`format` of the image (default auto)")
+	p.addProof(cmd)
 	return cmd
 }
 
@@ -104,6 +105,7 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 		Settings: settings(cfg, show.log),
 		Spec:     s, Sink: show.sink, Progress: show.progress,
 		Store: parameters.Store(s, cfg), Fetch: client, Warnings: warnings,
+		Claim: p.ClaimOfFlags(cfg, s), Keys: keysOf(cfg),
 	}
 	if p.DryRun {
 		return nil, deploy.DryRun(cmd.Context(), req, a.stdout)

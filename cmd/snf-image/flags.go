@@ -9,6 +9,7 @@ import (
 
 	"snf-image/internal/host/parameters"
 	"snf-image/internal/host/problem"
+	"snf-image/internal/host/trust"
 )
 
 // parameterFlags are the flags deploy and customize share (interface.md
@@ -46,6 +47,21 @@ func (p *parameterFlags) add(cmd *cobra.Command) {
 	f.StringVar(&p.reportFile, "report", "", "write a report of the deployment to `file` (JSON)")
 	f.StringVar(&p.progress, "progress", "auto", "`kind` of progress that is shown: auto, plain, json or none")
 	f.BoolVar(&p.DryRun, "dry-run", false, "print what would be done and touch nothing")
+}
+
+// addProof declares the flags about what has to prove the image.
+func (p *parameterFlags) addProof(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.Func("verify", "`proof` that is demanded of the image, instead of VERIFY_IMAGES: none, if-present or required", func(text string) (err error) {
+		p.Proof.Verify, err = trust.ParseDemand(text)
+		return err
+	})
+	f.Func("digest", "`digest` the image must have as it is stored, sha256:HEX or sha512:HEX, instead of IMG_DIGEST", func(text string) error {
+		d, err := trust.ParseDigest(text)
+		p.Proof.Digest = &d
+		return err
+	})
+	f.StringArrayVar(&p.Proof.Keys, "key", nil, "`fingerprint` of a key that must have made the signature beside the image, instead of IMG_KEY (repeatable, one is enough)")
 }
 
 // aliases are other names of flags.

@@ -22,7 +22,7 @@ type flagGroup struct {
 // flagGroups are the flags of deploy and customize in the order help shows them. Flags
 // that are in none of the groups follow them.
 var flagGroups = []flagGroup{
-	{"Image and disk", []string{"image", "format", "disk", "disk-format", "size", "grow"}},
+	{"Image and disk", []string{"image", "format", "verify", "digest", "key", "disk", "disk-format", "size", "grow"}},
 	{"Identity", []string{"name", "new-identity", "all"}},
 	{"Credentials", []string{"password-file", "password-hash-file", "authorized-keys", "product-key-file"}},
 	{"Network", []string{"nic"}},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"snf-image/internal/host/config"
 	"snf-image/internal/host/ownership"
 	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
@@ -115,6 +116,15 @@ func (a *app) keyring() (trust.Keys, error) {
 	if err != nil {
 		return trust.Keys{}, err
 	}
+	return keysOf(cfg)()
+}
+
+// keysOf returns what reads the keyring that a configuration names.
+func keysOf(cfg *config.Config) func() (trust.Keys, error) {
+	return func() (trust.Keys, error) { return readKeys(cfg) }
+}
+
+func readKeys(cfg *config.Config) (trust.Keys, error) {
 	keys, err := trust.LoadKeys(cfg.KeyringDir)
 	if err != nil {
 		return trust.Keys{}, keyFailure("reading the keyring", cfg.KeyringDir, err)

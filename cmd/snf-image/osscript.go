@@ -159,5 +159,6 @@ func (s *osScript) request(call *osCall) deploy.Request {
 		Settings: settings(cfg, s.log),
 		Spec:     call.spec, Sink: s.sink, Fetch: call.fetch,
 		Store: parameters.Images(cfg), Warnings: call.warnings,
+		Claim: parameters.ClaimOfCall(call.Call, cfg, call.spec), Keys: keysOf(cfg),
 	}
 }

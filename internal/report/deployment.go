@@ -52,8 +52,28 @@ type ImageRead struct {
 	Resumed int `json:"resumed,omitempty"`
 	// Digest says of what and how it was computed, "blake3-blocks:…".
 	Digest string `json:"digest,omitempty"`
+	// Verification is nil where the image was not looked at.
+	Verification *Verification `json:"verification,omitempty"`
 	// DataBytes is how much of it was data and not holes.
 	DataBytes int64 `json:"data_bytes"`
+}
+
+// Verification says what proves an image, and who demanded what. In the report of a failure
+// it is as far as that got.
+type Verification struct {
+	Demand     string `json:"demand"` // none, if-present or required
+	DemandedBy string `json:"demanded_by,omitempty"`
+	// Proof is the kind: signature, signed checksums, digest, checksums; empty for none.
+	Proof string `json:"proof,omitempty"`
+	// Digest is of the stored bytes, "sha256:…", where something was checked.
+	Digest    string     `json:"digest,omitempty"`
+	GivenBy   string     `json:"given_by,omitempty"` // who gave the digest
+	Sums      string     `json:"sums,omitempty"`     // the file of checksums
+	Signature string     `json:"signature,omitempty"`
+	Key       string     `json:"key,omitempty"` // the fingerprint
+	Owner     string     `json:"owner,omitempty"`
+	Bound     bool       `json:"bound,omitempty"` // the key is bound to this image
+	Signed    *time.Time `json:"signed,omitempty"`
 }
 
 // DiskWritten is the first disk of the instance.

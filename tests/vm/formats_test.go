@@ -124,7 +124,7 @@ func TestPackedImage(t *testing.T) {
 	args := func(sum string) []string {
 		return []string{"deploy", "--image", url + "#sha256=" + sum, "--disk", j.disk, "--size", "256M", "--name", "web1.example.org", "--property", "USERS=root"}
 	}
-	in.Run(t, args(strings.Repeat("ab", 32))...).Fails(t, 3, `checking the image, on .*: its sha256 digest is [0-9a-f]{64}, not (ab){32}; fetch the image again`)
+	in.Run(t, args(strings.Repeat("ab", 32))...).Fails(t, 3, `verifying the image, on .*: --image: its digest is not the one that was given: sha256 is [0-9a-f]{64}, not (ab){32}; fetch the image again`)
 	j.undone()
 	in.Run(t, args(fmt.Sprintf("%x", sha256.Sum256(b)))...).OK(t)
 	j.done()

@@ -14,6 +14,7 @@ import (
 	"snf-image/internal/host/problem"
 	"snf-image/internal/host/shellfile"
 	"snf-image/internal/host/target"
+	"snf-image/internal/host/trust"
 )
 
 // Config is the configuration of a node, complete with defaults.
@@ -72,8 +73,24 @@ type Config struct {
 	TransferTimeout time.Duration
 	TransferMinRate int // KiB/s
 
+	// VerifyImages, ImgDigest and ImgKeys are what is demanded of images, and what an
+	// administrator says proves them.
+	VerifyImages trust.Demand
+	ImgDigest    trust.Digest // of no algorithm when there is none
+	ImgKeys      []string
+
 	// Parameters are OS parameters set by configuration files, in order.
 	Parameters []Parameter
+	// Origins are where settings were set, FILE:LINE, by their names.
+	Origins map[string]problem.Origin
+}
+
+// Where says where a setting was set, for people.
+func (c *Config) Where(name string) string {
+	if at, ok := c.Origins[name]; ok {
+		return name + " in " + string(at)
+	}
+	return "the default of " + name
 }
 
 // Parameter is an OS parameter with the file it comes from.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,9 +12,25 @@ import (
 	"snf-image/internal/host/problem"
 	"snf-image/internal/host/shellfile"
 	"snf-image/internal/host/target"
+	"snf-image/internal/host/trust"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
+
+// noOrigins leaves out where settings were set.
+var noOrigins = cmpopts.IgnoreFields(Config{}, "Origins")
+
+// TestProofs reads what an administrator demands of images and knows about them.
+func TestProofs(t *testing.T) {
+	t.Parallel()
+	sum := strings.Repeat("Ab", 32)
+	c, problems := Parse("t", []byte("VERIFY_IMAGES=required\nIMG_DIGEST=sha256:"+sum+"\n\nIMG_KEY='0123456789abcdef 0123456789ABCDE0'\n"))
+	if len(problems) > 0 || c.VerifyImages != trust.Required || c.ImgDigest.Hex != strings.ToLower(sum) || c.ImgDigest.Algorithm != "sha256" ||
+		!slices.Equal(c.ImgKeys, []string{"0123456789ABCDEF", "0123456789ABCDE0"}) || c.Origins["VERIFY_IMAGES"] != "t:1" || c.Origins["IMG_KEY"] != "t:4" {
+		t.Errorf("Parse = %+v, %v", c, problems)
+	}
+}
 
 // defaults is the Config of a node without configuration files.
 func defaults() *Config {
@@ -26,14 +43,14 @@ func defaults() *Config {
 		StatefulDHCPv6Tags: []string{"dhcpv6", "stateful_dhcpv6"}, StatelessDHCPv6Tags: []string{"nfdhcpd", "stateless_dhcpv6"},
 		DefaultNICConfig: "dhcp", WindowsTimezone: "GMT Standard Time", QEMU: "qemu-system-x86_64", Accelerator: "auto", Wipe: target.WipeAuto,
 		TransferTimeout: 6 * time.Hour, TransferMinRate: 16, ReportDir: "/var/log/snf-image", SpoolDir: "/var/tmp",
-		KeyringDir: "/etc/snf-image/keys",
+		KeyringDir: "/etc/snf-image/keys", VerifyImages: trust.IfPresent, ImgKeys: []string{},
 	}
 }
 
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	got, problems := Load(File{Path: filepath.Join(t.TempDir(), "absent")})
-	if diff := cmp.Diff(defaults(), got); diff != "" || len(problems) > 0 {
+	if diff := cmp.Diff(defaults(), got, noOrigins); diff != "" || len(problems) > 0 {
 		t.Errorf("Load = %v (-want +got):\n%s", problems, diff)
 	}
 }
@@ -82,7 +99,7 @@ func TestParse(t *testing.T) {
 				}
 				return
 			}
-			if diff := cmp.Diff(want, got); diff != "" || len(problems) > 0 {
+			if diff := cmp.Diff(want, got, noOrigins); diff != "" || len(problems) > 0 {
 				t.Errorf("Parse = %v (-want +got):\n%s", problems, diff)
 			}
 		})
@@ -126,7 +143,11 @@ func TestRefused(t *testing.T) {
 		{"NIC", "DEFAULT_NIC_CONFIG=slaac+dhcp", "expected dhcp"},
 		{"wipe", "WIPE=maybe", "auto, zero or none"},
 		{"user", "HELPER_USER=../x", "name of an account"},
-		{"verification to come", "VERIFY_IMAGES=required", "not in this version"},
+		{"verification", "VERIFY_IMAGES=yes", "none, if-present or required"},
+		{"digest without a kind", "IMG_DIGEST=" + strings.Repeat("ab", 32), "expected sha256: and 64"},
+		{"digest too short", "IMG_DIGEST=sha512:" + strings.Repeat("ab", 32), "sha512: and 128"},
+		{"digest that is weak", "IMG_DIGEST=sha1:" + strings.Repeat("ab", 20), "expected sha256"},
+		{"key by its name", "IMG_KEY=rocky-10", "expected fingerprints"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -174,7 +195,7 @@ func TestWarnings(t *testing.T) {
 
 func TestSettingsToComeAreSilentAtTheirDefault(t *testing.T) {
 	t.Parallel()
-	in := "VERIFY_IMAGES=none\nVERIFY_RESULT=none\nCACHE_DIR=\n"
+	in := "VERIFY_RESULT=none\nCACHE_DIR=\n"
 	if c, problems := Parse("t", []byte(in)); c == nil || len(problems) > 0 {
 		t.Errorf("Parse(%q) = %v, %v", in, c, problems)
 	}

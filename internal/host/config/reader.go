@@ -86,7 +86,7 @@ func (r *reader) value(name string) (string, bool) {
 
 // config makes the Config of everything read.
 func (r *reader) config() (*Config, problem.List) {
-	c := &Config{}
+	c := &Config{Origins: map[string]problem.Origin{}}
 	for _, name := range r.order {
 		r.judge(c, name)
 	}
@@ -111,10 +111,10 @@ func (r *reader) config() (*Config, problem.List) {
 // judge warns of a name that has no effect, and takes OS parameters.
 func (r *reader) judge(c *Config, name string) {
 	a := r.values[name]
+	c.Origins[name] = problem.Origin(fmt.Sprintf("%s:%d", a.origin, a.line))
 	if parameter, ok := osParameter(name); ok {
 		c.Parameters = append(c.Parameters, Parameter{
-			Name: parameter, Value: a.value,
-			Origin: problem.Origin(fmt.Sprintf("%s:%d", a.origin, a.line)),
+			Name: parameter, Value: a.value, Origin: c.Origins[name],
 		})
 		return
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"snf-image/internal/host/target"
+	"snf-image/internal/host/trust"
 	"snf-image/internal/host/values"
 )
 
@@ -62,6 +63,9 @@ func used() []Setting {
 		{"REPORT_DIR", "directory", "/var/log/snf-image", Used, "reports of Ganeti's create and rename, INSTANCE.json and the four before it; empty writes none", to(optionalPath, func(c *Config) *string { return &c.ReportDir })},
 		{"SPOOL_DIR", "directory", "/var/tmp", Used, "where an image is kept meanwhile that has to be read in any order and is compressed or comes from a URL; also what inspect unpacks", to(word, func(c *Config) *string { return &c.SpoolDir })},
 		{"KEYRING_DIR", "directory", "/etc/snf-image/keys", Used, "public keys of OpenPGP and minisign that images are verified with", to(path, func(c *Config) *string { return &c.KeyringDir })},
+		{"VERIFY_IMAGES", "word", "if-present", Used, "what has to prove an image: none looks for nothing; if-present takes checksums and signatures beside it, and forgives only that there are none; required demands a digest by the administrator, or a signature by a key of IMG_KEY or of the image's entry in the catalogue", to(trust.ParseDemand, func(c *Config) *trust.Demand { return &c.VerifyImages })},
+		{"IMG_DIGEST", "digest", "", Used, "what the image has to have as it is stored, whichever is deployed: sha256:HEX or sha512:HEX; for the file of a variant", to(trust.ParseDigest, func(c *Config) *trust.Digest { return &c.ImgDigest })},
+		{"IMG_KEY", "fingerprints", "", Used, "keys of KEYRING_DIR, one of which has to have made whatever signature lies beside the image; for the file of a variant", to(fingerprints, func(c *Config) *[]string { return &c.ImgKeys })},
 		{"ALLOW_URL", "patterns", "", Used, "URLs that may reach addresses of the node, metadata services or files: SCHEME://HOST[:PORT][/PATH], in which * stands for anything", to(words, func(c *Config) *[]string { return &c.AllowURL })},
 		{"HTTP_PROXY", "URL", "", Used, "proxy for http", to(text, func(c *Config) *string { return &c.HTTPProxy })},
 		{"HTTPS_PROXY", "URL", "", Used, "proxy for https", to(text, func(c *Config) *string { return &c.HTTPSProxy })},
@@ -77,7 +81,6 @@ func toCome() []Setting {
 		{"CLOUD_INIT_DEBUG", "boolean", "no", Harmless, "keep the logs and files of the cloud-init mode", to(boolean, func(c *Config) *bool { return &c.CloudInitDebug })},
 		{"UNATTEND", "file", "", Harmless, "Windows answer file of the node (deprecated)", to(text, func(c *Config) *string { return &c.Unattend })},
 		{"WINDOWS_TIMEZONE", "name", "GMT Standard Time", Harmless, "time zone of Windows guests", to(text, func(c *Config) *string { return &c.WindowsTimezone })},
-		{"VERIFY_IMAGES", "word", "none", Missing, "digests and signatures of images: none, if-present or required", onlyNone},
 		{"VERIFY_RESULT", "word", "none", Missing, "check of the finished disk: none or strict", onlyNone},
 		{"CACHE_DIR", "directory", "", Missing, "cache of downloaded images", nil},
 		{"CACHE_SIZE", "size", "", Missing, "its size", nil},

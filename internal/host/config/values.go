@@ -150,6 +150,17 @@ func helperUser(c *Config, s string) error {
 	return nil
 }
 
+// fingerprints reads fingerprints of keys, or ids of minisign's.
+func fingerprints(s string) ([]string, error) {
+	all := strings.Fields(strings.ToUpper(s))
+	for _, f := range all {
+		if strings.Trim(f, "0123456789ABCDEF") != "" || len(f) < 16 {
+			return nil, errors.New("expected fingerprints without spaces in them, as snf-image key list shows them")
+		}
+	}
+	return all, nil
+}
+
 // onlyNone refuses to promise a check that is not there.
 func onlyNone(_ *Config, s string) error {
 	if s != "none" && s != "" {

@@ -23,6 +23,7 @@ import (
 	"snf-image/internal/host/session"
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/target"
+	"snf-image/internal/host/trust"
 	"snf-image/internal/host/worker"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -34,6 +35,9 @@ type Request struct {
 	Spec *spec.Spec
 	// Store is where Spec.Image is looked for; nil when it is a path.
 	Store *source.Store
+	// Claim is what has to prove the image; Keys reads the keyring, when it is needed.
+	Claim trust.Claim
+	Keys  func() (trust.Keys, error)
 	// Fetch opens Spec.Image when it is a URL.
 	Fetch *fetch.Client
 	// Warnings are what the parameters were warned of, which is in the log already.

@@ -46,6 +46,9 @@ func (i *imaging) openImage(ctx context.Context) error {
 	}
 	i.image = image
 	i.record.Image.ID = i.image.Name
+	if err := i.findProof(ctx); err != nil {
+		return err
+	}
 	g, err := lookAt(ctx, i.image, i.Spec.Format, i.ids)
 	if err != nil {
 		return err
@@ -70,13 +73,15 @@ func (i *imaging) known(g worker.Geometry) {
 	i.record.Image.Size, i.record.Image.Stored = g.DiskBytes, i.image.Stored
 }
 
+var errChanged = errors.New("the image was changed while it was read")
+
 // judgeGeometry lets the worker write the image, or does not. It runs beside boot, so it
 // leaves the record alone.
 func (i *imaging) judgeGeometry(g worker.Geometry) error {
 	if before := i.geometry; i.image.Stream == nil && (before.Format != g.Format || before.DiskBytes != g.DiskBytes || !slices.Equal(before.Layers, g.Layers)) {
 		return &report.Failure{
 			Kind: report.Image, What: "reading the image", On: i.image.Name,
-			Cause: errors.New("the image was changed while it was read"), Remedy: "leave it and its name alone while it is deployed",
+			Cause: errChanged, Remedy: "leave it and its name alone while it is deployed",
 		}
 	}
 	if d := i.disks[0]; g.DiskBytes > d.Size {
@@ -108,19 +113,4 @@ func unnamed(dir string) (*os.File, error) {
 		}
 	}
 	return os.NewFile(uintptr(fd), dir), nil
-}
-
-// verdict decides about the image, after all of it was read and before the helper gets the
-// disk: what is refused here is never looked at by anything.
-func (i *imaging) verdict(c copied) error {
-	for name, want := range i.found.Digests {
-		if got := c.result.Stored[name]; got != want {
-			return &report.Failure{
-				Kind: report.Image, What: "checking the image", On: i.image.Name,
-				Cause:  fmt.Errorf("its %s digest is %s, not %s", name, got, want),
-				Remedy: "fetch the image again, or correct the digest in img_id",
-			}
-		}
-	}
-	return nil
 }

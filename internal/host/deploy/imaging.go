@@ -1,17 +1,17 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"time"
 
 	"snf-image/internal/host/session"
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/target"
+	"snf-image/internal/host/trust"
 	"snf-image/internal/host/vm"
 	"snf-image/internal/host/worker"
 	"snf-image/internal/report"
@@ -25,6 +25,7 @@ type imaging struct {
 	image    *source.Image
 	geometry worker.Geometry // of an image that is looked at before
 	arrival  arrival         // of the image's bytes
+	proof    *trust.Check    // nil before it is looked for
 	ends     ends
 }
 
@@ -77,7 +78,7 @@ func (i *imaging) make(ctx context.Context) error {
 		_, _ = keys.wait()
 		return context.Cause(ctx)
 	}
-	if err := i.verdict(c); err != nil {
+	if err := i.verdict(); err != nil {
 		return err
 	}
 	if err := h.customize(ctx, c.result.ImageBytes, keys); err != nil {
@@ -126,7 +127,6 @@ func (i *imaging) copy(ctx context.Context) (copied, error) {
 	job := worker.Job{
 		Format: i.Spec.Format, Stored: i.image.Stored, Stream: i.image.Stream != nil, DiskSize: i.disks[0].Size, Wipe: i.Config.Wipe,
 		From: i.image.File, To: disk, Server: export, Head: i.ends.head, Tail: i.ends.tail, Spool: spool,
-		Digests:  slices.Collect(maps.Keys(i.found.Digests)),
 		Progress: messages.add,
 		Geometry: func(g worker.Geometry) error { c.geometry = g; return i.judgeGeometry(g) },
 	}
@@ -137,8 +137,10 @@ func (i *imaging) copy(ctx context.Context) (copied, error) {
 	if err != nil {
 		return copied{}, err
 	}
+	proof, readErr := i.readForProof(ctx, w.Cold())
 	i.arrival.feed()
 	c.result, err = w.Wait()
+	err = proof.end(i, cmp.Or(err, readErr))
 	if err = i.arrival.end(ctx, err); err != nil {
 		return copied{}, i.disks[0].Explain(err)
 	}
@@ -181,6 +183,7 @@ func (i *imaging) commit(ctx context.Context) error {
 
 func (i *imaging) describe(out io.Writer) {
 	fmt.Fprintf(out, "image     %s, %s\n", i.found.Name, describeImage(i.record.Image))
+	i.describeProof(out)
 	describeDisks(out, i.disks, i.fate())
 	i.helping.describe(out)
 }
@@ -214,6 +217,9 @@ func (i *imaging) fate() string {
 func (i *imaging) close() {
 	i.disks.close()
 	_ = i.image.Close()
+	if i.proof != nil {
+		i.proof.Close()
+	}
 	i.ends.close()
 	i.helping.close()
 }

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"snf-image/internal/host/credentials"
+	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/helper"
 	"snf-image/internal/host/session"
 	"snf-image/internal/host/target"
+	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -63,6 +65,22 @@ func (rec *record) copied(c copied) {
 	rec.Image.Digest = "blake3-blocks:" + c.result.Digest
 	rec.Image.Size, rec.Image.DataBytes = c.result.ImageBytes, c.result.DataBytes
 	rec.Disk.Wiped = string(c.result.Wiped)
+}
+
+// proved records what proves the image, as far as that is known.
+func (rec *record) proved(p trust.Proof) {
+	v := &report.Verification{
+		Demand: string(p.Demand), DemandedBy: report.Clean(p.DemandedBy), Proof: string(p.Kind), GivenBy: report.Clean(p.By),
+		Sums: report.Clean(fetch.Mask(p.Sums)), Signature: report.Clean(fetch.Mask(p.Signature)),
+		Key: p.Signer.Key, Owner: report.Clean(p.Signer.Name), Bound: p.Bound,
+	}
+	if p.Digest != "" {
+		v.Digest = p.Algorithm + ":" + p.Digest
+	}
+	if !p.Signer.Date.IsZero() {
+		v.Signed = &p.Signer.Date
+	}
+	rec.Image.Verification = v
 }
 
 // started records a helper that said hello.

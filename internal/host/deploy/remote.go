@@ -48,7 +48,7 @@ func (i *imaging) openRemote(ctx context.Context) error {
 	}
 	i.image, i.arrival = image, download{i.helping, image}
 	i.record.Image.Stored = image.Stored
-	return nil
+	return i.findProof(ctx)
 }
 
 func (d download) feed() { d.image.Stream.Feed() }

@@ -178,7 +178,7 @@ func TestBrokenDeployment(t *testing.T) {
 		"changed at the end":  {&server{image: raw(), cut: 3<<20 - 1, cuts: 1, tag: changing}, spec.DiskDump, "", "the file was changed"},
 		"changed while kept":  {&server{image: packed, cut: 1 << 20, cuts: 1, tag: changing}, spec.Auto, "", "the file was changed"},
 		"not to be resumed":   {&server{image: raw(), cut: 2 << 20, cuts: 1, tag: func(int) string { return `W/"a"` }}, spec.DiskDump, "", "broke off before its end, after 2097152 bytes, and the server does not let it be resumed"},
-		"another digest":      {&server{image: raw(), cut: 2 << 20, cuts: 1}, spec.DiskDump, strings.Repeat("00", 32), "its sha256 digest is "},
+		"another digest":      {&server{image: raw(), cut: 2 << 20, cuts: 1}, spec.DiskDump, strings.Repeat("00", 32), "its digest is not the one that was given: sha256 is "},
 		"endless":             {&server{image: endless, chunked: true}, spec.Auto, "", "it goes on after"},
 		"longer than it says": {&server{image: endless}, spec.Auto, "", "takes at most"},
 	} {

@@ -75,7 +75,7 @@ func (c *Client) Download(ctx context.Context, text string, note func(string)) (
 		cancel()
 		return nil, err
 	}
-	return &Stream{ReadCloser: d, Length: d.length, resumed: &d.resumed}, nil
+	return &Stream{ReadCloser: d, Length: d.length, At: d.next.String(), resumed: &d.resumed}, nil
 }
 
 // download is a file that comes over one connection after the other.

@@ -141,7 +141,8 @@ func Remedy(err error) string {
 // Stream is the content of a URL.
 type Stream struct {
 	io.ReadCloser
-	Length  int64 // as declared; -1 when it is not
+	Length  int64  // as declared; -1 when it is not
+	At      string // the URL that redirects led to
 	resumed *atomic.Int32
 }
 
@@ -203,7 +204,7 @@ func (c *Client) Open(ctx context.Context, text string) (*Stream, error) {
 		cancel()
 		return nil, err
 	}
-	return &Stream{ReadCloser: &limited{p.ReadCloser, cancel}, Length: p.length}, nil
+	return &Stream{ReadCloser: &limited{p.ReadCloser, cancel}, Length: p.length, At: p.at.String()}, nil
 }
 
 // checked returns a URL that Check finds nothing wrong with.

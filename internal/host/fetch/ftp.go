@@ -157,6 +157,9 @@ func tidy(err error) error {
 	if te.Code >= 400 && te.Code < 500 {
 		return &temporary{error: text}
 	}
+	if te.Code == ftp.StatusFileUnavailable {
+		return &noFile{text}
+	}
 	return text
 }
 

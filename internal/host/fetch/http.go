@@ -185,6 +185,13 @@ func gone(err error) bool {
 	return ok && s >= 400 && s < 500
 }
 
+// Missing reports whether err says that a server has no such file, or not for us.
+func Missing(err error) bool {
+	_, passing := errors.AsType[*temporary](err)
+	_, none := errors.AsType[*noFile](err)
+	return !passing && (gone(err) || none)
+}
+
 // redirect resolves a Location. Credentials stay with their host.
 func redirect(location string, u *url.URL) (*url.URL, error) {
 	to, err := u.Parse(location)

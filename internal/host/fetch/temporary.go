@@ -20,6 +20,9 @@ var (
 	errBusy = errors.New("asks to be left alone")
 )
 
+// noFile is an FTP server without the file.
+type noFile struct{ error }
+
 // temporary is an error that may be over soon: the same request can succeed later.
 type temporary struct {
 	error

@@ -25,6 +25,7 @@ type Flags struct {
 	ProductKeyFile            string
 	AnswerFile, UserDataFile  string
 	DryRun                    bool
+	Proof                     Proof // deploy only
 
 	All, NewIdentity, Grow bool // customize only
 

@@ -58,8 +58,8 @@ type Found struct {
 	Once bool
 	// Open opens the image, which the caller closes.
 	Open func(context.Context) (*Image, error)
-	// Digests are what the stored bytes must have, by the name of the digest.
-	Digests map[string]string
+	// Digest is what the reference itself says that the stored bytes have.
+	Digest imageref.Digest
 }
 
 // Find returns what id stands for, as far as its text tells. Nothing is opened or asked for.
@@ -77,11 +77,7 @@ func (l Library) Find(id string) (*Found, error) {
 	if err := o.check(ref); err != nil {
 		return nil, err
 	}
-	f := &Found{Name: o.name(ref), Once: o.once, Open: func(ctx context.Context) (*Image, error) { return o.open(ctx, ref) }}
-	if d := ref.Digest; d.Name != "" {
-		f.Digests = map[string]string{d.Name: d.Hex}
-	}
-	return f, nil
+	return &Found{Name: o.name(ref), Once: o.once, Digest: ref.Digest, Open: func(ctx context.Context) (*Image, error) { return o.open(ctx, ref) }}, nil
 }
 
 const remedyName = "set img_id to the name of a file in IMAGE_DIR, local://NAME, a URL or null"
@@ -103,7 +99,13 @@ func inStore(r imageref.Ref) error {
 	return nil
 }
 
-func openPath(_ context.Context, r imageref.Ref) (*Image, error) { return Open(r.Name) }
+func openPath(_ context.Context, r imageref.Ref) (*Image, error) {
+	image, err := Open(r.Name)
+	if err == nil {
+		image.Place = besideFile(r.Name, r.Name)
+	}
+	return image, err
+}
 
 // openStored opens a file in IMAGE_DIR.
 func (l Library) openStored(_ context.Context, r imageref.Ref) (*Image, error) {
@@ -113,6 +115,9 @@ func (l Library) openStored(_ context.Context, r imageref.Ref) (*Image, error) {
 	image, warnings, err := l.Store.openRef(r, l.Format)
 	for _, w := range warnings {
 		l.Warn("img_id: " + w)
+	}
+	if err == nil {
+		image.Place = besideFile(image.Name, r.Name)
 	}
 	return image, err
 }
@@ -128,5 +133,9 @@ func (l Library) openURL(ctx context.Context, r imageref.Ref) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Image{Name: name, Stored: max(from.Length, 0), File: s.out, Stream: s}, nil
+	place, err := BesideURL(l.Fetch, r.Name, from.At)
+	if err != nil {
+		return nil, errors.Join(fetchFailure(r.Name, err), s.close())
+	}
+	return &Image{Name: name, Stored: max(from.Length, 0), File: s.out, Stream: s, Place: place}, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
 )
 
@@ -24,6 +25,7 @@ type Image struct {
 	File   *os.File // can be read in any order, but for a stream
 	Device bool     // a block device, not a regular file
 	Stream *Stream  // nil for a file; its bytes come through File
+	Place  trust.Place
 }
 
 // Open opens the image at path for reading. Everything that cannot be an image

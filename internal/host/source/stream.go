@@ -22,6 +22,7 @@ type Stream struct {
 	in   *os.File   // ours
 	fed  chan error // how the feeding ended; nil until it began
 	got  atomic.Int64
+	tee  io.Writer // gets every byte; nil for nobody
 }
 
 // newStream makes the pipe. Under the image's name the worker's failures are about it.
@@ -35,13 +36,21 @@ func newStream(from *fetch.Stream, name string) (*Stream, error) {
 	return s, nil
 }
 
+// Tee has every byte of the image written to w as well, as it comes. It has to be called
+// before Feed; nothing is written any more when End returned no error.
+func (s *Stream) Tee(w io.Writer) { s.tee = w }
+
 // Feed sends the image to the worker, which holds its end of the pipe by now. Our copy of
 // that end must be closed, or nobody would notice that the worker died.
 func (s *Stream) Feed() {
 	_ = s.out.Close()
 	s.fed = make(chan error, 1)
 	go func() {
-		_, err := io.Copy(s.in, &counted{s.from, &s.got})
+		var from io.Reader = s.from
+		if s.tee != nil {
+			from = io.TeeReader(from, s.tee)
+		}
+		_, err := io.Copy(s.in, &counted{from, &s.got})
 		s.fed <- err // before the worker can see the end
 		_ = s.in.Close()
 	}()

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"slices"
+	"sync"
 )
 
 // Errors of verdicts.
@@ -26,7 +27,9 @@ type Check struct {
 	f      *finder
 	hashes map[string]hash.Hash
 	whole  bool           // all bytes have come
+	mu     sync.Mutex     // protects over: a check may be closed while bytes still come
 	over   *io.PipeWriter // to the verification of a signature over the image
+	closed bool
 	done   chan verified
 }
 
@@ -68,17 +71,19 @@ func (c *Check) Write(p []byte) (int, error) {
 	for _, h := range c.hashes {
 		h.Write(p) //nolint:errcheck // a hash.Hash has no errors
 	}
-	if c.f.over != nil {
-		c.begin()
-		_, _ = c.over.Write(p) // the verdict about the signature may be there before the end
+	if over := c.begin(); over != nil {
+		_, _ = over.Write(p) // the verdict about the signature may be there before the end
 	}
 	return len(p), nil
 }
 
-// begin begins to verify the signature over the image.
-func (c *Check) begin() {
-	if c.over != nil {
-		return
+// begin returns the way to the verification of the signature over the image, and begins it;
+// nil when there is none.
+func (c *Check) begin() *io.PipeWriter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over != nil || c.closed || c.f.over == nil {
+		return c.over
 	}
 	r, w := io.Pipe()
 	c.over, c.done = w, make(chan verified, 1)
@@ -87,10 +92,14 @@ func (c *Check) begin() {
 		_ = r.Close() // what follows does not matter
 		c.done <- verified{s, err}
 	}()
+	return w
 }
 
 // Close ends a check that was not concluded.
 func (c *Check) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
 	if c.over != nil {
 		_ = c.over.CloseWithError(io.ErrUnexpectedEOF)
 	}
@@ -140,8 +149,7 @@ func (c *Check) compare(want Sum, from string, wrong error) error {
 
 // concludeOver adds the verdict about the signature over the image.
 func (c *Check) concludeOver(p *Proof) error {
-	c.begin() // of an image without a byte
-	_ = c.over.Close()
+	_ = c.begin().Close()
 	v := <-c.done
 	s, err := c.f.judge(c.f.overFile, v.signer, v.err)
 	p.Warnings = c.f.warnings

@@ -2,8 +2,10 @@ package trust
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -42,6 +44,17 @@ type Digest struct {
 	By        string // who gave it, for people: "IMG_DIGEST", "--image", "catalogue entry debian-13"
 	// Tenant means that it came with an instance's parameters: it does not satisfy Required.
 	Tenant bool
+}
+
+// ParseDigest reads sha256:HEX or sha512:HEX; an empty text is one of no algorithm.
+func ParseDigest(text string) (Digest, error) {
+	name, value, _ := strings.Cut(text, ":")
+	d := Digest{Algorithm: strings.ToLower(name), Hex: strings.ToLower(value)}
+	raw, err := hex.DecodeString(d.Hex)
+	if text != "" && (err != nil || d.Algorithm != "sha256" && d.Algorithm != "sha512" || 2*len(raw) != hexLength[d.Algorithm]) {
+		return Digest{}, errors.New("expected sha256: and 64 hexadecimal digits, or sha512: and 128")
+	}
+	return d, nil
 }
 
 // Claim is what is known about the proof of an image and what is demanded of it, before

@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"strings"
-	"sync"
 )
 
 // ErrMissing means that a proof is not there which somebody named.
@@ -92,10 +90,12 @@ func (f *finder) signed() bool {
 // lookForSums looks for files of checksums that name the image: for the first one, or, where
 // a signature is wanted, for the first that is signed.
 func (f *finder) lookForSums(ctx context.Context) error {
-	rows := f.layouts()
-	names := make([]string, 0, len(rows))
-	for _, l := range rows {
-		names = append(names, expand(l.sums, f.Names[0]))
+	var rows []layout
+	var names []string
+	for _, l := range f.layouts() {
+		for _, name := range f.expand(l.sums) {
+			rows, names = append(rows, l), append(names, name)
+		}
 	}
 	for i, l := range rows {
 		data, err := f.get(ctx, names, i)
@@ -154,7 +154,7 @@ func (f *finder) useSums(ctx context.Context, l layout, name string, data []byte
 		s.signature = name
 	}
 	all, err := ParseSums(signed)
-	if errors.Is(err, ErrNoSums) && f.Claim.Sums == "" { // a page that says "not found", perhaps
+	if (errors.Is(err, ErrNoSums) || errors.Is(err, ErrTooBig)) && f.Claim.Sums == "" { // a page that says "not found", perhaps
 		return false, nil
 	}
 	if err != nil {
@@ -212,63 +212,6 @@ func (f *finder) lookOver(ctx context.Context) (err error) {
 	f.overFile, f.over, err = f.signature(ctx, patterns)
 	return err
 }
-
-// signature returns the first signature of those that may be there. What is not one is
-// passed over where nobody named it.
-func (f *finder) signature(ctx context.Context, patterns []string) (string, []byte, error) {
-	names := make([]string, 0, len(patterns))
-	for _, p := range patterns {
-		names = append(names, expand(p, f.Names[0]))
-	}
-	for i, name := range names {
-		data, err := f.get(ctx, names, i)
-		if err != nil {
-			return "", nil, err
-		}
-		if data == nil {
-			continue
-		}
-		_, err = Verify(Keys{}, bytes.NewReader(nil), data)
-		if !errors.Is(err, ErrNoSignature) || f.Signature != "" {
-			return name, data, nil
-		}
-	}
-	if f.Signature != "" {
-		return "", nil, &Error{names[0], ErrMissing}
-	}
-	return "", nil, nil
-}
-
-// atOnce is how many files beside an image are asked for at the same time.
-const atOnce = 5
-
-// get returns the file names[i] beside the image, nil when there is none. It asks for those
-// that follow as well: a server may be far.
-func (f *finder) get(ctx context.Context, names []string, i int) ([]byte, error) {
-	if _, known := f.asked[names[i]]; !known {
-		var wg sync.WaitGroup
-		wave := names[i:min(i+atOnce, len(names))]
-		got := make([]answer, len(wave))
-		for n, name := range wave {
-			wg.Go(func() { got[n].data, got[n].err = f.Read(ctx, name) })
-		}
-		wg.Wait()
-		for n, name := range wave {
-			f.asked[name] = got[n]
-		}
-	}
-	a := f.asked[names[i]]
-	switch {
-	case errors.Is(a.err, fs.ErrNotExist):
-		return nil, nil
-	case a.err != nil:
-		return nil, &Error{names[i], fmt.Errorf("%w: %w", ErrUnreadable, a.err)}
-	}
-	return a.data, nil
-}
-
-// ErrUnreadable means that it could not be found out whether there is a proof.
-var ErrUnreadable = errors.New("it cannot be read")
 
 // judge decides about a signature that was checked with the keys that count. One by an
 // unknown key does not count and is a warning, where no key is bound to the image.

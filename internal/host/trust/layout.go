@@ -1,7 +1,5 @@
 package trust
 
-import "strings"
-
 // layout is one way vendors publish what proves an image. In the names, % stands for the
 // name of the image's file.
 type layout struct {
@@ -40,5 +38,3 @@ var onImage = []string{"%.sig", "%.asc", "%.gpg", "%.minisig"}
 func sigs(file string) []string {
 	return []string{file + ".gpg", file + ".asc", file + ".sig", file + ".sign", file + ".minisig"}
 }
-
-func expand(pattern, image string) string { return strings.ReplaceAll(pattern, "%", image) }

@@ -29,7 +29,7 @@ func Remedy(err error) string {
 	case errors.Is(err, ErrMissing):
 		return "check how it is named, and whether the vendor still has it"
 	case errors.Is(err, ErrUnreadable):
-		return "make it readable, or give the digest of the image"
+		return "make it readable, give the digest of the image, or demand nothing (VERIFY_IMAGES=none)"
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrNotFile):
 		return "check the path"
 	}

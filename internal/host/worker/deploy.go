@@ -41,12 +41,11 @@ func deploy(ctx context.Context, j Job, out *speaker) (Result, error) {
 	if image.Size > j.DiskSize { // which the host has checked
 		return Result{}, writing(fmt.Errorf("%w of %d bytes, this one has %d", format.ErrTooLarge, image.Size, j.DiskSize))
 	}
-	s.begin()
 	r, err := s.write(ctx, image, out)
 	if err != nil {
 		return Result{}, err
 	}
-	if r.Stored, err = s.end(); err != nil {
+	if err := s.end(); err != nil {
 		return Result{}, err
 	}
 	r.Seconds = time.Since(start).Seconds()
@@ -145,16 +144,16 @@ func unchanged(j Job, before os.FileInfo) error {
 	if err != nil {
 		return reading(report.Bare(err))
 	}
-	if touched(before, st) {
+	if Touched(before, st) {
 		return reading(errChanged)
 	}
 	return nil
 }
 
-// touched reports whether a regular file was changed between two looks at it. The time
+// Touched reports whether a regular file was changed between two looks at it. The time
 // of the last change of its inode counts: a writer can put back the time of the last
 // write. A device has neither.
-func touched(before, after os.FileInfo) bool {
+func Touched(before, after os.FileInfo) bool {
 	return after.Mode().IsRegular() && (after.Size() != before.Size() || changeTime(after) != changeTime(before))
 }
 

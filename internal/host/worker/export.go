@@ -40,7 +40,7 @@ func exportDump(ctx context.Context, j Job) (Result, error) {
 	if err != nil {
 		return Result{}, reading(report.Bare(err))
 	}
-	if touched(before, after) {
+	if Touched(before, after) {
 		return Result{}, reading(errDiskChanged)
 	}
 	return Result{ImageBytes: n, DataBytes: out.data, ZeroedBytes: n - out.data, Wiped: target.WipedNothing}, nil

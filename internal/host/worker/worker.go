@@ -56,8 +56,6 @@ type Job struct {
 	Stream   bool        `json:"stream,omitempty"`
 	DiskSize int64       `json:"disk_size"`
 	Wipe     target.Wipe `json:"wipe"`
-	// Digests name the digests of the stored bytes that are wanted: sha256, sha512.
-	Digests []string `json:"digests,omitempty"`
 	// Server describes the NBD server that serves the disk; its descriptor is the
 	// connection then. nil for a disk of this node.
 	Server *nbd.Export `json:"server,omitempty"`
@@ -87,6 +85,7 @@ type Job struct {
 // Worker is a running image worker.
 type Worker struct {
 	layers, missing []string
+	cold            bool
 
 	pid    int
 	done   chan struct{}
@@ -99,6 +98,9 @@ func (w *Worker) Layers() []string { return w.layers }
 
 // Missing names the layers that this node refused.
 func (w *Worker) Missing() []string { return w.missing }
+
+// Cold reports whether the image was not in the page cache, and shall not stay there.
+func (w *Worker) Cold() bool { return w.cold }
 
 // Wait waits until the worker has ended and returns what it did. A failure of
 // the image or the disk is a *report.Failure; the ends of the disk are zero
@@ -120,7 +122,7 @@ func Start(ctx context.Context, j Job) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding the worker's job: %w", err)
 	}
-	w := &Worker{done: make(chan struct{})}
+	w := &Worker{cold: j.Cold, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go w.run(ctx, j, text, started)
 	if err := <-started; err != nil {
