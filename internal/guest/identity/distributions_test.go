@@ -96,7 +96,7 @@ func TestIdentityOfSystems(t *testing.T) {
 			t.Parallel()
 			g := on(t, s)
 			check(t, SetMachineID(g.Guest, id))
-			check(t, RemoveTraces(g.Guest))
+			check(t, RemoveTraces(g.Guest, id))
 			want, own := machineIDs[s.ID]
 			if !own {
 				want = id + "\n"
@@ -156,7 +156,7 @@ func TestTracesLeft(t *testing.T) {
 			t.Parallel()
 			g := newGuest(t, c.files)
 			g.Living = c.living
-			check(t, RemoveTraces(g.Guest))
+			check(t, RemoveTraces(g.Guest, "0123456789abcdef0123456789abcdef"))
 			for p, content := range c.files {
 				if content == "OPEN" || strings.HasPrefix(p, "etc/") {
 					continue

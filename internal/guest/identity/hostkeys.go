@@ -16,6 +16,9 @@ import (
 	"snf-image/internal/spec"
 )
 
+// oldHostKeys are the keys of the image's own machine, besides those that its server names.
+const oldHostKeys = "/etc/ssh/ssh_host_*"
+
 // ReplaceHostKeys removes the host keys the image came with and writes fresh ones
 // in their places, so that no two machines have the same and the first boot need
 // not make any. It removes no key that the server's configuration names unless
@@ -25,7 +28,7 @@ func ReplaceHostKeys(g system.Guest, keys []spec.HostKey) error {
 	if err != nil {
 		return fmt.Errorf("looking for HostKey: %w", err)
 	}
-	old, err := g.Root.Glob("/etc/ssh/ssh_host_*")
+	old, err := g.Root.Glob(oldHostKeys)
 	if err != nil {
 		return err
 	}
@@ -55,6 +58,9 @@ func CheckHostKeys(g system.Guest, keys []spec.HostKey) error {
 	server, err := sshd.Read(g.Root)
 	if err != nil {
 		return fmt.Errorf("looking for HostKey: %w", err)
+	}
+	if _, err := g.Root.Glob(oldHostKeys); err != nil {
+		return err
 	}
 	_, err = freshKeys(g, server, keys)
 	return err

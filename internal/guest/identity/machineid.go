@@ -41,12 +41,12 @@ func SetMachineID(g system.Guest, id string) error {
 	return nil
 }
 
-// CheckMachineID finds out, without writing, what SetMachineID would fail with.
+// CheckMachineID finds out, without writing, what SetMachineID and RemoveTraces would fail with.
 func CheckMachineID(g system.Guest, id string) error {
 	if len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
 		return fmt.Errorf("the plan's machine id %q is not 32 lower-case hexadecimal digits", id)
 	}
-	for _, p := range []string{machineID, dbusMachineID} {
+	for _, p := range []string{machineID, dbusMachineID, iscsiName, nvmeNQN, nvmeID} {
 		if err := g.Root.Editable(p); err != nil && !rootfs.IsNotExist(err) {
 			return err
 		}

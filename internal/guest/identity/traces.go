@@ -20,7 +20,8 @@ var traces = []string{
 	"/var/lib/systemd/random-seed", "/boot/loader/random-seed", "/efi/loader/random-seed", "/boot/efi/loader/random-seed",
 	"/var/lib/urandom/random-seed", "/var/lib/misc/random-seed", "/var/lib/seedrng/seed.*", "/var/lib/random-seed", "/etc/random-seed",
 	// Leases and DUIDs of DHCP clients: dhclient, dhcpcd, systemd-networkd, NetworkManager
-	// with the secret that its addresses are made of, wicked, dibbler.
+	// with the secret that its addresses are made of, wicked, dibbler, ConnMan, which keeps
+	// them with what it was told of an interface, by its MAC address.
 	"/var/lib/dhcp/*.leases", "/var/lib/dhcp3/*.leases", "/var/lib/dhclient/*.lease", "/var/lib/dhclient/*.leases",
 	"/var/lib/dhcpcd/*.lease", "/var/lib/dhcpcd/*.lease6", "/var/lib/dhcpcd/duid", "/var/lib/dhcpcd/secret",
 	"/var/db/dhcpcd/*.lease", "/var/db/dhcpcd/*.lease6", "/var/db/dhcpcd/duid", "/var/db/dhcpcd/secret", "/etc/dhcpcd.duid", "/etc/dhcpcd.secret",
@@ -28,14 +29,22 @@ var traces = []string{
 	"/var/lib/NetworkManager/*.lease", "/var/lib/NetworkManager/secret_key", "/var/lib/NetworkManager/timestamps", "/var/lib/NetworkManager/seen-bssids",
 	"/var/lib/wicked/duid.xml", "/var/lib/wicked/iaid.xml", "/var/lib/wicked/lease-*.xml",
 	"/var/lib/dibbler/client-duid", "/var/lib/dibbler/client-AddrMgr.xml",
+	"/var/lib/connman/ethernet_*_cable/settings", "/var/lib/connman/ethernet_*_cable/data",
+	// The name and the key of Salt's minion, which it makes of the host name, and yum's number.
+	"/etc/salt/minion_id", "/etc/salt/pki/minion/minion.pem", "/etc/salt/pki/minion/minion.pub", "/var/lib/yum/uuid",
 }
 
 // credentialSecret is the key of credentials that systemd keeps encrypted, systemd-creds(1).
 const credentialSecret = "/var/lib/systemd/credential.secret"
 
 // RemoveTraces removes what the image's own machine left of its identity: random seeds, and
-// leases and DUIDs of its DHCP clients.
-func RemoveTraces(g system.Guest) error {
+// leases and DUIDs of its DHCP clients. What is made only once is made anew, of the machine's
+// id; what others know the image's own machine by is told.
+func RemoveTraces(g system.Guest, id string) error {
+	tellRegistered(g)
+	if err := renewInitiators(g, id); err != nil {
+		return err
+	}
 	patterns := traces
 	if !g.Living && !hasEncrypted(g.Root) {
 		patterns = append(patterns[:len(patterns):len(patterns)], credentialSecret)

@@ -74,7 +74,10 @@ func wickedSettings(i Interface) []string {
 	on := func(b bool) string { return map[bool]string{true: "1", false: "0"}[b] }
 	var lines []string
 	for _, s := range [][2]string{
-		{"accept_ra", on(i.advertised())}, {"autoconf", on(i.IPv6 == SLAAC || i.IPv6 == SLAACDHCP)}, {"use_tempaddr", "0"},
+		{"accept_ra", on(i.advertised())},
+		{"autoconf", on(i.IPv6 == SLAAC || i.IPv6 == SLAACDHCP)},
+		{"use_tempaddr", "0"},
+		{"privacy", "0"}, // the kernel's name, and the one that wicked looks for
 	} {
 		lines = append(lines, "net.ipv6.conf."+i.Name+"."+s[0]+" = "+s[1])
 	}

@@ -95,6 +95,16 @@ func chosen(root *rootfs.Root, keyfiles bool) (stack, bool) {
 	return stack{name: NetworkManager, check: checkNetworkManager, apply: applyNetworkManager}, true
 }
 
+// searched are the patterns of files that are set aside, by one stack or another: there must
+// not be too many.
+func searched() []string {
+	return []string{
+		profiles + "*", ifcfgFiles, netplanDir + "/*.yaml", "/usr/lib/netplan/*.yaml", "/lib/netplan/*.yaml",
+		networkdFiles + "*.network", sysconfigDir + "if*", scriptsDir + "*", netctlFiles + "*", unitDir + "*.wants/netctl*@*" + unitEnd,
+		"/etc/runlevels/*/net.*", runitDefault + "dhcpcd-*",
+	}
+}
+
 // Check finds out, without writing, what Configure would fail with.
 func Check(g system.Guest, interfaces []netconf.Interface, keyfiles bool) error {
 	s, ok := chosen(g.Root, keyfiles)
@@ -103,6 +113,11 @@ func Check(g system.Guest, interfaces []netconf.Interface, keyfiles bool) error 
 	}
 	for _, p := range persistentNames {
 		if err := editable(g, p); err != nil {
+			return err
+		}
+	}
+	for _, pattern := range searched() {
+		if _, err := g.Root.Glob(pattern); err != nil {
 			return err
 		}
 	}

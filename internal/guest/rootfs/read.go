@@ -21,7 +21,7 @@ const (
 	maxEntries = 100_000
 	// maxMatches is how many paths a pattern may match, in each of its
 	// directories: links of an image can make a tree without an end.
-	maxMatches = 10_000
+	maxMatches = 1_000
 )
 
 // ReadFile returns the content of the regular file p, following symbolic links
@@ -129,7 +129,7 @@ func (r *Root) ReadDir(p string) ([]string, error) {
 		return nil, wrap("listing", p, err)
 	}
 	if len(names) == maxEntries {
-		return nil, wrap("listing", p, fmt.Errorf("%w: %d entries or more", ErrTooLarge, maxEntries))
+		return nil, wrap("listing", p, fmt.Errorf("%w: %d or more", ErrTooMany, maxEntries))
 	}
 	slices.Sort(names)
 	return names, nil
@@ -154,7 +154,7 @@ func (r *Root) Glob(pattern string) ([]string, error) {
 		for _, dir := range found {
 			next = append(next, r.globIn(dir, part)...)
 			if len(next) > maxMatches {
-				return nil, wrap("matching", pattern, fmt.Errorf("%w: more than %d paths", ErrTooLarge, maxMatches))
+				return nil, wrap("matching", pattern, fmt.Errorf("%w: more than %d", ErrTooMany, maxMatches))
 			}
 		}
 		found = next

@@ -50,6 +50,7 @@ type Root struct {
 var (
 	ErrNotRegular = errors.New("not a regular file")
 	ErrTooLarge   = errors.New("larger than such a file may be")
+	ErrTooMany    = errors.New("more files than a system has there; take away what does not belong")
 )
 
 // Open returns the tree below the directory dir of the helper.

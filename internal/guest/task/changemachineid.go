@@ -11,7 +11,7 @@ func changeMachineID(_ context.Context, r *Run) error {
 	if err := identity.SetMachineID(r.guest(), r.Plan.MachineID); err != nil {
 		return err
 	}
-	return identity.RemoveTraces(r.guest())
+	return identity.RemoveTraces(r.guest(), r.Plan.MachineID)
 }
 
 // checkMachineID finds out, without writing, what changeMachineID would fail with.
