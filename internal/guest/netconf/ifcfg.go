@@ -95,7 +95,7 @@ func ifcfgIPv6(v *variables, i Interface, byNM, byRoutes bool) {
 		v.set("IPV6ADDR", i.Address6.String())
 		v.setIf(i.Gateway6.IsValid() && !byRoutes, "IPV6_DEFAULTGW", ifcfgGateway6(i))
 	}
-	v.setIf(byNM && i.Metric6 > 0, "IPV6_ROUTE_METRIC", strconv.Itoa(i.Metric6))
+	v.setIf(byNM && i.metricNM() > 0, "IPV6_ROUTE_METRIC", strconv.Itoa(i.metricNM()))
 }
 
 // ifcfgGateway6 has the interface of a link-local gateway, which the name alone does not

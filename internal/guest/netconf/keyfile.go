@@ -59,7 +59,7 @@ func keyfileIPv6(i Interface) []string {
 	default:
 		return []string{"method=link-local"}
 	}
-	lines = append(lines, keyfileRoute(i.Gateway6, i.Metric6)...)
+	lines = append(lines, keyfileRoute(i.Gateway6, i.metricNM())...)
 	return append(lines, keyfileResolver(i, netip.Addr.Is6, i.IPv4 == None)...)
 }
 

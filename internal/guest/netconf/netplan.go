@@ -48,6 +48,9 @@ func netplanEthernet(b *strings.Builder, i Interface, alone bool, renderer strin
 	// networkd asks a DHCP server only when an advertisement says so; for NetworkManager
 	// this is what lets it listen to advertisements at all.
 	put("dhcp6: %t", advertised && (i.IPv6 != SLAAC || renderer == ByNetworkManager))
+	if advertised && renderer == ByNetworkManager {
+		put("dhcp6-overrides:\n        route-metric: %d", i.metricNM())
+	}
 	put("accept-ra: %t", advertised)
 	if i.MTU > 0 {
 		put("mtu: %d", i.MTU)

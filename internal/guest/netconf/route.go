@@ -33,3 +33,12 @@ func rankRoutes(interfaces []Interface) {
 		first6 = first6 && !advertised && !i.Gateway6.IsValid()
 	}
 }
+
+// metricNM is Metric6 for NetworkManager, which prefers what it hears by advertisements to
+// every route with a metric of ours: it gives 100 and more to each interface.
+func (i Interface) metricNM() int {
+	if i.Metric6 == 0 && i.advertised() {
+		return further + i.Index
+	}
+	return i.Metric6
+}
