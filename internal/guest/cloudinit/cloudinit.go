@@ -40,7 +40,7 @@ type Image struct {
 // runlevel.
 type starter struct {
 	name  string
-	link  string // in a runlevel, "" for a unit
+	link  string // in a runlevel, or a job of Upstart, "" for a unit
 	heeds bool   // it looks for Disabled itself
 }
 
@@ -54,7 +54,7 @@ func Look(root *rootfs.Root) Image {
 		return i
 	}
 	i.generator = slices.ContainsFunc(generators, root.Exists)
-	i.starters = append(units(root), links(root)...)
+	i.starters = slices.Concat(units(root), links(root), jobs(root))
 	i.Runs, i.Verdict = i.judge(root)
 	return i
 }
@@ -161,6 +161,33 @@ func links(root *rootfs.Root) []starter {
 			}
 			out = append(out, starter{name: name, link: p, heeds: heeds(root, "/etc/init.d/"+name)})
 		}
+	}
+	return out
+}
+
+// Upstart keeps its jobs in a directory; one with that line in the file beside it is not
+// started by itself (init(5) of Upstart).
+const (
+	upstart    = "/sbin/initctl"
+	upstartDir = "/etc/init/"
+	upstartEnd = ".conf"
+	override   = ".override"
+	manual     = "manual"
+)
+
+// jobs returns the jobs of cloud-init that Upstart starts, as in Ubuntu 14.04.
+func jobs(root *rootfs.Root) []starter {
+	if !root.Exists(upstart) || root.Exists("/lib/systemd/systemd") || root.Exists("/usr/lib/systemd/systemd") {
+		return nil
+	}
+	var out []starter
+	for _, p := range matching(root, upstartDir) {
+		name, isJob := strings.CutSuffix(path.Base(p), upstartEnd)
+		data, err := root.ReadFile(upstartDir+name+override, maxFile)
+		if !isJob || err == nil && slices.Contains(strings.Split(string(data), "\n"), manual) {
+			continue
+		}
+		out = append(out, starter{name: name, link: p, heeds: heeds(root, p)})
 	}
 	return out
 }

@@ -128,3 +128,31 @@ func TestDisable(t *testing.T) {
 		})
 	}
 }
+
+// TestUpstart keeps the jobs of an old Ubuntu from being started, once.
+func TestUpstart(t *testing.T) {
+	t.Parallel()
+	var warnings []string
+	files := map[string]string{"usr/bin/cloud-init": "x", "sbin/initctl": "x", "etc/init/cloud-init.conf": "start on mounted\n", "etc/init/cloud-final.conf": "task\n", "etc/init/cloud-final.override": "nice 5\n"}
+	made := tree.New(t, files)
+	g := guest(t, made, &warnings)
+	if i := Look(g.Root); i.Verdict != "runs at every boot: /etc/init/cloud-init.conf" || !i.Runs {
+		t.Errorf("Look = %+v", i)
+	}
+	check(t, Disable(g))
+	for p, want := range map[string]string{"etc/init/cloud-init.override": "manual\n", "etc/init/cloud-final.override": "nice 5\nmanual\n", "etc/init/cloud-init.conf": "start on mounted\n"} {
+		if got := made.Content(t, p); got != want {
+			t.Errorf("%s = %q, want %q", p, got, want)
+		}
+	}
+	if i := Look(g.Root); i.Runs || i.Verdict != "disabled by "+Disabled {
+		t.Errorf("Look = %+v afterwards", i)
+	}
+	if len(warnings) != 1 {
+		t.Errorf("warnings %q", warnings)
+	}
+	files["lib/systemd/systemd"] = "x"
+	if i := Look(guest(t, tree.New(t, files), &warnings).Root); i.Runs {
+		t.Errorf("Look = %+v where systemd is the init", i)
+	}
+}

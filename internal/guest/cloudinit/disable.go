@@ -3,7 +3,9 @@ package cloudinit
 import (
 	"fmt"
 	"path"
+	"strings"
 
+	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/system"
 )
@@ -44,8 +46,13 @@ func markDisabled(root *rootfs.Root) error {
 	return root.WriteFile(Disabled, nil, rootfs.Attr{Mode: 0o644})
 }
 
-// mask keeps systemd or OpenRC from starting it.
+// mask keeps systemd, OpenRC or Upstart from starting it.
 func (s starter) mask(root *rootfs.Root) error {
+	if strings.HasPrefix(s.link, upstartDir) {
+		return root.Put(upstartDir+s.name+override, func(old []byte) ([]byte, error) {
+			return etc.AppendMissing(old, []string{manual}), nil
+		})
+	}
 	if s.link != "" {
 		return root.Remove(s.link)
 	}

@@ -31,6 +31,9 @@ func SetAssignment(data []byte, name, value string) []byte {
 		}
 		text, end := CutEnd(lines[i])
 		left := text[:strings.IndexByte(text, '=')+1]
+		if _, rest := firstWord(raw); strings.HasPrefix(strings.TrimLeft(rest, " \t"), "#") {
+			end = rest + end // a comment
+		}
 		quoted := strings.HasPrefix(raw, `"`) || strings.HasPrefix(raw, "'")
 		lines[i] = left + quote(value, quoted) + end
 		return JoinLines(lines)
@@ -52,9 +55,15 @@ func cutAssignment(line string) (name, raw string, ok bool) {
 
 const nameCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
 
-// unquote returns the first word of raw as the shell reads it, without
-// expansions. Inside double quotes a backslash protects $ ` " \ only.
+// unquote returns the first word of raw as the shell reads it, without expansions.
 func unquote(raw string) string {
+	word, _ := firstWord(raw)
+	return word
+}
+
+// firstWord is unquote, with what is behind that word. Inside double quotes a backslash
+// protects $ ` " \ only.
+func firstWord(raw string) (word, rest string) {
 	var out strings.Builder
 	var open byte // the quote we are in
 	for i := 0; i < len(raw); i++ {
@@ -65,7 +74,7 @@ func unquote(raw string) string {
 		case open == c:
 			open = 0
 		case open == 0 && (c == ' ' || c == '\t'):
-			return out.String()
+			return out.String(), raw[i:]
 		case c == '\\' && open != '\'' && i+1 < len(raw) &&
 			(open == 0 || strings.IndexByte("$`\"\\", raw[i+1]) >= 0):
 			i++
@@ -74,7 +83,7 @@ func unquote(raw string) string {
 			out.WriteByte(c)
 		}
 	}
-	return out.String()
+	return out.String(), ""
 }
 
 // quote writes value so that unquote and a shell read it back.

@@ -118,6 +118,23 @@ func TestParseAssignments(t *testing.T) {
 	}
 }
 
+// TestSetAssignmentKeepsComments keeps what stands behind the value.
+func TestSetAssignmentKeepsComments(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"A=old # the old one\n": "A=new # the old one\n",
+		"A='o l d'\t# c\nB=1\n": "A=\"new\"\t# c\nB=1\n",
+		"A=old#no comment\r\n":  "A=new\r\n",
+		"A=old more words\n":    "A=new\n",
+		"A=\"# no comment\"\n":  "A=\"new\"\n",
+		"export A=old  # c":     "export A=new  # c",
+	} {
+		if got := string(SetAssignment([]byte(in), "A", "new")); got != want {
+			t.Errorf("SetAssignment(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestParseSSHD(t *testing.T) {
 	t.Parallel()
 	in := "# c\nHostKey /a\n  HOSTKEY=\"/b c\" # d\nhostkey = /d\nAuthorizedKeysFile\t.ssh/a  /x/%u #y\nPort\nMatch User ann\n HostKey /e\n"

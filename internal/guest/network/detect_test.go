@@ -99,25 +99,6 @@ func TestDetectHostile(t *testing.T) {
 	}
 }
 
-// TestEnabled reads links as systemctl makes them.
-func TestEnabled(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		files map[string]string
-		want  bool
-	}{
-		"wanted":    {map[string]string{"etc/systemd/system/a.target.wants/x.service": "-> /lib/systemd/system/x.service"}, true},
-		"required":  {map[string]string{"etc/systemd/system/a.target.requires/x.service": "-> /usr/lib/systemd/system/x.service"}, true},
-		"another":   {map[string]string{"etc/systemd/system/a.target.wants/y.service": "-> /lib/systemd/system/x.service"}, false},
-		"masked":    {map[string]string{"etc/systemd/system/a.target.wants/x.service": "x", "etc/systemd/system/x.service": "-> /dev/null"}, false},
-		"installed": {map[string]string{"usr/lib/systemd/system/x.service": ""}, false},
-	} {
-		if got := enabled(open(t, tree.New(t, c.files)), "x.service"); got != c.want {
-			t.Errorf("%s: enabled = %t, want %t", name, got, c.want)
-		}
-	}
-}
-
 // TestConfiguredPlugins has the administrator's files win over the main one, and that over the
 // vendor's.
 func TestConfiguredPlugins(t *testing.T) {
@@ -130,6 +111,42 @@ func TestConfiguredPlugins(t *testing.T) {
 		}
 		if got := configuredPlugins(open(t, tree.New(t, texts))); len(got) != 1 || got[0] != want {
 			t.Errorf("%q: %q, want %s", files, got, want)
+		}
+	}
+}
+
+// TestEnabled has what makes systemd start a unit at boot.
+func TestEnabled(t *testing.T) {
+	t.Parallel()
+	const unit, usual = "usr/lib/systemd/system/" + networkdUnit, "[Install]\nWantedBy=multi-user.target\n"
+	first := map[string]string{"usr/lib/systemd/systemd": "", unit: usual, "etc/machine-id": "uninitialized\n"}
+	for title, c := range map[string]struct {
+		files map[string]string
+		want  bool
+	}{
+		"wanted":                    {map[string]string{wanted + networkdUnit: "-> x"}, true},
+		"wanted by the vendor":      {map[string]string{"usr/lib/systemd/system/sockets.target.wants/" + networkdUnit: "-> x"}, true},
+		"wanted, without usr":       {map[string]string{"lib/systemd/system/network.target.wants/" + networkdUnit: "-> x"}, true},
+		"required":                  {map[string]string{"etc/systemd/system/a.target.requires/" + networkdUnit: "-> x"}, true},
+		"masked":                    {map[string]string{wanted + networkdUnit: "-> x", "etc/systemd/system/" + networkdUnit: "-> /dev/null"}, false},
+		"masked, without usr":       {map[string]string{wanted + networkdUnit: "-> x", "lib/systemd/system/" + networkdUnit: "-> /dev/null"}, false},
+		"another":                   {map[string]string{"etc/systemd/system/a.target.wants/y.service": "-> ../" + networkdUnit}, false},
+		"installed":                 {map[string]string{unit: usual}, false},
+		"first boot":                {first, true},
+		"first boot, no id":         {with(first, map[string]string{"etc/machine-id": "DIR"}), false},
+		"later boot":                {with(first, map[string]string{"etc/machine-id": "0123456789abcdef0123456789abcdef\n"}), false},
+		"later boot, id to be made": {with(first, map[string]string{"etc/machine-id": ""}), false},
+		"nothing wants it":          {with(first, map[string]string{unit: "[Service]\n"}), false},
+		"preset to be off":          {with(first, map[string]string{"usr/lib/systemd/system-preset/99-default-disable.preset": "disable *\n"}), false},
+		"preset to be on first": {with(first, map[string]string{
+			"usr/lib/systemd/system-preset/99-default-disable.preset": "disable *\n", "usr/lib/systemd/system-preset/90-default.preset": "# enable x\nenable systemd-network*\n",
+		}), true},
+		"preset of the administrator": {with(first, map[string]string{
+			"usr/lib/systemd/system-preset/90-default.preset": "enable " + networkdUnit + "\n", "etc/systemd/system-preset/90-default.preset": "disable " + networkdUnit + "\n",
+		}), false},
+	} {
+		if got := enabled(newGuest(t, c.files).Root, networkdUnit); got != c.want {
+			t.Errorf("%s: enabled = %t, want %t", title, got, c.want)
 		}
 	}
 }

@@ -1,7 +1,7 @@
 package network
 
 import (
-	"bytes"
+	"regexp"
 
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/rootfs"
@@ -92,9 +92,15 @@ func hideNetplan(g system.Guest) error {
 	return nil
 }
 
-// definesEthernets reports whether a file of netplan has the key. One that cannot be read
-// netplan cannot read either.
+// definesEthernets reports whether a file of netplan has the key, not in a comment. One that
+// cannot be read netplan cannot read either.
 func definesEthernets(root *rootfs.Root, p string) bool {
 	data, err := root.ReadFile(p, maxNetplan)
-	return err == nil && bytes.Contains(data, []byte("ethernets"))
+	return err == nil && ethernetsKey.Match(yamlComment.ReplaceAll(data, nil))
 }
+
+var (
+	// A comment of YAML begins a line, or comes after white space.
+	yamlComment  = regexp.MustCompile(`(?m)(^|[ \t])#.*$`)
+	ethernetsKey = regexp.MustCompile(`(^|[^\w-])["']?ethernets["']?[ \t]*:`)
+)

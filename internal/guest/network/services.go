@@ -11,20 +11,23 @@ func bySystemd(root *rootfs.Root) bool {
 	return root.IsRegular("/usr/lib/systemd/systemd") || root.IsRegular("/lib/systemd/systemd")
 }
 
-// enabled reports whether systemd starts a unit at boot: another one wants it, and it is
-// not masked.
+// unitDirs are where systemd finds units, the first ones before the others.
+var unitDirs = []string{"/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/"}
+
+// enabled reports whether systemd starts a unit at boot: another one wants it, or will by a
+// preset, and it is not masked.
 func enabled(root *rootfs.Root, unit string) bool {
-	for _, dir := range []string{"/etc/systemd/system/", "/usr/lib/systemd/system/"} {
+	for _, dir := range unitDirs {
 		if target, err := root.Readlink(dir + unit); err == nil && target == "/dev/null" {
 			return false
 		}
 	}
-	for _, pattern := range []string{"/etc/systemd/system/*.wants/", "/etc/systemd/system/*.requires/", "/usr/lib/systemd/system/*.wants/"} {
-		if matches(root, pattern+unit) {
+	for _, dir := range unitDirs {
+		if matches(root, dir+"*.wants/"+unit) || matches(root, dir+"*.requires/"+unit) {
 			return true
 		}
 	}
-	return false
+	return presetAtBoot(root, unit)
 }
 
 // startedBy returns what starts a service at boot, in the words of its init, or "": a unit

@@ -62,7 +62,7 @@ func TestApply(t *testing.T) {
 			"usr/sbin/netplan": "", "etc/netplan": "DIR", wanted + networkdUnit: "-> x", wanted + resolvedUnit: "-> x",
 		}, false, false, map[string]string{"etc/netplan/50-snf-image.yaml": "=networkd"}},
 		"netplan with files": {map[string]string{
-			"usr/sbin/netplan": "", "etc/netplan/50-cloud-init.yaml": "network: {ethernets: {}}\n", "etc/netplan/60-bridge.yaml": "network: {bridges: {}}\n",
+			"usr/sbin/netplan": "", "etc/netplan/50-cloud-init.yaml": "network: {ethernets: {}}\n", "etc/netplan/60-bridge.yaml": "# no ethernets: here\nnetwork: {bridges: {}}  # ethernets: {}\n",
 			"usr/lib/netplan/90-default.yaml": "network: {ethernets: {}}\n", "usr/lib/netplan/00-nm.yaml": "network: {}\n", wanted + networkdUnit: "-> x",
 		}, false, false, map[string]string{
 			"etc/netplan/50-snf-image.yaml": "=networkd", "etc/netplan/90-default.yaml": ours,
