@@ -24,7 +24,12 @@ type Guest struct {
 // New makes a guest of files, as tree.New describes them.
 func New(t testing.TB, files map[string]string) Guest {
 	t.Helper()
-	made := tree.New(t, files)
+	return On(t, tree.New(t, files))
+}
+
+// On makes a guest of a tree.
+func On(t testing.TB, made tree.Tree) Guest {
+	t.Helper()
 	var warnings []string
 	return Guest{
 		Guest: system.Guest{
@@ -36,6 +41,12 @@ func New(t testing.TB, files map[string]string) Guest {
 		Tree:     made,
 		Warnings: &warnings,
 	}
+}
+
+// Image is the root of a guest of files.
+func Image(t testing.TB, files map[string]string) *rootfs.Root {
+	t.Helper()
+	return Open(t, tree.New(t, files))
 }
 
 // Open opens a tree as the root of a guest.

@@ -105,7 +105,7 @@ func TestCreate(t *testing.T) {
 					}
 				}
 			}
-			if got := strings.Join(*g.warnings, "; "); (got == "") != (c.warns == "") || !strings.Contains(got, c.warns) {
+			if got := strings.Join(*g.Warnings, "; "); (got == "") != (c.warns == "") || !strings.Contains(got, c.warns) {
 				t.Errorf("warnings %q, want %q", got, c.warns)
 			}
 			check(t, change.Apply(g.Guest)) // the user is there now
@@ -203,7 +203,7 @@ func TestWarnings(t *testing.T) {
 			check(t, change.Check(g.Guest))
 			check(t, change.Apply(g.Guest))
 			var told []string
-			for _, w := range *g.warnings {
+			for _, w := range *g.Warnings {
 				if !strings.Contains(w, "will ignore the keys") { // the tree's owner is whoever runs this
 					told = append(told, w)
 				}
@@ -241,4 +241,31 @@ func FuzzDefaultUser(f *testing.F) {
 			t.Fatalf("passwd of %q: %q", text, passwd)
 		}
 	})
+}
+
+// TestUnmountedHome makes no home, and puts no keys, where the machine mounts something else.
+func TestUnmountedHome(t *testing.T) {
+	t.Parallel()
+	for user, c := range map[string]struct{ err, warns string }{
+		"x":   {"would lie below /home of the image's fstab, which is not mounted", ""},
+		"ann": {"", `the keys of the user "ann" were not installed: /home/ann/.ssh/authorized_keys lies below /home`},
+	} {
+		g := newGuest(t, tree.New(t, small(map[string]string{"etc/passwd": "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n", "etc/shadow": "root:*:1::::::\nann:*:1::::::\n"})))
+		g.Unmounted = func(p string) string {
+			if strings.HasPrefix(p, "/home/") {
+				return "/home"
+			}
+			return ""
+		}
+		before := g.Snapshot(t)
+		change := Change{Users: []string{user}, Keys: []string{key}, Create: true}
+		wants(t, change.Check(g.Guest), c.err)
+		wants(t, change.Apply(g.Guest), c.err)
+		if diff := cmp.Diff(before, g.Snapshot(t)); diff != "" {
+			t.Errorf("%s: changed (-before +after):\n%s", user, diff)
+		}
+		if got := strings.Join(*g.Warnings, "; "); (got == "") != (c.warns == "") || !strings.Contains(got, c.warns) {
+			t.Errorf("%s: warnings %q, want %q", user, got, c.warns)
+		}
+	}
 }

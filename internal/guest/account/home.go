@@ -31,6 +31,9 @@ func makeHome(g system.Guest, r *register, d draft) error {
 
 // checkHome finds out, without writing, what makeHome would fail with.
 func checkHome(g system.Guest, r *register, d draft) error {
+	if point := g.Unmounted(d.Home); point != "" {
+		return hiddenHome(d, point)
+	}
 	if g.Root.Has(d.Home) {
 		return nil
 	}
@@ -44,6 +47,13 @@ func checkHome(g system.Guest, r *register, d draft) error {
 	}
 	s := skeleton{g: g, d: d, view: view, dry: true}
 	return s.fill(r.skeleton(), d.Home, 0)
+}
+
+// hiddenHome is the error of a home that nobody would see on the running machine.
+func hiddenHome(d draft, point string) error {
+	return outcome.Advise(
+		fmt.Errorf("the home %s of the new user %q would lie below %s of the image's fstab, which is not mounted", d.Home, d.Name, point),
+		"name users of the image in the property USERS, or leave CREATE_USERS out")
 }
 
 // skeleton returns the directory that new homes are filled from.

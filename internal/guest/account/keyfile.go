@@ -50,6 +50,10 @@ func keyFiles(g system.Guest, users []etc.User, made []draft) ([]*keyFile, error
 		if err != nil {
 			return nil, fmt.Errorf("installing keys of the user %q: %w", u.Name, err)
 		}
+		if point := g.Unmounted(f.path); point != "" {
+			g.Warn("the keys of the user %q were not installed: %s lies below %s of the image's fstab, which is not mounted", u.Name, f.path, point)
+			continue
+		}
 		files = merge(files, f, func(f *keyFile) string { return f.path })
 	}
 	return located(g, files, server.StrictModes)
@@ -85,31 +89,6 @@ func merge(files []*keyFile, f *keyFile, key func(*keyFile) string) []*keyFile {
 		}
 	}
 	return append(files, f)
-}
-
-// keyFileOf returns the file that a pattern of AuthorizedKeysFile means for u.
-func keyFileOf(u etc.User, pattern string) (*keyFile, error) {
-	home := path.Clean(u.Home)
-	if !path.IsAbs(home) {
-		return nil, fmt.Errorf("its home directory %q is not an absolute path", u.Home)
-	}
-	file, err := expandTokens(pattern, u, home)
-	if err != nil {
-		return nil, err
-	}
-	f := &keyFile{users: []etc.User{u}}
-	relative := !path.IsAbs(file)
-	if relative {
-		file = home + "/" + file
-	}
-	f.path = path.Clean(file)
-	// Everything is below a home "/", but what the pattern does not put there is
-	// the system's.
-	inside := home != "/" || relative || strings.HasPrefix(pattern, "%h")
-	if inside && strings.HasPrefix(f.path, strings.TrimSuffix(home, "/")+"/") {
-		f.home = home
-	}
-	return f, nil
 }
 
 // view is the tree for the users of the file.

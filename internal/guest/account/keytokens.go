@@ -3,6 +3,7 @@ package account
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 
 	"snf-image/internal/guest/etc"
@@ -34,4 +35,29 @@ func expandTokens(pattern string, u etc.User, home string) (string, error) {
 		}
 	}
 	return b.String(), nil
+}
+
+// keyFileOf returns the file that a pattern of AuthorizedKeysFile means for u.
+func keyFileOf(u etc.User, pattern string) (*keyFile, error) {
+	home := path.Clean(u.Home)
+	if !path.IsAbs(home) {
+		return nil, fmt.Errorf("its home directory %q is not an absolute path", u.Home)
+	}
+	file, err := expandTokens(pattern, u, home)
+	if err != nil {
+		return nil, err
+	}
+	f := &keyFile{users: []etc.User{u}}
+	relative := !path.IsAbs(file)
+	if relative {
+		file = home + "/" + file
+	}
+	f.path = path.Clean(file)
+	// Everything is below a home "/", but what the pattern does not put there is
+	// the system's.
+	inside := home != "/" || relative || strings.HasPrefix(pattern, "%h")
+	if inside && strings.HasPrefix(f.path, strings.TrimSuffix(home, "/")+"/") {
+		f.home = home
+	}
+	return f, nil
 }

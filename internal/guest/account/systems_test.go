@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"snf-image/tests/guest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"snf-image/internal/spec"
@@ -73,7 +75,7 @@ func TestUsersOfSystems(t *testing.T) {
 				t.Errorf("pwck and grpck (-before +after):\n%s", diff)
 			}
 			checkUser(t, g, name, want.passwd, want.groups)
-			if got := g.line(t, "etc/shadow", "root"); got != "root:"+hash+":20000:0:99999:7:::" {
+			if got := line(t, g, "etc/shadow", "root"); got != "root:"+hash+":20000:0:99999:7:::" {
 				t.Errorf("root in shadow: %q", got)
 			}
 			if got := g.Content(t, "root/.ssh/authorized_keys"); got != key+"\n" {
@@ -99,12 +101,12 @@ func bashes(s systems.System) map[string]string {
 }
 
 // checkUser looks at all that a new user consists of.
-func checkUser(t *testing.T, g guest, name, passwd, groups string) {
+func checkUser(t *testing.T, g guest.Guest, name, passwd, groups string) {
 	t.Helper()
-	if got := g.line(t, "etc/passwd", name); got != passwd {
+	if got := line(t, g, "etc/passwd", name); got != passwd {
 		t.Errorf("passwd: %q, want %q", got, passwd)
 	}
-	if got := g.line(t, "etc/shadow", name); got != name+":"+hash+":20000:0:99999:7:::" {
+	if got := line(t, g, "etc/shadow", name); got != name+":"+hash+":20000:0:99999:7:::" {
 		t.Errorf("shadow: %q", got)
 	}
 	for _, p := range []string{"etc/group", "etc/gshadow"} {
@@ -124,7 +126,7 @@ func checkUser(t *testing.T, g guest, name, passwd, groups string) {
 		}
 	}
 	if g.Root.Has("/etc/subuid") {
-		if got := g.line(t, "etc/subuid", name); !strings.HasSuffix(got, ":65536") {
+		if got := line(t, g, "etc/subuid", name); !strings.HasSuffix(got, ":65536") {
 			t.Errorf("subuid: %q", got)
 		}
 	}
@@ -154,9 +156,9 @@ func complaints(t *testing.T, dir string) []string {
 }
 
 // checkPasswordsTaken wants the SSH server to take the passwords now.
-func checkPasswordsTaken(t *testing.T, g guest) {
+func checkPasswordsTaken(t *testing.T, g guest.Guest) {
 	t.Helper()
-	for _, w := range *g.warnings {
+	for _, w := range *g.Warnings {
 		if strings.Contains(w, "does not take") {
 			t.Error(w)
 		}

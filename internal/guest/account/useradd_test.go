@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"snf-image/tests/guest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"snf-image/tests/require"
@@ -33,14 +35,14 @@ func TestAsUseradd(t *testing.T) {
 			ours := newGuest(t, s.Make(t, bashes(s)))
 			check(t, Change{Users: []string{name}, Keys: []string{key}, Day: day, Create: true}.Apply(ours.Guest))
 			for group := range strings.FieldsSeq(want.groups) {
-				if theirs.line(t, "etc/group", group) == "" {
+				if line(t, theirs, "etc/group", group) == "" {
 					useradd(t, "groupadd", "-r", "-R", theirs.Dir, group)
 				}
 			}
 			useradd(t, "useradd", "-R", theirs.Dir, "-m", "-c", f[4], "-s", f[6], "-G", strings.ReplaceAll(want.groups, " ", ","), name)
 			for _, p := range []string{"etc/passwd", "etc/group", "etc/gshadow", "etc/subuid", "etc/subgid"} {
 				if theirs.Root.Has("/" + p) {
-					if diff := cmp.Diff(theirs.line(t, p, name), ours.line(t, p, name)); diff != "" {
+					if diff := cmp.Diff(line(t, theirs, p, name), line(t, ours, p, name)); diff != "" {
 						t.Errorf("%s (-useradd +ours):\n%s", p, diff)
 					}
 				}
@@ -48,7 +50,7 @@ func TestAsUseradd(t *testing.T) {
 			if diff := cmp.Diff(memberships(t, theirs, name), memberships(t, ours, name)); diff != "" {
 				t.Errorf("groups (-useradd +ours):\n%s", diff)
 			}
-			a, b := strings.Split(theirs.line(t, "etc/shadow", name), ":"), strings.Split(ours.line(t, "etc/shadow", name), ":")
+			a, b := strings.Split(line(t, theirs, "etc/shadow", name), ":"), strings.Split(line(t, ours, "etc/shadow", name), ":")
 			a[2], b[2] = "", "" // the day
 			if b[1] == "*" {
 				b[1] = "!" // where the SSH server has no PAM
@@ -76,7 +78,7 @@ func useradd(t *testing.T, args ...string) {
 }
 
 // memberships returns the lines of groups that a user is in, with their numbers.
-func memberships(t *testing.T, g guest, name string) []string {
+func memberships(t *testing.T, g guest.Guest, name string) []string {
 	t.Helper()
 	var in []string
 	for line := range strings.Lines(g.Content(t, "etc/group")) {

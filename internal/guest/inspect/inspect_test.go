@@ -10,25 +10,10 @@ import (
 	"snf-image/internal/guest/account"
 	"snf-image/internal/guest/cloudinit"
 	"snf-image/internal/guest/network"
-	"snf-image/internal/guest/rootfs"
-	"snf-image/tests/tree"
+	"snf-image/tests/guest"
 )
 
-// image makes an image of files, as tree.New describes them.
-func image(t *testing.T, files map[string]string) *rootfs.Root {
-	t.Helper()
-	root, err := rootfs.Open(tree.New(t, files).Dir)
-	must(t, err)
-	t.Cleanup(func() { must(t, root.Close()) })
-	return root
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var image, must = guest.Image, guest.Check
 
 // names returns the accounts and the states of their passwords.
 func names(states []account.State) []string {
