@@ -68,16 +68,11 @@ func printInspection(out io.Writer, in *report.Inspection) error {
 	if in.Hostname != "" {
 		line("Host name", "%s", in.Hostname)
 	}
-	line("Init", "%s", orNone(in.Init))
-	if in.CloudInit != "" {
-		line("cloud-init", "%s", in.CloudInit)
-	}
-	if in.NetworkReason == "" {
-		line("Network", "%s", orNone(in.Network))
+	if w := in.Windows; w != nil {
+		line("Windows", "NT %s, %s, %s", orNone(in.Version), orNone(w.Architecture), orNone(w.State))
 	} else {
-		line("Network", "%s: %s", in.Network, in.NetworkReason)
+		printLinux(line, in)
 	}
-	line("SSH host keys", "%s", orNone(strings.Join(in.HostKeyTypes, " ")))
 	for _, a := range in.Accounts {
 		line("Account "+a.Name, "%s", logins(a))
 	}
@@ -92,6 +87,20 @@ func printInspection(out io.Writer, in *report.Inspection) error {
 		line("Warning", "%s", text)
 	}
 	return w.Flush()
+}
+
+// printLinux writes what starts with the system.
+func printLinux(line func(name, format string, args ...any), in *report.Inspection) {
+	line("Init", "%s", orNone(in.Init))
+	if in.CloudInit != "" {
+		line("cloud-init", "%s", in.CloudInit)
+	}
+	if in.NetworkReason == "" {
+		line("Network", "%s", orNone(in.Network))
+	} else {
+		line("Network", "%s: %s", in.Network, in.NetworkReason)
+	}
+	line("SSH host keys", "%s", orNone(strings.Join(in.HostKeyTypes, " ")))
 }
 
 // printPlatform writes what the disk asks of its machine and of the kernel.

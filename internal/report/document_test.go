@@ -19,7 +19,7 @@ func TestInspectionIsDocumented(t *testing.T) {
 	if !found {
 		t.Fatal("there is no section about inspect")
 	}
-	for _, v := range []any{Inspection{}, Account{}, Partition{}, SELinux{}} {
+	for _, v := range []any{Inspection{}, Account{}, Partition{}, SELinux{}, Windows{}} {
 		for i := range reflect.TypeOf(v).NumField() {
 			name, _, _ := strings.Cut(reflect.TypeOf(v).Field(i).Tag.Get("json"), ",")
 			if !strings.Contains(text, "`"+name+"`") {

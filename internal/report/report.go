@@ -107,6 +107,8 @@ type Inspection struct {
 	// Processor is the level of the x86-64 processor that the system's programs need
 	// ("x86-64-v2"), empty where they do not tell.
 	Processor string `json:"processor,omitempty"`
+	// Windows is what there is to know of a Windows, nil for other systems.
+	Windows *Windows `json:"windows,omitempty"`
 	// BootModes are the firmwares that start the disk: "bios", "uefi". EFILoaders are
 	// the loaders that the second one finds ("BOOTX64.EFI"). Both are looked for by inspect,
 	// and where Ganeti tells the firmware.
@@ -119,6 +121,13 @@ type Inspection struct {
 	// SmallestDisk is the size in bytes of the smallest disk the image fits.
 	SmallestDisk int64    `json:"smallest_disk,omitempty"`
 	Warnings     []string `json:"warnings,omitempty"`
+}
+
+// Windows is what its registry tells of a Windows. The version is that of the Inspection.
+type Windows struct {
+	Architecture string `json:"architecture,omitempty"` // "amd64", "x86", "arm64"
+	// State is the ImageState: whether it is ready to become a new machine.
+	State string `json:"image_state,omitempty"`
 }
 
 // Account is an account of the image.

@@ -67,6 +67,12 @@ type Plan struct {
 	SwapPartitionUUID string `json:"swap_partition_uuid,omitempty"` // GPT partition GUID of the swap partition
 }
 
+// Boolean reports whether a property of the plan says yes.
+func (p *Plan) Boolean(name string) bool {
+	yes, _ := ParseBool(p.Properties[name])
+	return yes
+}
+
 // PlanDisk tells the agent how one disk of the instance appears in the helper.
 type PlanDisk struct {
 	// Serial is the virtio-blk serial of the body (the whole disk).

@@ -42,6 +42,8 @@ const (
 	PropHashMethod       = "PASSWD_HASHING_METHOD"
 	PropSwap             = "SWAP"
 	PropGrow             = "GROW"
+	PropNTFSResize       = "OFFLINE_NTFSRESIZE"
+	PropNTFSNoCheck      = "OFFLINE_NTFSRESIZE_NOCHECK"
 	PropCloudInit        = "CLOUD_INIT"
 	PropCustomTask       = "CUSTOM_TASK"
 	PropNMNetworking     = "NM_NETWORKING"
@@ -62,14 +64,14 @@ const (
 // AllProperties returns the image properties in the order they are documented.
 func AllProperties() []Property {
 	return []Property{
-		{PropOSFamily, TextProperty, PropertyUsed, "linux, windows, windows-legacy, freebsd, netbsd or openbsd; detected when missing. All but linux are not in this version"},
+		{PropOSFamily, TextProperty, PropertyUsed, "linux, windows, windows-legacy, freebsd, netbsd or openbsd; detected when missing. The BSDs are not in this version"},
 		{PropRootPartition, TextProperty, PropertyUsed, "number of the root partition, 0 for a disk without a partition table; for a root on LVM that of its physical volume; detected when missing"},
 		{PropUsers, TextProperty, PropertyUsed, "space-separated users whose credentials are set; root when missing"},
 		{"DO_SYNC", BooleanProperty, PropertyHarmless, "accepted: nothing is skipped that would have to be synced"},
 		{"IGNORE_UNATTEND", BooleanProperty, PropertyHarmless, "install our answer file even if a Windows image has one"},
 		{PropOverwriting, BooleanProperty, PropertyUsed, "programs in /root/snf-image/helper of the image may replace the tasks that run while it is mounted"},
-		{"OFFLINE_NTFSRESIZE", BooleanProperty, PropertyHarmless, "resize NTFS in the helper instead of on first boot"},
-		{"OFFLINE_NTFSRESIZE_NOCHECK", BooleanProperty, PropertyHarmless, "and clear its dirty flag"},
+		{PropNTFSResize, BooleanProperty, PropertyUsed, "NTFS of Windows grows in the helper, not when it starts first; it is checked then"},
+		{PropNTFSNoCheck, BooleanProperty, PropertyUsed, "NTFS that grew in the helper is not marked to be checked"},
 		{PropHashMethod, TextProperty, PropertyUsed, "md5, sha1, blowfish, sha256, sha512 or yescrypt; sha512 when missing"},
 		{PropSwap, TextProperty, PropertyUsed, "PARTITION:SIZE_MB to add a swap partition, or the letter of a whole secondary disk"},
 		{PropGrow, TextProperty, PropertyUsed, "mount point or partition number of what grows; the partition that lies last when missing"},

@@ -33,6 +33,8 @@ const (
 	RunCustomTask             = "RunCustomTask"
 	SELinuxAutorelabel        = "SELinuxAutorelabel"
 	UmountImage               = "UmountImage"
+
+	FilesystemResizeAfterUmount = "FilesystemResizeAfterUmount"
 )
 
 // Names of the tasks that are not in this version.
@@ -40,7 +42,6 @@ const (
 	InitializeDatasource            = "InitializeDatasource"
 	InstallUnattend                 = "InstallUnattend"
 	DisableRemoteDesktopConnections = "DisableRemoteDesktopConnections"
-	FilesystemResizeAfterUmount     = "FilesystemResizeAfterUmount"
 )
 
 // AllTasks returns every task in the order in which tasks run.
@@ -63,7 +64,7 @@ func AllTasks() []Task {
 		{RunCustomTask, 70, true, "the program of CUSTOM_TASK runs with the image mounted", ""},
 		{SELinuxAutorelabel, 75, false, "new files have the SELinux label of the image's policy; `/.autorelabel` where that cannot be done", ""},
 		{UmountImage, 80, false, "the image is unmounted", ""},
-		{FilesystemResizeAfterUmount, 81, false, "NTFS grows offline", "NTFS"},
+		{FilesystemResizeAfterUmount, 81, false, "NTFS grows when all else is done; that of Windows by OFFLINE_NTFSRESIZE only, else when it starts", ""},
 	}
 }
 

@@ -35,7 +35,7 @@ type Part struct {
 	Boot   bool   // the active flag, dos only
 	UUID   string // GPT only
 
-	FS     string // "ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "swap", "lvm"; "" fills it with a pattern, "-" leaves it
+	FS     string // "ext2", "ext3", "ext4", "xfs", "btrfs", "ntfs", "vfat", "swap", "lvm"; "" fills it with a pattern, "-" leaves it
 	Label  string
 	FSUUID string
 	Tree   Tree // ext, xfs and btrfs only; xfs without hard links, attributes and names with blanks
@@ -133,6 +133,8 @@ func (p Part) write(t testing.TB, f *os.File, image string) {
 		run(t, nil, append(args, image, fmt.Sprint(p.MiB*1024))...)
 	case "swap":
 		p.writeSwap(t, f, offset)
+	case "ntfs":
+		p.writeNTFS(t, f)
 	case "xfs", "btrfs":
 		p.writeApart(t, image)
 	default:

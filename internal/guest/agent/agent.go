@@ -23,6 +23,7 @@ import (
 
 	"snf-image/internal/channel"
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/modules"
 	"snf-image/internal/guest/task"
 	"snf-image/internal/report"
@@ -80,6 +81,7 @@ type session struct {
 	ready channel.DiskReadyBody
 	disks []*disk
 	root  filesystem.Volume // with the system, once that is found
+	nt    *inspect.NT       // of a Windows
 	task  *task.Run
 }
 

@@ -75,6 +75,9 @@ func boundInspection(i report.Inspection) report.Inspection {
 		if i.SELinux != nil {
 			out.SELinux = &report.SELinux{Mode: i.SELinux.Mode, Policy: boundText(i.SELinux.Policy, text), Labelled: i.SELinux.Labelled}
 		}
+		if i.Windows != nil {
+			out.Windows = &report.Windows{Architecture: boundText(i.Windows.Architecture, text), State: boundText(i.Windows.State, text)}
+		}
 		for n := range out.Partitions {
 			p := &out.Partitions[n]
 			p.Name, p.Label = boundText(p.Name, max(text/16, 16)), boundText(p.Label, max(text/16, 16))

@@ -28,6 +28,9 @@ func (s *session) inspect(ctx context.Context) error {
 	if err == nil {
 		err = s.detect(found, volumes)
 	}
+	if err == nil {
+		err = s.suits(found)
+	}
 	if problem := s.boots(found, volumes); err == nil {
 		err = problem
 	}

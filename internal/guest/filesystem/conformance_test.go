@@ -44,6 +44,11 @@ func samples() []sample {
 			name: "btrfs", kind: "btrfs", mib: 128, mkfs: []string{"mkfs.btrfs", "-q"},
 			fsck: []string{"btrfs", "check", "--readonly"}, damage: breakBtrfs,
 		},
+		{
+			name: "ntfs", kind: "ntfs", mib: 32, mkfs: []string{"mkntfs", "-q", "-F"},
+			fsck: []string{"ntfsresize", "-i", "-f", "-f"}, damage: breakNTFS,
+			tooLarge: func(int64) int64 { return 16<<40 + 4096 },
+		},
 		{name: "vfat", kind: "vfat", mib: 32, mkfs: []string{"mkfs.vfat"}, fsck: []string{"fsck.vfat", "-n"}},
 	}
 }
@@ -207,4 +212,19 @@ func breakBtrfs(t *testing.T, path string) {
 			scribble(t, path, int64(at)+200)
 		}
 	}
+}
+
+// breakNTFS takes the bits of clusters away that are in use, from the map of clusters: the
+// file $Bitmap, record 6 of the table of files, which has four clusters of a new file system.
+func breakNTFS(t *testing.T, path string) {
+	t.Helper()
+	const record, cluster = 1024, 4096
+	data := read(t, path)
+	table := binary.LittleEndian.Uint64(data[48:]) * cluster
+	at := bytes.Index(data[table+6*record:][:record], []byte{0x80, 0, 0, 0}) // its data
+	run := data[int(table)+6*record+at+64:]                                  // its only one: length and place, of as many bytes as the first one says
+	length, place := int(run[0]&15), int(run[0]>>4)
+	at64 := make([]byte, 8)
+	copy(at64, run[1+length:][:place])
+	scribble(t, path, int64(binary.LittleEndian.Uint64(at64))*cluster)
 }

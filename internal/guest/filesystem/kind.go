@@ -18,6 +18,9 @@ type Kind struct {
 	// Driver is the kernel's name, and that of the modules it needs; empty for what this
 	// version recognizes and does not mount.
 	Driver string
+	// Mount mounts it where a program does that, with options of its own and flags of
+	// mount(2); nil where the kernel does.
+	Mount func(device, dir, options string, flags uintptr) error
 	// Options are on every mount. Hasty ones come on top on a disk that counts for nothing
 	// until all is done, ReadOnly ones where not a byte may change.
 	Options, Hasty, ReadOnly string
@@ -41,6 +44,9 @@ type Kind struct {
 	RepairBy string
 	// Verify looks at everything, changes nothing, and fails when something is wrong.
 	Verify func(ctx context.Context, device string) error
+	// Marked reports whether the file system is marked to be checked by its own system when
+	// that starts; nil for a kind without such a mark.
+	Marked func(ctx context.Context, device string) (bool, error)
 	Growth
 }
 
@@ -56,6 +62,8 @@ type Growth struct {
 	// Offline grows a file system that is not mounted to the size of its device. It may
 	// mount it on dir meanwhile. Check comes first, with force.
 	Offline func(v Volume, dir string, careful bool) error
+	// Last reports whether it grows offline when all else is done: afterwards it is marked.
+	Last bool
 	// Mounted grows the one on device that is mounted on dir.
 	Mounted func(device, dir string) error
 }
@@ -67,7 +75,10 @@ const LVM = "LVM2_member"
 const plainVolume = "give an image whose root is a linear or striped LVM volume"
 
 // kinds are all rows.
-func kinds() []Kind {
+func kinds() []Kind { return slices.Concat(mountable(), recognized()) }
+
+// mountable are the kinds that are mounted.
+func mountable() []Kind {
 	return []Kind{
 		{
 			Name: "ext4", Types: []string{"ext2", "ext3", "ext4"},
@@ -88,7 +99,18 @@ func kinds() []Kind {
 			Growth: Growth{Extent: extentBtrfs, Fills: fillsBtrfs, CanFill: canFillBtrfs, Mounted: growBtrfs},
 		},
 		{Name: "vfat", Types: []string{"vfat"}, Driver: "vfat", Options: "utf8"},
+		{
+			Name: "NTFS", Types: []string{"ntfs"}, Driver: "fuse", Mount: mountNTFS, Root: true,
+			Options: "ignore_case,windows_names,permissions,norecover,streams_interface=none,nocompression,noatime",
+			Check:   checkNTFS, RepairBy: "chkdsk /f", Verify: verifyNTFS, Marked: markedNTFS,
+			Growth: Growth{Extent: extentNTFS, Fills: fillsNTFS, CanFill: canFillNTFS, Offline: growNTFS, Last: true},
+		},
+	}
+}
 
+// recognized are the kinds that are not worked on.
+func recognized() []Kind {
+	return []Kind{
 		{Name: "jfs", Types: []string{"jfs"}},
 		{Name: "reiserfs", Types: []string{"reiserfs"}},
 		{Name: "f2fs", Types: []string{"f2fs"}, Instead: "give an image with the system on ext4, XFS or btrfs: the kernel of the helper has no f2fs"},
@@ -96,7 +118,6 @@ func kinds() []Kind {
 		{Name: "bcachefs", Types: []string{"bcachefs"}, Instead: "give an image with the system on ext4, XFS or btrfs"},
 		{Name: "UFS", Types: []string{"ufs"}},
 		{Name: "exfat", Types: []string{"exfat"}},
-		{Name: "NTFS", Types: []string{"ntfs"}},
 		{Name: "LVM", Types: []string{LVM}},
 		{Name: "a thin LVM volume", Types: []string{"lvm-thin"}, Instead: plainVolume},
 		{Name: "an LVM RAID volume", Types: []string{"lvm-raid"}, Instead: plainVolume},
@@ -105,6 +126,7 @@ func kinds() []Kind {
 		{Name: "an LVM volume with snapshots", Types: []string{"lvm-snapshot"}, Instead: "merge or remove the snapshots of the LVM volume in the image"},
 		{Name: "an LVM volume of which a part is missing", Types: []string{"lvm-incomplete"}, Instead: "give an image of one disk that holds the whole LVM volume group"},
 		{Name: "an LVM volume of an unknown kind", Types: []string{"lvm-other"}, Instead: plainVolume},
+		{Name: "BitLocker encryption", Types: []string{"BitLocker"}, Instead: "decrypt the volume in Windows (manage-bde -off C:), then make the image again"},
 		{Name: "LUKS encryption", Types: []string{"crypto_LUKS"}, Instead: "give an image that is not encrypted"},
 		{Name: "Linux software RAID", Types: []string{"linux_raid_member"}, Instead: "give an image of one disk without RAID"},
 	}

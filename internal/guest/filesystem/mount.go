@@ -102,6 +102,12 @@ func mount(v Volume, dir, options string, flags uintptr) error {
 			return fmt.Errorf("mounting %s (%s): %w", v.Path, v.Type, err)
 		}
 	}
+	if k.Mount != nil {
+		if err := k.Mount(v.Path, dir, options, flags); err != nil {
+			return fmt.Errorf("mounting %s (%s) on %s: %w", v.Path, v.Type, dir, err)
+		}
+		return nil
+	}
 	kernel := openKernelLog()
 	defer kernel.close()
 	if err := unix.Mount(v.Path, dir, k.Driver, flags, join(options, v.Subvolume)); err != nil {

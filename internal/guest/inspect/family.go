@@ -22,6 +22,8 @@ type detector struct {
 // that looks like another one stands before it.
 func detectors() []detector {
 	return []detector{
+		{WindowsLegacy, isLegacy},
+		{Windows, isWindows},
 		{Linux, isLinux},
 	}
 }

@@ -52,12 +52,20 @@ type System struct {
 	// Processor is the level of the processor that the programs need, such as x86-64-v2;
 	// empty where they do not tell.
 	Processor string
-	Warnings  []string
+	// NT is what there is to know of a Windows, nil for other systems.
+	NT *NT
+	// Names are the names of its users.
+	Names    []string
+	Warnings []string
 }
 
 // Look examines the image in root on a day since the epoch.
 func Look(root *rootfs.Root, today int64) System {
 	s := System{Family: family(root)}
+	if s.Family == Windows || s.Family == WindowsLegacy {
+		s.lookWindows(root)
+		return s
+	}
 	s.Distribution, s.Version, s.Pretty = release(root)
 	s.Hostname = hostname(root)
 	s.Init, s.CloudInit = initSystem(root), cloudinit.Look(root)

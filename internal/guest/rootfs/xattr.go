@@ -9,6 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// unlisted are attributes of NTFS (ntfs-3g(8)): access control list, and what Windows calls
+// attributes. They are not in the list of a file, and can be copied.
+var unlisted = []string{"system.ntfs_acl", "system.ntfs_attrib"}
+
 // copyXattrs gives to the extended attributes of from: SELinux labels, ACLs,
 // capabilities; none that it got otherwise is left, such as an ACL by its directory. A file
 // system without them has nothing to copy.
@@ -33,6 +37,19 @@ func copyXattrs(to, from *os.File) error {
 		value, err := getXattr(from, name)
 		if err != nil {
 			return fmt.Errorf("reading attribute %s: %w", name, err)
+		}
+		if err := unix.Fsetxattr(int(to.Fd()), name, value, 0); err != nil {
+			return fmt.Errorf("setting attribute %s: %w", name, err)
+		}
+	}
+	return copyUnlisted(to, from)
+}
+
+func copyUnlisted(to, from *os.File) error {
+	for _, name := range unlisted {
+		value, err := getXattr(from, name)
+		if err != nil { // another file system
+			return nil
 		}
 		if err := unix.Fsetxattr(int(to.Fd()), name, value, 0); err != nil {
 			return fmt.Errorf("setting attribute %s: %w", name, err)

@@ -68,6 +68,8 @@ func (r *Run) verifyGrown(ctx context.Context) error {
 // growthTask returns the name of the task that grows a kind of file system, "" for none.
 func growthTask(k filesystem.Kind) string {
 	switch {
+	case k.Last:
+		return spec.FilesystemResizeAfterUmount
 	case k.Offline != nil:
 		return spec.FilesystemResizeUnmounted
 	case k.Mounted != nil:

@@ -25,6 +25,9 @@ func resizeUnmounted(ctx context.Context, r *Run) error {
 	if kind.Mounted != nil {
 		return Skip("the file system on %v grows while it is mounted", v)
 	}
+	if kind.Last {
+		return Skip("NTFS on %v does not grow before the image is mounted", v)
+	}
 	if kind.Offline == nil {
 		r.Warn("the file system on %v is not grown: %s", v, nameOf(v))
 		return nil
@@ -54,6 +57,9 @@ func (r *Run) checkVolume(ctx context.Context, v filesystem.Volume, force bool) 
 	repaired, err := kind.Check(ctx, v.Path, force)
 	if repaired {
 		r.Note("the file system of %v was repaired", v)
+		if kind.Last {
+			r.Warn("Windows was not shut down in order: the journal of %v was replayed", v)
+		}
 	}
 	return checkAdvice(kind, err)
 }
@@ -61,9 +67,13 @@ func (r *Run) checkVolume(ctx context.Context, v filesystem.Volume, force bool) 
 // checkAdvice adds what the administrator can do about an unclean file system.
 func checkAdvice(k filesystem.Kind, err error) error {
 	if errors.Is(err, filesystem.ErrUnclean) {
-		return outcome.Advise(err, "repair it with "+k.RepairBy+", in the image or by snf-image helper shell")
+		where := ", in the image or by snf-image helper shell"
+		if k.Last {
+			where = " in Windows"
+		}
+		return outcome.Advise(err, "repair it with "+k.RepairBy+where)
 	}
-	return err
+	return ntfsAdvice(err)
 }
 
 // growVolume erases what the file system is going to own, has it grown, and verifies
@@ -109,6 +119,9 @@ func eraseBehind(device string, owned int64) error {
 
 // growAdvice adds what the administrator can do about a file system that cannot grow.
 func growAdvice(k filesystem.Kind, err error) error {
+	if advised := ntfsAdvice(err); advised != err {
+		return advised
+	}
 	remedy := "set the property EXCLUDE_TASK_" + strings.ToUpper(growthTask(k)) + "=yes to leave the file system as it is"
 	if _, ok := errors.AsType[*filesystem.LimitError](err); ok {
 		remedy = "take a disk that is not larger than that, or " + remedy

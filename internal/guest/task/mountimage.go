@@ -98,7 +98,7 @@ func MountAdvice(err error) error {
 	case refused, errors.Is(err, filesystem.ErrUnclean):
 		return outcome.Advise(err, RepairByHand)
 	}
-	return err
+	return ntfsAdvice(err)
 }
 
 // mountBelowAdvice is MountAdvice for an entry of fstab, which can be left out.

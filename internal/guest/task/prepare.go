@@ -117,6 +117,9 @@ func (r *Run) foreseeSize(name string, size int64) (string, error) {
 	if !ok || !r.wanted(growthTask(kind)) {
 		return "", nil
 	}
+	if kind.Last && !r.growsLast() {
+		return "", nil
+	}
 	if err := kind.CanFill(v.Path, size); err != nil {
 		return "", growAdvice(kind, fmt.Errorf("growing the file system of %v to %d bytes: %w", v, size, err))
 	}

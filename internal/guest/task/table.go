@@ -22,7 +22,7 @@ func steps() []step {
 	return []step{
 		{spec.FixPartitionTable, nil, fixPartitionTable, fixPartitionTable, fixPartitionTable, fixPartitionTable},
 		{spec.FilesystemResizeUnmounted, nil, resizeUnmounted, resizeUnmounted, resizeUnmounted, resizeUnmounted},
-		{spec.MountImage, nil, mountImage, nil, nil, nil},
+		{spec.MountImage, nil, mountImage, mountWindows, mountWindows, nil},
 		{spec.FilesystemResizeMounted, nil, resizeMounted, nil, nil, nil},
 		{spec.AddSwap, checkSwap, addSwap, noSwap, noSwap, noSwap},
 		{spec.AssignHostname, checkHostname, assignHostname, nil, nil, nil},
@@ -34,6 +34,7 @@ func steps() []step {
 		{spec.RunCustomTask, checkCustomTask, runCustomTask, runCustomTask, runCustomTask, runCustomTask},
 		{spec.SELinuxAutorelabel, nil, selinuxAutorelabel, nil, nil, nil},
 		{spec.UmountImage, nil, umountImage, umountImage, umountImage, umountImage},
+		{spec.FilesystemResizeAfterUmount, nil, resizeAfterUmount, resizeAfterUmount, resizeAfterUmount, resizeAfterUmount},
 	}
 }
 

@@ -76,12 +76,7 @@ func TestRules(t *testing.T) {
 		{"cloud-init word", property(spec.PropCloudInit, "leaf"), problem.Error, missing, "CLOUD_INIT: not in this version"},
 		{"SSH password login", property(spec.PropSSHPasswordLogin, "never"), problem.Error, ErrPasswordLogin, "keep or yes"},
 		{"create users", property(spec.PropCreateUsers, "maybe"), problem.Warning, ErrBoolean, "yes is assumed"},
-		{"Windows", property(spec.PropOSFamily, "Windows"), problem.Error, missing, "windows: not in this version"},
 		{"BSD", property(spec.PropOSFamily, "freebsd"), problem.Error, missing, "freebsd: not in this version"},
-		{"Windows by format", func(p *Parameters, _ *Input) {
-			p.Set(spec.ImgID, "null", "OSP")
-			p.Set(spec.ImgFormat, "ntfsdump", "OSP")
-		}, problem.Error, missing, "windows: not in this version"},
 		{"family unknown", property(spec.PropOSFamily, "beos"), problem.Error, ErrOSFamily, "beos"},
 		{"root partition 129", property(spec.PropRootPartition, "129"), problem.Error, ErrRootPartition, "0 to 128"},
 		{"root partition +1", property(spec.PropRootPartition, "+1"), problem.Error, ErrRootPartition, "0 to 128"},

@@ -81,7 +81,7 @@ func (b *builder) onlyHint(name string) bool { return b.spec.Asked && b.props[na
 func (b *builder) checkOSFamily() {
 	family, _ := b.spec.Family()
 	switch {
-	case family == "" || family == spec.OSFamilies()[0]:
+	case family == "" || slices.Contains(spec.OSFamilies()[:3], family):
 	case slices.Contains(spec.OSFamilies(), family):
 		b.reportProperty(problem.Error, problem.ErrNotInThisVersion, spec.PropOSFamily, "operating system family "+family+": not in this version", "")
 	default:

@@ -28,7 +28,7 @@ func built(t *testing.T, in Input, properties map[string]string) *spec.Spec {
 // always are the tasks nothing has to ask for.
 var always = []string{
 	spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage, spec.FilesystemResizeMounted, spec.AssignHostname,
-	spec.ChangeMachineID, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.SELinuxAutorelabel, spec.UmountImage,
+	spec.ChangeMachineID, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.SELinuxAutorelabel, spec.UmountImage, spec.FilesystemResizeAfterUmount,
 }
 
 // TestPlanOfLivingMachine: whatever works on a disk as it is keeps it sound, with and
@@ -80,13 +80,13 @@ func TestTasks(t *testing.T) {
 		{"everything", full, []string{
 			spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage, spec.FilesystemResizeMounted,
 			spec.AddSwap, spec.AssignHostname, spec.ChangeMachineID,
-			spec.ChangePassword, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.EnforcePersonality, spec.RunCustomTask, spec.SELinuxAutorelabel, spec.UmountImage,
+			spec.ChangePassword, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.EnforcePersonality, spec.RunCustomTask, spec.SELinuxAutorelabel, spec.UmountImage, spec.FilesystemResizeAfterUmount,
 		}},
 		{"no task at all", built(t, deployInput(), map[string]string{spec.PropExcludeAll: "yes"}), nil},
 		{"exclusions stay planned", built(t, deployInput(), map[string]string{spec.PropExcludeMounted: "yes"}), always},
 		{"customize without a name", built(t, customize, nil), []string{
 			spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage, spec.FilesystemResizeMounted,
-			spec.ChangeMachineID, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.SELinuxAutorelabel, spec.UmountImage,
+			spec.ChangeMachineID, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.SELinuxAutorelabel, spec.UmountImage, spec.FilesystemResizeAfterUmount,
 		}},
 		{"inspect", built(t, inspect, nil), nil},
 	} {

@@ -21,7 +21,7 @@ func TestAskedTasks(t *testing.T) {
 	}
 	grow := func(tasks ...string) []string {
 		return slices.Concat([]string{spec.FixPartitionTable, spec.FilesystemResizeUnmounted},
-			mounted(append([]string{spec.FilesystemResizeMounted}, tasks...)...))
+			mounted(append([]string{spec.FilesystemResizeMounted}, tasks...)...), []string{spec.FilesystemResizeAfterUmount})
 	}
 	for _, tc := range []struct {
 		name   string

@@ -14,12 +14,16 @@ const maxAge = 90 * 24 * time.Hour
 
 // minimum is the oldest version of a package that serves, and what goes wrong
 // with older ones.
-type minimum struct{ name, version, reason string }
+type minimum struct{ name, suite, version, reason string } // suite "": of all
 
 // minimums are the packages whose older versions are known to do harm.
 var minimums = []minimum{
-	{"e2fsprogs", "1.47.1", "older resize2fs damages a file system with the feature orphan_file that it grows far"},
+	{"e2fsprogs", "", "1.47.1", "older resize2fs damages a file system with the feature orphan_file that it grows far"},
+	{"ntfs-3g", "trixie", "1:2022.10.3-5+deb13u3", ntfsHoles},
+	{"ntfs-3g", "bookworm", "1:2022.10.3-1+deb12u4", ntfsHoles},
 }
+
+const ntfsHoles = "older versions can be taken over by an NTFS file system (CVE-2026-42616 and others)"
 
 // Concerns returns what there is to say at the time now against using the helper
 // image m, which is intact: that it is old, or that it holds a version known to
@@ -32,7 +36,7 @@ func (m *Manifest) Concerns(now time.Time) []string {
 	}
 	for _, p := range m.Packages {
 		for _, least := range minimums {
-			if p.Name == least.name && older(p.Version, least.version) {
+			if p.Name == least.name && (least.suite == "" || least.suite == m.Suite) && older(p.Version, least.version) {
 				concerns = append(concerns, fmt.Sprintf("%s %s is older than %s: %s", p.Name, p.Version, least.version, least.reason))
 			}
 		}

@@ -34,10 +34,23 @@ func TestConcerns(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			m := &Manifest{Newest: tc.newest, Packages: []Package{{Name: "bash", Version: "1"}, {Name: "e2fsprogs", Version: tc.e2fsprogs}}}
+			m := &Manifest{Newest: tc.newest, Suite: "trixie", Packages: []Package{
+				{Name: "bash", Version: "1"}, {Name: "e2fsprogs", Version: tc.e2fsprogs}, {Name: "ntfs-3g", Version: "1:2022.10.3-5+deb13u3"},
+			}}
 			if diff := cmp.Diff(tc.want, m.Concerns(now)); diff != "" {
 				t.Errorf("Concerns (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestConcernsOfSuite: each suite has its own version that is repaired.
+func TestConcernsOfSuite(t *testing.T) {
+	t.Parallel()
+	for suite, version := range map[string]string{"trixie": "1:2022.10.3-5", "bookworm": "1:2022.10.3-1+deb12u3"} {
+		m := &Manifest{Suite: suite, Packages: []Package{{Name: "ntfs-3g", Version: version}}}
+		if got := m.Concerns(time.Time{}); len(got) != 1 {
+			t.Errorf("%s: %q, want one", suite, got)
+		}
 	}
 }

@@ -77,11 +77,19 @@ func (b *build) each(ctx context.Context, d packageFile, visit func(*tar.Header,
 	})
 }
 
-// copyrightFile returns the licence texts under the names of their packages.
+// copyrightFile returns the licence texts under the names of their packages. Those of one
+// source have the same, half of the bytes.
 func (b *build) copyrightFile() []byte {
 	var out strings.Builder
+	names := map[string][]string{} // by text
 	for _, name := range slices.Sorted(maps.Keys(b.copyrights)) {
-		fmt.Fprintf(&out, "==== %s ====\n\n%s\n", name, strings.TrimRight(b.copyrights[name], "\n"))
+		text := b.copyrights[name]
+		names[text] = append(names[text], name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.copyrights)) {
+		if text := b.copyrights[name]; names[text][0] == name {
+			fmt.Fprintf(&out, "==== %s ====\n\n%s\n", strings.Join(names[text], ", "), strings.TrimRight(text, "\n"))
+		}
 	}
 	return []byte(out.String())
 }

@@ -25,6 +25,8 @@ var tools = []source{
 	{"xfsprogs", `/sbin/xfs_repair`},
 	{"btrfs-progs", `/bin/btrfs`},
 	{"lvm2", `/sbin/lvm`},
+	{"ntfs-3g", `/bin/lowntfs-3g /bin/ntfs-3g.probe /bin/ntfsfix /bin/ntfsinfo /bin/ntfsrecover /sbin/ntfsresize`},
+	{"libhivex-bin", `/usr/bin/hivexsh`},
 	{"fdisk", `/sbin/sfdisk`},
 	{"util-linux", `/sbin/blkid /sbin/mkswap /sbin/swaplabel /sbin/blockdev /sbin/wipefs
 		/bin/dmesg /bin/findmnt /bin/lsblk /bin/more /bin/mountpoint
@@ -75,7 +77,7 @@ const applets = "vi less ps top free hexdump xxd strings patch which clear hostn
 var libraries = []string{
 	"libc6", "libcom-err2", "libss2", "libblkid1", "libuuid1", "libfdisk1", "libsmartcols1",
 	"libmount1", "libselinux1", "libpcre2-8-0", "libtinfo6", "libudev1", "libacl1", "libattr1",
-	"libinih1", "liblzo2-2", "libdevmapper1.02.1", "libdevmapper-event1.02.1",
+	"libinih1", "liblzo2-2", "libhivex0", "libdevmapper1.02.1", "libdevmapper-event1.02.1",
 }
 
 // Kernel modules: those every run needs, in the order they are wanted, and by
@@ -89,6 +91,8 @@ var (
 		"xfs":  {"xfs"},
 		// Checksums other than the default one are looked for by name.
 		"btrfs": {"btrfs", "xxhash_generic", "blake2b_generic"},
+		// NTFS is mounted by a program.
+		"fuse": {"fuse"},
 		// Of no type: what an ext file system with the feature quota needs beside.
 		"quota": {"quota_v2"},
 	}

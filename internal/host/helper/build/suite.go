@@ -26,11 +26,11 @@ type suite struct {
 var suites = []suite{
 	{
 		name: "trixie", terminfo: "/usr/share/terminfo",
-		libraries: append([]string{"libext2fs2t64", "libreadline8t64", "libcap2", "libzstd1", "zlib1g", "liburcu8t64", "libaio1t64", "libedit2", "libbsd0", "libmd0", "libsystemd0"}, libraries...),
+		libraries: append([]string{"libext2fs2t64", "libreadline8t64", "libntfs-3g89t64", "libcap2", "libzstd1", "zlib1g", "liburcu8t64", "libaio1t64", "libedit2", "libbsd0", "libmd0", "libsystemd0"}, libraries...),
 	},
 	{
 		name: "bookworm", terminfo: "/lib/terminfo",
-		libraries: append([]string{"libext2fs2", "libreadline8", "liburcu8", "libzstd1", "zlib1g", "libaio1", "libedit2", "libbsd0", "libmd0", "libsystemd0", "libcap2", "libgcrypt20", "libgpg-error0", "liblz4-1", "liblzma5"}, libraries...),
+		libraries: append([]string{"libext2fs2", "libreadline8", "libntfs-3g89", "liburcu8", "libzstd1", "zlib1g", "libaio1", "libedit2", "libbsd0", "libmd0", "libsystemd0", "libcap2", "libgcrypt20", "libgpg-error0", "liblz4-1", "liblzma5"}, libraries...),
 	},
 }
 
