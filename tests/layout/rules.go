@@ -60,6 +60,9 @@ var allowed = map[string][]string{
 	"internal/guest/sandbox":        {"internal/guest/outcome"},
 	"internal/guest/fstab":          {"internal/guest/filesystem"},
 	"internal/guest/windows/script": {"internal/guest/netconf"},
+	"internal/guest/windows": {
+		"internal/guest/windows/", "internal/guest/netconf", "internal/guest/outcome", "internal/guest/registry", "internal/guest/rootfs", "internal/guest/system",
+	},
 	"internal/guest/personality":    {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs"},
 	"internal/guest/task": {
 		"internal/guest/etc", "internal/guest/fstab",

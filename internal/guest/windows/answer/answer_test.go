@@ -113,13 +113,16 @@ func TestUntouched(t *testing.T) {
 	}
 }
 
-func TestReadUsers(t *testing.T) {
+func TestRead(t *testing.T) {
 	t.Parallel()
 	for _, f := range corpus(t) {
-		got, err := ReadUsers(f.Data, "amd64")
-		var want Users
-		if f.Name == "first-logon" {
-			want = Users{Local: []string{"vagrant"}, AutoLogon: "Administrator"}
+		got, err := Read(f.Data, "amd64")
+		var want Settings
+		switch f.Name {
+		case "all-passes":
+			want = Settings{RefuseRemote: new(bool)}
+		case "first-logon":
+			want = Settings{Local: []string{"vagrant"}, AutoLogon: "Administrator"}
 		}
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", f.Name, err, diff)
@@ -141,7 +144,7 @@ func FuzzComplete(f *testing.F) {
 		if err != nil || string(again) != string(out) {
 			t.Fatalf("completed again: %v\n%q\n%q", err, out, again)
 		}
-		if _, err := ReadUsers(out, "amd64"); err != nil {
+		if _, err := Read(out, "amd64"); err != nil {
 			t.Fatal(err)
 		}
 	})

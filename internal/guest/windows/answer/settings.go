@@ -6,17 +6,19 @@ import (
 	"github.com/beevik/etree"
 )
 
-// Users is what an answer file says about accounts.
-type Users struct {
+// Settings is what an answer file says of what a deployment sets by other means.
+type Settings struct {
 	// Local are the names of the accounts that it makes.
 	Local []string
 	// AutoLogon is the account that it logs in by itself, "" for none.
 	AutoLogon string
+	// RefuseRemote is fDenyTSConnections, nil where that is not set.
+	RefuseRemote *bool
 }
 
-// ReadUsers reads what the answer file of a system of that architecture says about accounts.
-func ReadUsers(data []byte, arch string) (Users, error) {
-	var u Users
+// Read reads what the answer file of a system of that architecture says.
+func Read(data []byte, arch string) (Settings, error) {
+	var u Settings
 	f, err := parse(data)
 	if err != nil {
 		return u, err
@@ -26,10 +28,16 @@ func ReadUsers(data []byte, arch string) (Users, error) {
 			u.read(c)
 		}
 	}
+	for _, c := range components(f.doc.Root(), "specialize", "Microsoft-Windows-TerminalServices-LocalSessionManager", arch) {
+		if deny := text(c, "fDenyTSConnections"); deny != "" {
+			refuse := isTrue(deny)
+			u.RefuseRemote = &refuse
+		}
+	}
 	return u, nil
 }
 
-func (u *Users) read(component *etree.Element) {
+func (u *Settings) read(component *etree.Element) {
 	for _, all := range children(component, "UserAccounts") {
 		for _, local := range children(all, "LocalAccounts") {
 			for _, account := range children(local, "LocalAccount") {
@@ -40,11 +48,13 @@ func (u *Users) read(component *etree.Element) {
 		}
 	}
 	for _, auto := range children(component, "AutoLogon") {
-		if on := strings.ToLower(text(auto, "Enabled")); on == "true" || on == "1" {
+		if isTrue(text(auto, "Enabled")) {
 			u.AutoLogon = text(auto, "Username")
 		}
 	}
 }
+
+func isTrue(text string) bool { return strings.EqualFold(text, "true") || text == "1" }
 
 // adds reports whether the element adds something to a list.
 func adds(e *etree.Element) bool {

@@ -1,0 +1,100 @@
+package windows
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/spec"
+)
+
+// everybody is for files of the personality: Windows has no owner, group and mode of them.
+var everybody = rootfs.Attr{Mode: 0o755}
+
+// Inject puts files into the tree. A file that is there is kept under another name. All
+// places are looked at before anything is written.
+func Inject(root *rootfs.Root, files []spec.File, now time.Time) error {
+	var places []string
+	for n, f := range files {
+		p, err := Place(f.Path)
+		if err == nil {
+			err = checkPlace(root, p)
+		}
+		if err != nil {
+			return fmt.Errorf("personality entry %d, %s: %w", n+1, f.Path, err)
+		}
+		places = append(places, p)
+	}
+	for n, f := range files {
+		same := func(p string) bool { return strings.EqualFold(p, places[n]) }
+		if slices.ContainsFunc(places[n+1:], same) {
+			continue // the last one counts
+		}
+		if err := inject(root, places[n], f.Contents, now); err != nil {
+			return fmt.Errorf("injecting %s: %w", f.Path, err)
+		}
+	}
+	return nil
+}
+
+func inject(root *rootfs.Root, p string, data []byte, now time.Time) error {
+	if _, err := root.MkdirAll(path.Dir(p), everybody); err != nil {
+		return err
+	}
+	if root.Has(p) {
+		if _, err := setAside(root, p, now); err != nil {
+			return err
+		}
+	}
+	return root.WriteFile(p, data, everybody)
+}
+
+// checkPlace returns what keeps a file from being made.
+func checkPlace(root *rootfs.Root, p string) error {
+	if root.IsDir(p) {
+		return errors.New("it is a directory of the image")
+	}
+	for dir := path.Dir(p); dir != "/"; dir = path.Dir(dir) {
+		if root.Has(dir) && !root.IsDir(dir) {
+			return fmt.Errorf("%s is not a directory", shown(dir))
+		}
+	}
+	return nil
+}
+
+// Windows does not take these for names, whatever their extension is, nor these characters in one.
+var (
+	device    = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?$`)
+	forbidden = regexp.MustCompile(`[\x00-\x1f<>:"|?*]|[. ]$`)
+)
+
+// Place returns the path in the tree of one that is written as on Windows, C:\a\b, or as
+// elsewhere, /a/b.
+func Place(text string) (string, error) {
+	rest := text
+	if len(text) > 1 && text[1] == ':' {
+		if drive := text[0] | 0x20; drive != 'c' {
+			return "", errors.New("files are injected on drive C: only")
+		}
+		rest = text[2:]
+	}
+	rest = strings.ReplaceAll(rest, `\`, "/")
+	if !strings.HasPrefix(rest, "/") || strings.HasPrefix(rest, "//") {
+		return "", errors.New(`the path is not absolute, like C:\a\b or /a/b`)
+	}
+	clean := path.Clean(rest)
+	if clean == "/" || strings.HasSuffix(rest, "/") {
+		return "", errors.New("the path is that of a directory")
+	}
+	for _, name := range strings.Split(clean[1:], "/") {
+		if device.MatchString(name) || forbidden.MatchString(name) || len(name) > 255 {
+			return "", fmt.Errorf("Windows does not take %q for the name of a file", name)
+		}
+	}
+	return clean, nil
+}

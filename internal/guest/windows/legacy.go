@@ -1,0 +1,128 @@
+package windows
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"snf-image/internal/guest/outcome"
+	"snf-image/internal/guest/registry"
+	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
+	"snf-image/internal/guest/windows/script"
+	"snf-image/internal/guest/windows/sysprep"
+	"snf-image/internal/guest/windows/timezone"
+)
+
+// sysprepInf is the answer file of Windows XP and Server 2003.
+const sysprepInf = "/sysprep/sysprep.inf"
+
+// InstallLegacy is Install for Windows XP and Server 2003. Their set-up runs the scripts when
+// it is nearly done, and what cleans up behind them comes last.
+func InstallLegacy(g system.Guest, a Answers, now time.Time) error {
+	if err := checkMiniSetup(g.Root); err != nil {
+		return err
+	}
+	zone, err := timezone.Index(a.Zone)
+	if err != nil {
+		return outcome.Advise(err, "correct WINDOWS_TIMEZONE in the configuration of the node")
+	}
+	data, err := a.chooseLegacy(g.Root)
+	if err != nil {
+		return err
+	}
+	made, install, err := sysprep.Complete(data, sysprep.Completion{TimeZone: zone, ProductKey: strings.ToUpper(a.ProductKey.Reveal())})
+	if err != nil {
+		return adviseLegacy(err)
+	}
+	if _, err := g.Root.MkdirAll(path.Dir(sysprepInf), public); err != nil {
+		return err
+	}
+	if a.Given != nil && g.Root.Has(sysprepInf) {
+		kept, err := setAside(g.Root, sysprepInf, now)
+		if err != nil {
+			return err
+		}
+		g.Log.Info("the answer file of the image is set aside", "from", sysprepInf, "to", kept)
+	}
+	if err := g.Root.WriteFile(sysprepInf, made, secret); err != nil {
+		return err
+	}
+	if err := installScripts(g, sysprepInf); err != nil {
+		return err
+	}
+	return addCommands(g.Root, install)
+}
+
+// chooseLegacy returns the sysprep.inf that counts: UNATTEND names one of another form.
+func (a Answers) chooseLegacy(root *rootfs.Root) ([]byte, error) {
+	switch {
+	case a.Given != nil:
+		return a.Given, nil
+	case !a.Ignore && root.IsRegular(sysprepInf):
+		return root.ReadFile(sysprepInf, sysprep.Size)
+	}
+	return sysprep.Standard(), nil
+}
+
+// checkMiniSetup refuses a Windows that is not going to be set up when it starts.
+func checkMiniSetup(root *rootfs.Root) error {
+	h, err := registry.Open(root, hiveSystem)
+	if err != nil {
+		return err
+	}
+	defer h.Close() //nolint:errcheck // it was only read
+	for _, name := range []string{"SystemSetupInProgress", "MiniSetupInProgress"} {
+		v, _, err := h.Value("Setup", name)
+		if err != nil {
+			return err
+		}
+		if n, ok := v.Number(); !ok || n != 1 {
+			return outcome.Advise(
+				fmt.Errorf("the Windows of the image is not sealed: %s is not 1 in its registry", name),
+				"in that Windows run sysprep -mini -reseal, and make the image of the disk as it is then",
+			)
+		}
+	}
+	return nil
+}
+
+// addCommands has the set-up run the scripts. install is where its files lie.
+func addCommands(root *rootfs.Root, install string) error {
+	dir, err := Place(install + `\$OEM$\CmdLines.txt`)
+	if err != nil {
+		return adviseLegacy(fmt.Errorf("%w: InstallFilesPath: %w", sysprep.ErrRefused, err))
+	}
+	if _, err := root.MkdirAll(path.Dir(dir), public); err != nil {
+		return err
+	}
+	return root.Put(dir, func(old []byte) ([]byte, error) {
+		out, err := sysprep.AddCommands(old, []sysprep.Command{
+			{Line: "cmd /c " + script.Path(script.Passwords), Script: `SnfScripts\ChangeAdminPassword.cmd`},
+			{Line: "diskpart /s " + script.Path(script.Extend), Script: `SnfScripts\ExtendFilesystem`},
+			{Line: "cmd /c " + script.Path(script.Complete), Script: `Scripts\SetupComplete.cmd`},
+		})
+		return out, adviseLegacy(err)
+	})
+}
+
+// SetNameLegacy is SetName for Windows XP and Server 2003.
+func SetNameLegacy(g system.Guest, instance string) error {
+	name, err := ComputerName(instance)
+	if err != nil {
+		return err
+	}
+	return g.Root.Edit(sysprepInf, func(old []byte) ([]byte, error) {
+		out, _, err := sysprep.Complete(old, sysprep.Completion{ComputerName: name})
+		return out, adviseLegacy(err)
+	})
+}
+
+func adviseLegacy(err error) error {
+	if errors.Is(err, sysprep.ErrRefused) {
+		return outcome.Advise(err, "correct that file, or give one with os_answer_file")
+	}
+	return err
+}

@@ -1,0 +1,71 @@
+package windows
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"snf-image/tests/guest"
+	"snf-image/tests/hive"
+)
+
+// legacy makes a guest of Windows XP.
+func legacy(t *testing.T, files map[string]string, setup string) guest.Guest {
+	t.Helper()
+	all := map[string]string{
+		"Windows/System32/config/SYSTEM": string(hive.New(t, "[HIVE\\Select]\n\"Current\"=dword:00000001\n\n[HIVE\\Setup]\n"+setup)),
+		"Windows/System32/config/SAM":    string(hive.New(t, samText)),
+	}
+	for p, text := range files {
+		all[p] = text
+	}
+	return guest.New(t, all)
+}
+
+const sealed = "\"SystemSetupInProgress\"=dword:00000001\n\"MiniSetupInProgress\"=dword:00000001\n"
+
+func TestInstallLegacy(t *testing.T) {
+	t.Parallel()
+	g := legacy(t, map[string]string{"sysprep/sysprep.inf": "[unattended]\ninstallfilespath=c:\\sysprep\\files\n"}, sealed)
+	a := Answers{Zone: "W. Europe Standard Time", ProductKey: "aaaaa-bbbbb-ccccc-ddddd-eeeee"}
+	guest.Check(t, InstallLegacy(g.Guest, a, now))
+	guest.Check(t, SetNameLegacy(g.Guest, "xp1.example.org"))
+	guest.Check(t, SetPasswords(g.Guest, System{Major: 5, Minor: 1}, []string{"anna"}, "x"))
+	want := "[unattended]\ninstallfilespath=c:\\sysprep\\files\n[GuiUnattended]\nTimeZone=110\nAdminPassword=*\nEncryptedAdminPassword=No\n[UserData]\nProductKey=AAAAA-BBBBB-CCCCC-DDDDD-EEEEE\nComputerName=xp1\n"
+	if diff := cmp.Diff(want, g.Content(t, "sysprep/sysprep.inf")); diff != "" {
+		t.Errorf("sysprep.inf (-want +got):\n%s", diff)
+	}
+	commands := g.Content(t, "sysprep/files/$OEM$/CmdLines.txt")
+	if want := "[Commands]\r\n\"cmd /c C:\\Windows\\SnfScripts\\ChangeAdminPassword.cmd\"\r\n\"diskpart /s C:\\Windows\\SnfScripts\\ExtendFilesystem\"\r\n\"cmd /c C:\\Windows\\Setup\\Scripts\\SetupComplete.cmd\"\r\n"; commands != want {
+		t.Errorf("CmdLines.txt: %q", commands)
+	}
+	if text := g.Content(t, "Windows/Setup/Scripts/SetupComplete.cmd"); !strings.Contains(text, `"%SystemDrive%\sysprep\sysprep.inf"`) {
+		t.Error(text)
+	}
+	err := SetPasswords(g.Guest, System{Major: 5, Minor: 1}, []string{"anna"}, "пароль")
+	if err == nil || !strings.Contains(err.Error(), "ASCII") || strings.Contains(err.Error(), "пароль") {
+		t.Errorf("a password that net.exe of XP does not take: %v", err)
+	}
+}
+
+func TestInstallLegacyRefuses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ setup, inf, zone, want string }{
+		"not sealed":     {"\"SystemSetupInProgress\"=dword:00000001\n", "", "UTC", "MiniSetupInProgress"},
+		"in use":         {"\"SystemSetupInProgress\"=dword:00000000\n", "", "UTC", "SystemSetupInProgress"},
+		"younger zone":   {sealed, "", "UTC", "do not have the time zone"},
+		"other place":    {sealed, "[Unattended]\nInstallFilesPath=D:\\x\n", "GMT Standard Time", "InstallFilesPath"},
+		"strange place":  {sealed, "[Unattended]\nInstallFilesPath=C:\\sysprep\\nul\n", "GMT Standard Time", "nul"},
+		"not a text":     {sealed, "\x00", "GMT Standard Time", "not a text"},
+	} {
+		files := map[string]string{}
+		if c.inf != "" {
+			files["sysprep/sysprep.inf"] = c.inf
+		}
+		g := legacy(t, files, c.setup)
+		if err := InstallLegacy(g.Guest, Answers{Zone: c.zone}, now); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
