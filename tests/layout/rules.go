@@ -63,7 +63,7 @@ var allowed = map[string][]string{
 	"internal/guest/windows": {
 		"internal/guest/windows/", "internal/guest/netconf", "internal/guest/outcome", "internal/guest/registry", "internal/guest/rootfs", "internal/guest/system",
 	},
-	"internal/guest/personality":    {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs"},
+	"internal/guest/personality": {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs"},
 	"internal/guest/task": {
 		"internal/guest/etc", "internal/guest/fstab",
 		"internal/guest/partition", "internal/guest/filesystem", "internal/guest/lvm", "internal/guest/rootfs", "internal/guest/outcome",

@@ -164,4 +164,6 @@ func Extend(root *rootfs.Root, partition int) error {
 }
 
 // EnableRecovery has the recovery environment turned on when the set-up is complete.
-func EnableRecovery(root *rootfs.Root) error { return put(root, script.Recovery, script.EnableRecovery()) }
+func EnableRecovery(root *rootfs.Root) error {
+	return put(root, script.Recovery, script.EnableRecovery())
+}

@@ -216,8 +216,8 @@ func TestRemoteDesktop(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer, system, restores string
 	}{
-		"was allowed":  {"", "", "/d 0 /f"},
-		"answer file":  {`<fDenyTSConnections>true</fDenyTSConnections>`, "", "/d 1 /f"},
+		"was allowed":   {"", "", "/d 0 /f"},
+		"answer file":   {`<fDenyTSConnections>true</fDenyTSConnections>`, "", "/d 1 /f"},
 		"was not there": {"", "\n[HIVE\\Select]\n\"Current\"=dword:00000003\n", "delete"},
 	} {
 		files := map[string]string{}
@@ -278,7 +278,8 @@ func TestInject(t *testing.T) {
 	t.Parallel()
 	g := guest.New(t, map[string]string{"Windows/System32/drivers/etc/hosts": "old", "Temp/x": "file"})
 	guest.Check(t, Inject(g.Root, []spec.File{
-		{Path: `C:\Windows\System32\drivers\etc\hosts`, Contents: []byte("new")}, {Path: "/Users/Public/a.txt", Contents: []byte("first")},
+		{Path: `C:\Windows\System32\drivers\etc\hosts`, Contents: []byte("new")},
+		{Path: "/Users/Public/a.txt", Contents: []byte("first")},
 		{Path: `c:/users/PUBLIC/A.TXT`, Contents: []byte("last")},
 	}, now))
 	if got := g.Content(t, "Windows/System32/drivers/etc/hosts"); got != "new" {
