@@ -1,150 +1,148 @@
 package timezone
 
-// zones returns all time zones.
-func zones() []zone {
-	return []zone{
-		{"AUS Central Standard Time", 245},
-		{"AUS Eastern Standard Time", 255},
-		{"Afghanistan Standard Time", 175},
-		{"Alaskan Standard Time", 3},
-		{"Aleutian Standard Time", -1},
-		{"Altai Standard Time", -1},
-		{"Arab Standard Time", 150},
-		{"Arabian Standard Time", 165},
-		{"Arabic Standard Time", 158},
-		{"Argentina Standard Time", -1},
-		{"Astrakhan Standard Time", -1},
-		{"Atlantic Standard Time", 50},
-		{"Aus Central W. Standard Time", -1},
-		{"Azerbaijan Standard Time", -1},
-		{"Azores Standard Time", 80},
-		{"Bahia Standard Time", -1},
-		{"Bangladesh Standard Time", -1},
-		{"Belarus Standard Time", -1},
-		{"Bougainville Standard Time", -1},
-		{"Canada Central Standard Time", 25},
-		{"Cape Verde Standard Time", 83},
-		{"Caucasus Standard Time", 170},
-		{"Cen. Australia Standard Time", 250},
-		{"Central America Standard Time", 33},
-		{"Central Asia Standard Time", 195},
-		{"Central Brazilian Standard Time", -1},
-		{"Central Europe Standard Time", 95},
-		{"Central European Standard Time", 100},
-		{"Central Pacific Standard Time", 280},
-		{"Central Standard Time", 20},
-		{"Central Standard Time (Mexico)", -1},
-		{"Chatham Islands Standard Time", -1},
-		{"China Standard Time", 210},
-		{"Cuba Standard Time", -1},
-		{"Dateline Standard Time", 0},
-		{"E. Africa Standard Time", 155},
-		{"E. Australia Standard Time", 260},
-		{"E. Europe Standard Time", 115},
-		{"E. South America Standard Time", 65},
-		{"Easter Island Standard Time", -1},
-		{"Eastern Standard Time", 35},
-		{"Eastern Standard Time (Mexico)", -1},
-		{"Egypt Standard Time", 120},
-		{"Ekaterinburg Standard Time", 180},
-		{"FLE Standard Time", 125},
-		{"Fiji Standard Time", 285},
-		{"GMT Standard Time", 85},
-		{"GTB Standard Time", 130},
-		{"Georgian Standard Time", -1},
-		{"Greenland Standard Time", 73},
-		{"Greenwich Standard Time", 90},
-		{"Haiti Standard Time", -1},
-		{"Hawaiian Standard Time", 2},
-		{"India Standard Time", 190},
-		{"Iran Standard Time", 160},
-		{"Israel Standard Time", 135},
-		{"Jordan Standard Time", -1},
-		{"Kaliningrad Standard Time", -1},
-		{"Kamchatka Standard Time", -1},
-		{"Korea Standard Time", 230},
-		{"Libya Standard Time", -1},
-		{"Line Islands Standard Time", -1},
-		{"Lord Howe Standard Time", -1},
-		{"Magadan Standard Time", -1},
-		{"Magallanes Standard Time", -1},
-		{"Marquesas Standard Time", -1},
-		{"Mauritius Standard Time", -1},
-		{"Mexico Standard Time", 30},
-		{"Mexico Standard Time 2", 13},
-		{"Mid-Atlantic Standard Time", 75},
-		{"Middle East Standard Time", -1},
-		{"Montevideo Standard Time", -1},
-		{"Morocco Standard Time", -1},
-		{"Mountain Standard Time", 10},
-		{"Mountain Standard Time (Mexico)", -1},
-		{"Myanmar Standard Time", 203},
-		{"N. Central Asia Standard Time", 201},
-		{"Namibia Standard Time", -1},
-		{"Nepal Standard Time", 193},
-		{"New Zealand Standard Time", 290},
-		{"Newfoundland Standard Time", 60},
-		{"Norfolk Standard Time", -1},
-		{"North Asia East Standard Time", 227},
-		{"North Asia Standard Time", 207},
-		{"North Korea Standard Time", -1},
-		{"Omsk Standard Time", -1},
-		{"Pacific SA Standard Time", 56},
-		{"Pacific Standard Time", 4},
-		{"Pacific Standard Time (Mexico)", -1},
-		{"Pakistan Standard Time", -1},
-		{"Paraguay Standard Time", -1},
-		{"Qyzylorda Standard Time", -1},
-		{"Romance Standard Time", 105},
-		{"Russia Time Zone 10", -1},
-		{"Russia Time Zone 11", -1},
-		{"Russia Time Zone 3", -1},
-		{"Russian Standard Time", 145},
-		{"SA Eastern Standard Time", 70},
-		{"SA Pacific Standard Time", 45},
-		{"SA Western Standard Time", 55},
-		{"SE Asia Standard Time", 205},
-		{"Saint Pierre Standard Time", -1},
-		{"Sakhalin Standard Time", -1},
-		{"Samoa Standard Time", 1},
-		{"Sao Tome Standard Time", -1},
-		{"Saratov Standard Time", -1},
-		{"Singapore Standard Time", 215},
-		{"South Africa Standard Time", 140},
-		{"South Sudan Standard Time", -1},
-		{"Sri Lanka Standard Time", 200},
-		{"Sudan Standard Time", -1},
-		{"Syria Standard Time", -1},
-		{"Taipei Standard Time", 220},
-		{"Tasmania Standard Time", 265},
-		{"Tocantins Standard Time", -1},
-		{"Tokyo Standard Time", 235},
-		{"Tomsk Standard Time", -1},
-		{"Tonga Standard Time", 300},
-		{"Transbaikal Standard Time", -1},
-		{"Turkey Standard Time", -1},
-		{"Turks And Caicos Standard Time", -1},
-		{"US Eastern Standard Time", 40},
-		{"US Mountain Standard Time", 15},
-		{"UTC", -1},
-		{"UTC+12", -1},
-		{"UTC+13", -1},
-		{"UTC-02", -1},
-		{"UTC-08", -1},
-		{"UTC-09", -1},
-		{"UTC-11", -1},
-		{"Ulaanbaatar Standard Time", -1},
-		{"Venezuela Standard Time", -1},
-		{"Vladivostok Standard Time", 270},
-		{"Volgograd Standard Time", -1},
-		{"W. Australia Standard Time", 225},
-		{"W. Central Africa Standard Time", 113},
-		{"W. Europe Standard Time", 110},
-		{"W. Mongolia Standard Time", -1},
-		{"West Asia Standard Time", 185},
-		{"West Bank Standard Time", -1},
-		{"West Pacific Standard Time", 275},
-		{"Yakutsk Standard Time", 240},
-		{"Yukon Standard Time", -1},
-	}
-}
+// names are the time zones of Windows, with the number of those that XP and Server 2003 have.
+const names = `
+AUS Central Standard Time=245
+AUS Eastern Standard Time=255
+Afghanistan Standard Time=175
+Alaskan Standard Time=003
+Aleutian Standard Time
+Altai Standard Time
+Arab Standard Time=150
+Arabian Standard Time=165
+Arabic Standard Time=158
+Argentina Standard Time
+Astrakhan Standard Time
+Atlantic Standard Time=050
+Aus Central W. Standard Time
+Azerbaijan Standard Time
+Azores Standard Time=080
+Bahia Standard Time
+Bangladesh Standard Time
+Belarus Standard Time
+Bougainville Standard Time
+Canada Central Standard Time=025
+Cape Verde Standard Time=083
+Caucasus Standard Time=170
+Cen. Australia Standard Time=250
+Central America Standard Time=033
+Central Asia Standard Time=195
+Central Brazilian Standard Time
+Central Europe Standard Time=095
+Central European Standard Time=100
+Central Pacific Standard Time=280
+Central Standard Time=020
+Central Standard Time (Mexico)
+Chatham Islands Standard Time
+China Standard Time=210
+Cuba Standard Time
+Dateline Standard Time=000
+E. Africa Standard Time=155
+E. Australia Standard Time=260
+E. Europe Standard Time=115
+E. South America Standard Time=065
+Easter Island Standard Time
+Eastern Standard Time=035
+Eastern Standard Time (Mexico)
+Egypt Standard Time=120
+Ekaterinburg Standard Time=180
+FLE Standard Time=125
+Fiji Standard Time=285
+GMT Standard Time=085
+GTB Standard Time=130
+Georgian Standard Time
+Greenland Standard Time=073
+Greenwich Standard Time=090
+Haiti Standard Time
+Hawaiian Standard Time=002
+India Standard Time=190
+Iran Standard Time=160
+Israel Standard Time=135
+Jordan Standard Time
+Kaliningrad Standard Time
+Kamchatka Standard Time
+Korea Standard Time=230
+Libya Standard Time
+Line Islands Standard Time
+Lord Howe Standard Time
+Magadan Standard Time
+Magallanes Standard Time
+Marquesas Standard Time
+Mauritius Standard Time
+Mexico Standard Time=030
+Mexico Standard Time 2=013
+Mid-Atlantic Standard Time=075
+Middle East Standard Time
+Montevideo Standard Time
+Morocco Standard Time
+Mountain Standard Time=010
+Mountain Standard Time (Mexico)
+Myanmar Standard Time=203
+N. Central Asia Standard Time=201
+Namibia Standard Time
+Nepal Standard Time=193
+New Zealand Standard Time=290
+Newfoundland Standard Time=060
+Norfolk Standard Time
+North Asia East Standard Time=227
+North Asia Standard Time=207
+North Korea Standard Time
+Omsk Standard Time
+Pacific SA Standard Time=056
+Pacific Standard Time=004
+Pacific Standard Time (Mexico)
+Pakistan Standard Time
+Paraguay Standard Time
+Qyzylorda Standard Time
+Romance Standard Time=105
+Russia Time Zone 10
+Russia Time Zone 11
+Russia Time Zone 3
+Russian Standard Time=145
+SA Eastern Standard Time=070
+SA Pacific Standard Time=045
+SA Western Standard Time=055
+SE Asia Standard Time=205
+Saint Pierre Standard Time
+Sakhalin Standard Time
+Samoa Standard Time=001
+Sao Tome Standard Time
+Saratov Standard Time
+Singapore Standard Time=215
+South Africa Standard Time=140
+South Sudan Standard Time
+Sri Lanka Standard Time=200
+Sudan Standard Time
+Syria Standard Time
+Taipei Standard Time=220
+Tasmania Standard Time=265
+Tocantins Standard Time
+Tokyo Standard Time=235
+Tomsk Standard Time
+Tonga Standard Time=300
+Transbaikal Standard Time
+Turkey Standard Time
+Turks And Caicos Standard Time
+US Eastern Standard Time=040
+US Mountain Standard Time=015
+UTC
+UTC+12
+UTC+13
+UTC-02
+UTC-08
+UTC-09
+UTC-11
+Ulaanbaatar Standard Time
+Venezuela Standard Time
+Vladivostok Standard Time=270
+Volgograd Standard Time
+W. Australia Standard Time=225
+W. Central Africa Standard Time=113
+W. Europe Standard Time=110
+W. Mongolia Standard Time
+West Asia Standard Time=185
+West Bank Standard Time
+West Pacific Standard Time=275
+Yakutsk Standard Time=240
+Yukon Standard Time
+`

@@ -6,35 +6,29 @@ import (
 	"strings"
 )
 
-// zone is a time zone, with the number that the set-up of Windows XP and Server 2003 has for
-// it (Microsoft Time Zone Index Values), -1 for one that is younger.
-type zone struct {
-	name  string
-	index int
-}
-
 // Lookup returns the name of a time zone as Windows writes it; text may have any case.
 func Lookup(text string) (string, error) {
-	z, err := find(text)
-	return z.name, err
+	name, _, err := find(text)
+	return name, err
 }
 
 // Index returns the three digits that the set-up of Windows XP and Server 2003 has for a time
-// zone.
+// zone (Microsoft Time Zone Index Values).
 func Index(text string) (string, error) {
-	z, err := find(text)
-	if err == nil && z.index < 0 {
-		err = fmt.Errorf("Windows XP and Server 2003 do not have the time zone %q", z.name)
+	name, index, err := find(text)
+	if err == nil && index == "" {
+		err = fmt.Errorf("Windows XP and Server 2003 do not have the time zone %q", name)
 	}
-	return fmt.Sprintf("%03d", z.index), err
+	return index, err
 }
 
-func find(text string) (zone, error) {
+func find(text string) (name, index string, err error) {
 	text = strings.TrimSpace(text)
-	for _, z := range zones() {
-		if strings.EqualFold(z.name, text) {
-			return z, nil
+	for line := range strings.Lines(names) {
+		name, index, _ := strings.Cut(strings.TrimSpace(line), "=")
+		if name != "" && strings.EqualFold(name, text) {
+			return name, index, nil
 		}
 	}
-	return zone{}, fmt.Errorf("%.60q is not a time zone of Windows, such as %q", text, "GMT Standard Time")
+	return "", "", fmt.Errorf("%.60q is not a time zone of Windows, such as %q", text, "GMT Standard Time")
 }
