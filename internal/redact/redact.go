@@ -60,6 +60,7 @@ func (r *Redactor) AddCredentials(c spec.Credentials) {
 	for _, key := range c.AuthorizedKeys {
 		r.AddTexts(spec.Secret(key))
 	}
+	r.AddTexts(c.UserData)
 	for _, f := range c.Files {
 		r.AddTexts(spec.Secret(f.Contents))
 	}

@@ -28,6 +28,10 @@ type Deployment struct {
 	HostKeys   []HostKeyPrint `json:"ssh_host_keys,omitempty"`
 	KnownHosts []string       `json:"known_hosts,omitempty"` // ready lines
 
+	// CloudInitInstance is the machine's instance-id where its cloud-init configures it at its
+	// first boot.
+	CloudInitInstance string `json:"cloud_init_instance,omitempty"`
+
 	Timings []Timing `json:"timings,omitempty"`
 }
 

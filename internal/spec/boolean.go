@@ -20,6 +20,10 @@ func (s *Spec) Boolean(name string) bool {
 	return yes
 }
 
+// UsesCloudInit reports whether the machine is configured by its cloud-init, through a seed,
+// instead of by editing its files.
+func (s *Spec) UsesCloudInit() bool { return s.Boolean(PropCloudInit) && !s.LeavesCloudInit() }
+
 // LeavesCloudInit reports whether the image's cloud-init is left to run beside our own work.
 func (s *Spec) LeavesCloudInit() bool {
 	return strings.EqualFold(strings.TrimSpace(s.Properties[PropCloudInit]), LeaveCloudInit)

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -17,6 +18,8 @@ type PlanOptions struct {
 	MachineID         string // 32 hexadecimal digits
 	SwapUUID          string
 	SwapPartitionUUID string
+	InstanceID        string // for cloud-init
+	CloudInitDebug    bool
 	Disks             []PlanDisk
 	SoftTimeout       time.Duration // for an installed machine, 0 for no limit
 
@@ -42,6 +45,9 @@ func (s *Spec) Plan(o PlanOptions) Plan {
 		p.SoftSeconds = int64(max(o.SoftTimeout, time.Second) / time.Second)
 	}
 	p.CreateUsers, p.LeaveCloudInit = s.Boolean(PropCreateUsers), s.LeavesCloudInit()
+	if slices.Contains(p.Tasks, InitializeDatasource) {
+		p.CloudInit, p.CloudInitDebug, p.InstanceID = true, o.CloudInitDebug, o.InstanceID
+	}
 	p.SSHPasswordLogin = s.Properties[PropSSHPasswordLogin] != "" && !strings.EqualFold(s.Properties[PropSSHPasswordLogin], "keep")
 	p.setNetwork(s, o)
 	p.OSFamily, p.RootPartition = s.Family()
@@ -127,7 +133,7 @@ func (s *Spec) wantsCredentials() bool {
 	if len(s.Tasks()) == 0 {
 		return false
 	}
-	return s.runs(ChangePassword) || s.runs(DeleteSSHKeys) || s.runs(EnforcePersonality) || s.runsPrograms()
+	return s.runs(InitializeDatasource) || s.runs(ChangePassword) || s.runs(DeleteSSHKeys) || s.runs(EnforcePersonality) || s.runsPrograms()
 }
 
 // runsPrograms reports whether a program of the image or the Spec may run, which
@@ -140,6 +146,9 @@ func (s *Spec) runsPrograms() bool {
 // keys are made elsewhere, for the system the agent found.
 func (s *Spec) Credentials(hashes map[string]Secret, keys []HostKey) Credentials {
 	c := Credentials{Hashes: hashes, AuthorizedKeys: s.AuthorizedKeys, HostKeys: keys, Files: s.Files}
+	if s.runs(InitializeDatasource) && s.UserData != nil {
+		c.UserData = decoded(*s.UserData)
+	}
 	if s.runs(RunCustomTask) {
 		c.CustomTask = s.CustomTask
 	}
@@ -147,6 +156,12 @@ func (s *Spec) Credentials(hashes map[string]Secret, keys []HostKey) Credentials
 		c.Environment = s.environment()
 	}
 	return c
+}
+
+// decoded returns user-data, whose base64 was validated.
+func decoded(text Secret) Secret {
+	data, _ := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text.Reveal()), ""))
+	return Secret(data)
 }
 
 // maxEnvironment bounds one variable below what execve(2) takes (MAX_ARG_STRLEN).

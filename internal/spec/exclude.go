@@ -1,6 +1,15 @@
 package spec
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
+
+// byCloudInit are the tasks whose work cloud-init does by itself, and those of Windows.
+var byCloudInit = []string{
+	FixPartitionTable, FilesystemResizeUnmounted, InstallUnattend, FilesystemResizeMounted,
+	DisableRemoteDesktopConnections, FilesystemResizeAfterUmount,
+}
 
 // ExcludeAll reports whether no task runs at all.
 func (s *Spec) ExcludeAll() bool { return s.Boolean(PropExcludeAll) }
@@ -22,6 +31,8 @@ func (s *Spec) exclusion(t Task) string {
 	switch {
 	case s.ExcludeAll():
 		return PropExcludeAll
+	case s.asksFor(InitializeDatasource) && slices.Contains(byCloudInit, t.Name):
+		return PropCloudInit
 	case s.Boolean(PropExcludeMounted) && t.Order >= 30 && t.Order <= 80:
 		return PropExcludeMounted
 	case s.Boolean(PropExcludeResize) && strings.HasPrefix(t.Name, "FilesystemResize"):

@@ -57,7 +57,7 @@ func AllParameters() []Parameter {
 		{ConfigURL, TextParameter, "URL of a JSON object with any of these parameters, fetched exactly once; what it delivers names no path of the node", ""},
 		{OSProductKey, SecretParameter, "Windows product key", "Windows"},
 		{OSAnswerFile, TextParameter, "URL of a Windows answer file; it wins over one inside the image", "Windows"},
-		{CloudUserdata, SecretParameter, "base64 of cloud-init user-data", "cloud-init mode"},
+		{CloudUserdata, SecretParameter, "base64 of cloud-init user-data", ""},
 	}
 }
 

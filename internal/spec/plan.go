@@ -41,6 +41,11 @@ type Plan struct {
 	CreateUsers      bool `json:"create_users,omitempty"`
 	SSHPasswordLogin bool `json:"ssh_password_login,omitempty"`
 	LeaveCloudInit   bool `json:"leave_cloud_init,omitempty"`
+	// CloudInit has the image's cloud-init configure the machine, as the instance InstanceID,
+	// and CloudInitDebug keeps what it was told.
+	CloudInit      bool   `json:"cloud_init,omitempty"`
+	CloudInitDebug bool   `json:"cloud_init_debug,omitempty"`
+	InstanceID     string `json:"instance_id,omitempty"`
 	// OverwriteTasks lets executables inside the image replace mounted tasks.
 	OverwriteTasks bool `json:"overwrite_tasks,omitempty"`
 
@@ -139,6 +144,8 @@ type Credentials struct {
 	AuthorizedKeys []string  `json:"authorized_keys,omitempty"`
 	HostKeys       []HostKey `json:"host_keys,omitempty"`
 	Files          []File    `json:"files,omitempty"`
+	// UserData is for cloud-init.
+	UserData Secret `json:"user_data,omitempty"`
 	// CustomTask is the program of property CUSTOM_TASK.
 	CustomTask []byte `json:"custom_task,omitempty"`
 	// Environment holds the SNF_IMAGE_ variables with secrets in them. It is

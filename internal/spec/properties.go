@@ -75,7 +75,7 @@ func AllProperties() []Property {
 		{PropHashMethod, TextProperty, PropertyUsed, "md5, sha1, blowfish, sha256, sha512 or yescrypt; sha512 when missing"},
 		{PropSwap, TextProperty, PropertyUsed, "PARTITION:SIZE_MB to add a swap partition, or the letter of a whole secondary disk"},
 		{PropGrow, TextProperty, PropertyUsed, "mount point or partition number of what grows; the partition that lies last when missing"},
-		{PropCloudInit, TextProperty, PropertyUsed, "`leave`: the image's cloud-init is left to run, else it is kept from running. yes, to configure through a NoCloud seed instead of editing system files, is not in this version"},
+		{PropCloudInit, TextProperty, PropertyUsed, "yes: the image's cloud-init configures the machine at its first boot, from a NoCloud seed, instead of an edit of its files; `leave`: the image's cloud-init is left to run beside our own work; else it is kept from running"},
 		{PropCreateUsers, BooleanProperty, PropertyUsed, "users of USERS that are missing are made as the image's cloud.cfg would make its default user: groups, shell, sudo"},
 		{PropSSHPasswordLogin, TextProperty, PropertyUsed, "`yes`: the image's SSH server takes the passwords that are set; `keep`, as when missing: its configuration stays"},
 		{PropCustomTask, TextProperty, PropertyUsed, "base64 of a program to run in the helper with the image mounted"},

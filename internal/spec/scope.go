@@ -1,5 +1,7 @@
 package spec
 
+import "slices"
+
 // living reports whether the disk holds a machine that is customized as it is.
 func (s *Spec) living() bool {
 	return s.Mode == ModeCustomize || s.Mode == ModeDeploy && s.Image == NoImage
@@ -23,6 +25,8 @@ func (s *Spec) asksFor(task string) bool {
 		return s.grows()
 	case MountImage, SELinuxAutorelabel, UmountImage:
 		return !s.Asked || s.asksForMounted()
+	case InitializeDatasource:
+		return s.UsesCloudInit() && (!s.Asked || s.asksForCloudInit())
 	case AddSwap:
 		return s.Swap != nil
 	case AssignHostname:
@@ -50,4 +54,11 @@ func (s *Spec) asksForMounted() bool {
 		}
 	}
 	return false
+}
+
+// asksForCloudInit reports whether something is asked for that cloud-init does in its mode.
+func (s *Spec) asksForCloudInit() bool {
+	return s.UserData != nil || slices.ContainsFunc([]string{
+		AddSwap, AssignHostname, ChangePassword, ConfigureNetwork, DeleteSSHKeys, EnforcePersonality,
+	}, s.asksFor)
 }

@@ -22,6 +22,7 @@ const (
 	FixPartitionTable         = "FixPartitionTable"
 	FilesystemResizeUnmounted = "FilesystemResizeUnmounted"
 	MountImage                = "MountImage"
+	InitializeDatasource      = "InitializeDatasource"
 	FilesystemResizeMounted   = "FilesystemResizeMounted"
 	AddSwap                   = "AddSwap"
 	AssignHostname            = "AssignHostname"
@@ -39,7 +40,6 @@ const (
 
 // Names of the tasks that are not in this version.
 const (
-	InitializeDatasource            = "InitializeDatasource"
 	InstallUnattend                 = "InstallUnattend"
 	DisableRemoteDesktopConnections = "DisableRemoteDesktopConnections"
 )
@@ -50,7 +50,7 @@ func AllTasks() []Task {
 		{FixPartitionTable, 10, false, "the last partition grows to the end of the disk, minus the requested swap partition", ""},
 		{FilesystemResizeUnmounted, 20, false, "ext2, ext3 and ext4 file systems grow to their partition", ""},
 		{MountImage, 30, false, "the root file system and everything in its fstab is mounted", ""},
-		{InitializeDatasource, 35, true, "NoCloud seed for cloud-init", "cloud-init mode"},
+		{InitializeDatasource, 35, true, "with the property CLOUD_INIT=yes: the NoCloud seed from which the image's cloud-init configures the machine at its first boot", ""},
 		{InstallUnattend, 35, true, "Windows answer file and first-boot scripts", "Windows"},
 		{FilesystemResizeMounted, 40, true, "XFS and btrfs file systems grow to their partition", ""},
 		{AddSwap, 50, true, "the swap area is made and entered in fstab by UUID", ""},

@@ -63,6 +63,7 @@ func Tasks() []Task {
 		{"hostkeys", "host keys", accounts},
 		{"create-users", "CREATE_USERS", accounts},
 		{"cloud-init", "cloud-init kept out", accounts},
+		{"cloud-mode", "CLOUD_INIT=yes", accounts},
 		{"ifupdown", "ifupdown", networks},
 		{"netplan", "netplan", networks},
 		{"networkd", "systemd-networkd", networks},

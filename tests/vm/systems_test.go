@@ -81,8 +81,8 @@ func TestTortureSystems(t *testing.T) {
 
 var vendorNeeds = []string{"qemu-system-x86_64", "mmdebstrap", "ssh", "ssh-keygen", "losetup", "nsenter", "unshare", "ip"}
 
-// changeImage runs a script in the root of a Debian image.
-func changeImage(t *testing.T, image, script string) {
+// changeImage runs a script in the root of a Debian image, and returns what it says.
+func changeImage(t *testing.T, image, script string) string {
 	t.Helper()
 	_, parts := oracle.ReadTable(t, image)
 	last := 0
@@ -94,9 +94,11 @@ mount "$dev" "$4"; trap 'umount "$4"; losetup -d "$dev"' EXIT; chroot "$4" sh -e
 	cmd := exec.Command("unshare", "--mount", "bash", "-c", mounted, "change",
 		fmt.Sprint(parts[last].Start*512), fmt.Sprint(parts[last].Size*512), image, t.TempDir(), script)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Fatalf("changing the image: %v: %s", err, out)
 	}
+	return string(out)
 }
 
 const (

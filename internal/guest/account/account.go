@@ -27,6 +27,8 @@ type Change struct {
 	// Create makes the users that are missing. AllowSSH has the SSH server take the
 	// passwords that are set.
 	Create, AllowSSH bool
+	// Later leaves setting the hashes to the machine itself.
+	Later bool
 }
 
 // plan is what a Change comes to in one guest.
@@ -46,7 +48,7 @@ func (c Change) Apply(g system.Guest) error {
 	if err := c.create(g, p.drafts, p.groups); err != nil {
 		return err
 	}
-	if c.Hashes != nil {
+	if c.Hashes != nil && !c.Later {
 		if err := setHashes(g, p.users, c.Hashes, c.Day); err != nil {
 			return err
 		}
@@ -73,7 +75,7 @@ func (c Change) Check(g system.Guest) error {
 		return err
 	}
 	var files []string
-	if c.Hashes != nil {
+	if c.Hashes != nil && !c.Later {
 		files = []string{"/etc/passwd", "/etc/shadow"}
 	}
 	if len(p.drafts) > 0 {
@@ -94,10 +96,7 @@ func (c Change) plan(g system.Guest) (p plan, err error) {
 		return p, err
 	}
 	if len(missing) > 0 && !c.Create {
-		return p, &outcome.Remedied{
-			Err:    fmt.Errorf("the image has no user %q, which the property USERS names", missing[0]),
-			Remedy: "name users of the image in the property USERS, or set CREATE_USERS=yes",
-		}
+		return p, errMissing(missing[0])
 	}
 	if len(missing) > 0 {
 		if p.drafts, p.groups, err = drafts(g, missing); err != nil {
@@ -111,6 +110,34 @@ func (c Change) plan(g system.Guest) (p plan, err error) {
 		p.files, err = keyFiles(g, p.users, p.drafts)
 	}
 	return p, err
+}
+
+func errMissing(name string) error {
+	return &outcome.Remedied{
+		Err:    fmt.Errorf("the image has no user %q, which the property USERS names", name),
+		Remedy: "name users of the image in the property USERS, or set CREATE_USERS=yes",
+	}
+}
+
+// Known returns which of the users the image has, and those that somebody else is to make:
+// because create says so, or since it makes them anyway.
+func Known(g system.Guest, names []string, create bool, makes func(name string) bool) (users, missing []string, err error) {
+	known, missing, err := wantedUsers(g, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range missing {
+		if !create && !makes(name) {
+			return nil, nil, errMissing(name)
+		}
+		if !userName.MatchString(name) {
+			return nil, nil, errName(name)
+		}
+	}
+	for _, u := range known {
+		users = append(users, u.Name)
+	}
+	return users, missing, nil
 }
 
 // wantedUsers looks up the users in the image, and returns the names of those it lacks.

@@ -126,7 +126,7 @@ func TestCreateRefused(t *testing.T) {
 		"no name":          {"root -x", true, nil, "not a name for a new account"},
 		"no passwd":        {"x", true, map[string]string{"etc/passwd": "REMOVED"}, "no such file"},
 		"no group":         {"x", true, map[string]string{"etc/group": "REMOVED"}, "no such file"},
-		"cloud.cfg":        {"x", true, map[string]string{"etc/cloud/cloud.cfg": "a: [\n"}, "reading the default user of /etc/cloud/cloud.cfg"},
+		"cloud.cfg":        {"x", true, map[string]string{"etc/cloud/cloud.cfg": "a: [\n"}, "reading cloud-init's /etc/cloud/cloud.cfg"},
 		"cloud.cfg FIFO":   {"x", true, map[string]string{"etc/cloud/cloud.cfg": "FIFO"}, "a FIFO"},
 		"login.defs":       {"x", true, map[string]string{"etc/login.defs": "DIR"}, "a directory"},
 		"useradd leads up": {"x", true, map[string]string{"etc/default/useradd": "-> useradd"}, "too many levels"},

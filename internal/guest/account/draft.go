@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"snf-image/internal/guest/cloudinit"
 	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
@@ -32,13 +33,17 @@ type register struct {
 	groups  []etc.Group
 	defs    map[string]string // login.defs(5)
 	useradd map[string]string // /etc/default/useradd
-	like    defaultUser
+	like    cloudinit.DefaultUser
 	root    *rootfs.Root
 	fresh   []etc.Group // groups that are made because users belong to them
 }
 
 // userName is what useradd(8) takes.
 var userName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
+
+func errName(name string) error {
+	return outcome.Advise(fmt.Errorf("making the user %q: this is not a name for a new account", name), "correct the property USERS")
+}
 
 // drafts plans the users that are missing, as the image's cloud-init would make its default
 // user, with the numbers and files that useradd would choose.
@@ -53,7 +58,7 @@ func drafts(g system.Guest, missing []string) ([]draft, []etc.Group, error) {
 	var out []draft
 	for _, name := range missing {
 		if !userName.MatchString(name) {
-			return nil, nil, outcome.Advise(fmt.Errorf("making the user %q: this is not a name for a new account", name), "correct the property USERS")
+			return nil, nil, errName(name)
 		}
 		d, err := r.draft(name)
 		if err == nil {
@@ -95,11 +100,11 @@ func readRegister(root *rootfs.Root) (*register, error) {
 		return nil, err
 	}
 	r.useradd = etc.ParseAssignments(useradd)
-	like, err := readDefaultUser(root)
+	config, err := cloudinit.ReadConfig(root)
 	if err != nil {
 		return nil, err
 	}
-	if like != nil {
+	if like := config.SystemInfo.DefaultUser; like != nil {
 		r.like = *like
 	}
 	return r, nil

@@ -1,8 +1,12 @@
 // Package cloudinit finds out whether a guest's cloud-init would run, and keeps it from
 // running: on a machine that is configured without it, it would delete the SSH host keys,
-// lock the passwords of users and write a network of its own.
+// lock the passwords of users and write a network of its own. Or it writes what cloud-init
+// makes the machine of: a NoCloud seed, settings in cloud.cfg.d and scripts for the first
+// boot.
 //
-// It touches the files by which cloud-init is started and nothing else.
+// It touches the files by which cloud-init is started and those that it reads, and nothing
+// else. Where clear text of passwords would be needed there is a hash. What is secret is
+// readable by root alone and emptied at the first boot.
 package cloudinit
 
 import (
@@ -47,9 +51,7 @@ type starter struct {
 // Look examines the image in root. It changes nothing.
 func Look(root *rootfs.Root) Image {
 	var i Image
-	for _, p := range []string{"/usr/bin/cloud-init", "/usr/local/bin/cloud-init", "/usr/bin/tiny-cloud", "/sbin/tiny-cloud", "/usr/sbin/tiny-cloud"} {
-		i.Installed = i.Installed || root.IsRegular(p)
-	}
+	i.Installed = has(root) || slices.ContainsFunc(tinyCloud, root.IsRegular)
 	if !i.Installed {
 		return i
 	}
@@ -57,6 +59,13 @@ func Look(root *rootfs.Root) Image {
 	i.starters = slices.Concat(units(root), links(root), jobs(root))
 	i.Runs, i.Verdict = i.judge(root)
 	return i
+}
+
+var tinyCloud = []string{"/usr/bin/tiny-cloud", "/sbin/tiny-cloud", "/usr/sbin/tiny-cloud"}
+
+// has reports whether the image has cloud-init itself.
+func has(root *rootfs.Root) bool {
+	return root.IsRegular("/usr/bin/cloud-init") || root.IsRegular("/usr/local/bin/cloud-init")
 }
 
 // judge reports whether cloud-init runs.

@@ -21,7 +21,8 @@ func guest(t *testing.T, made tree.Tree, warnings *[]string) system.Guest {
 	t.Cleanup(func() { check(t, root.Close()) })
 	return system.Guest{
 		Root: root, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Warn: func(format string, args ...any) { *warnings = append(*warnings, fmt.Sprintf(format, args...)) },
+		Unmounted: func(string) string { return "" },
+		Warn:      func(format string, args ...any) { *warnings = append(*warnings, fmt.Sprintf(format, args...)) },
 	}
 }
 

@@ -58,7 +58,7 @@ func (s starter) mask(root *rootfs.Root) error {
 	}
 	own := "/etc/systemd/system/" + s.name
 	if st, err := root.Lstat(own); err == nil && st.Mode().IsRegular() { // the mask takes its place
-		if err := root.Rename(own, own+".snf-image-orig"); err != nil {
+		if err := root.Rename(own, own+kept); err != nil {
 			return err
 		}
 	}

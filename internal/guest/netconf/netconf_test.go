@@ -354,3 +354,19 @@ func FuzzPlan(f *testing.F) {
 		}
 	})
 }
+
+// TestNetworkConfig has cloud-init's form of what is netplan's otherwise.
+func TestNetworkConfig(t *testing.T) {
+	t.Parallel()
+	interfaces, err := Plan([]spec.NIC{
+		{MAC: "52:54:00:00:00:01", IP: "192.0.2.2", Subnet: "192.0.2.0/24", Gateway: "192.0.2.1"}, {MAC: "52:54:00:00:00:02", DHCP: true},
+	}, Tags{}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, want, _ := strings.Cut(string(Netplan(interfaces, ByNetworkd)), "network:\n  ")
+	want = Header + strings.ReplaceAll(want, "\n  ", "\n")
+	if got := string(NetworkConfig(interfaces)); got != want || !strings.Contains(want, "\nversion: 2\nrenderer: networkd\nethernets:\n  nic0:\n") {
+		t.Errorf("NetworkConfig = %s, want %s", got, want)
+	}
+}

@@ -16,8 +16,23 @@ const (
 // renderers. Addresses and names are quoted: YAML takes some for numbers of base 60.
 func Netplan(interfaces []Interface, renderer string) []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%snetwork:\n  version: 2\n  renderer: %s\n", Header, renderer)
-	ethernets := "  ethernets:\n"
+	b.WriteString(Header + "network:\n")
+	for line := range strings.Lines(netplanNetwork(interfaces, renderer)) {
+		b.WriteString("  " + line)
+	}
+	return []byte(b.String())
+}
+
+// NetworkConfig returns the same, for networkd, as cloud-init's network configuration of
+// version 2, which hands it over to netplan.
+func NetworkConfig(interfaces []Interface) []byte {
+	return []byte(Header + netplanNetwork(interfaces, ByNetworkd))
+}
+
+func netplanNetwork(interfaces []Interface, renderer string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "version: 2\nrenderer: %s\n", renderer)
+	ethernets := "ethernets:\n"
 	for _, i := range interfaces {
 		if i.Configured() {
 			b.WriteString(ethernets)
@@ -25,31 +40,35 @@ func Netplan(interfaces []Interface, renderer string) []byte {
 			netplanEthernet(&b, i, len(interfaces) == 1, renderer)
 		}
 	}
-	return []byte(b.String())
+	return b.String()
 }
 
 func netplanEthernet(b *strings.Builder, i Interface, alone bool, renderer string) {
-	put := func(format string, args ...any) { fmt.Fprintf(b, "      "+format+"\n", args...) }
+	put := func(format string, args ...any) { fmt.Fprintf(b, "    "+format+"\n", args...) }
 	switch {
 	case i.MAC != "":
-		fmt.Fprintf(b, "    nic%d:\n", i.Index)
-		put("match:\n        macaddress: %q", i.MAC)
+		fmt.Fprintf(b, "  nic%d:\n", i.Index)
+		put("match:")
+		put("  macaddress: %q", i.MAC)
 	case alone:
-		fmt.Fprintf(b, "    nic%d:\n", i.Index)
-		put("match:\n        name: %q", "e[nt]*")
+		fmt.Fprintf(b, "  nic%d:\n", i.Index)
+		put("match:")
+		put("  name: %q", "e[nt]*")
 	default:
-		fmt.Fprintf(b, "    %s:\n", i.Name)
+		fmt.Fprintf(b, "  %s:\n", i.Name)
 	}
 	put("dhcp4: %t", i.IPv4 == DHCP)
 	if i.IPv4 == DHCP && i.Metric4 > 0 {
-		put("dhcp4-overrides:\n        route-metric: %d", i.Metric4)
+		put("dhcp4-overrides:")
+		put("  route-metric: %d", i.Metric4)
 	}
 	advertised := i.IPv6 != None && i.IPv6 != Static
 	// networkd asks a DHCP server only when an advertisement says so; for NetworkManager
 	// this is what lets it listen to advertisements at all.
 	put("dhcp6: %t", advertised && (i.IPv6 != SLAAC || renderer == ByNetworkManager))
 	if advertised && renderer == ByNetworkManager {
-		put("dhcp6-overrides:\n        route-metric: %d", i.metricNM())
+		put("dhcp6-overrides:")
+		put("  route-metric: %d", i.metricNM())
 	}
 	put("accept-ra: %t", advertised)
 	if i.MTU > 0 {

@@ -2,6 +2,7 @@ package network
 
 import (
 	"regexp"
+	"slices"
 
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/rootfs"
@@ -104,3 +105,31 @@ var (
 	yamlComment  = regexp.MustCompile(`(?m)(^|[ \t])#.*$`)
 	ethernetsKey = regexp.MustCompile(`(^|[^\w-])["']?ethernets["']?[ \t]*:`)
 )
+
+// Seed configures the interfaces by the file of cloud-init's seed that it hands over to netplan,
+// and has nothing else configure them. It reports whether it did: only where netplan is what the
+// image uses, with networkd, and finds the interfaces by their addresses.
+func Seed(g system.Guest, interfaces []netconf.Interface, file string) (bool, error) {
+	s, _, ok := find(g.Root)
+	named := slices.ContainsFunc(interfaces, func(i netconf.Interface) bool { return i.Configured() && i.MAC == "" })
+	configured := slices.ContainsFunc(interfaces, netconf.Interface.Configured)
+	if !ok || s.name != Netplan || netplanRenderer(g.Root) != netconf.ByNetworkd || named || !configured {
+		return false, nil
+	}
+	if err := freeNames(g, interfaces); err != nil {
+		return false, err
+	}
+	if err := keepOthers(g, interfaces, s.name); err != nil {
+		return false, err
+	}
+	if err := write(g, file, netconf.NetworkConfig(interfaces), 0o600); err != nil {
+		return false, err
+	}
+	if err := put(g, netplanFile, "", false); err != nil {
+		return false, err
+	}
+	if err := hideNetplan(g); err != nil {
+		return false, err
+	}
+	return true, writeStatic(g, interfaces)
+}

@@ -18,6 +18,9 @@ func addSwap(_ context.Context, r *Run) error {
 	if s == nil {
 		return Skip("no SWAP is asked for")
 	}
+	if r.Plan.CloudInit && s.Partition > 0 {
+		return swapByCloudInit(r)
+	}
 	device, err := r.swapDevice()
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 
+	"snf-image/internal/guest/cloudinit"
 	"snf-image/internal/guest/identity"
 )
 
@@ -11,12 +12,18 @@ func assignHostname(_ context.Context, r *Run) error {
 	if r.Plan.InstanceName == "" {
 		return Skip("the instance has no name")
 	}
-	return identity.SetHostname(r.guest(), r.Plan.InstanceName)
+	if r.Plan.CloudInit {
+		return hostnameByCloudInit(r)
+	}
+	if err := identity.SetHostname(r.guest(), r.Plan.InstanceName); err != nil {
+		return err
+	}
+	return cloudinit.Rename(r.guest(), r.Plan.InstanceName)
 }
 
 // checkHostname finds out, without writing, what assignHostname would fail with.
 func checkHostname(r *Run) error {
-	if r.Plan.InstanceName == "" {
+	if r.Plan.InstanceName == "" || r.Plan.CloudInit {
 		return nil
 	}
 	return identity.CheckHostname(r.guest(), r.Plan.InstanceName)

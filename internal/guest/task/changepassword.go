@@ -15,12 +15,18 @@ func changePassword(_ context.Context, r *Run) error {
 	if !ok {
 		return Skip("neither password nor keys are to be set")
 	}
+	if r.Plan.CloudInit {
+		return loginByCloudInit(r, change)
+	}
 	return change.Apply(r.guest())
 }
 
 // checkLogin finds out, without writing, what changePassword would fail with.
 func checkLogin(r *Run) error {
 	change, _ := r.login()
+	if r.Plan.CloudInit {
+		return checkLoginByCloudInit(r, change)
+	}
 	return change.Check(r.guest())
 }
 

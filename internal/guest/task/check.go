@@ -36,6 +36,9 @@ func (r *Run) willRun(name string) bool {
 }
 
 func checkSwap(r *Run) error {
+	if r.Plan.CloudInit && r.Plan.Swap != nil && r.Plan.Swap.Partition > 0 {
+		return nil
+	}
 	if !r.Root.IsRegular("/etc/fstab") {
 		return outcome.Advise(errors.New("the image has no /etc/fstab"), "add one to the image, or leave out the property SWAP")
 	}

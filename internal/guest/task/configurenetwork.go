@@ -19,6 +19,9 @@ func configureNetwork(_ context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
+	if r.Plan.CloudInit {
+		return networkByCloudInit(r, interfaces)
+	}
 	return network.Configure(r.guest(), interfaces, keyfiles(r.Plan))
 }
 

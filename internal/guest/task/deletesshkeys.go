@@ -9,6 +9,9 @@ import (
 
 // deleteSSHKeys replaces the SSH host keys that the image came with.
 func deleteSSHKeys(_ context.Context, r *Run) error {
+	if r.Plan.CloudInit {
+		return hostKeysByCloudInit(r)
+	}
 	return identity.ReplaceHostKeys(r.guest(), r.hostKeys())
 }
 

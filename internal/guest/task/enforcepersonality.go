@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/guest/cloudinit"
 	"snf-image/internal/guest/personality"
 )
 
@@ -12,6 +13,9 @@ import (
 func enforcePersonality(_ context.Context, r *Run) error {
 	if r.Credentials == nil || len(r.Credentials.Files) == 0 {
 		return Skip("no files to inject")
+	}
+	if r.Plan.CloudInit {
+		return personalityByCloudInit(r)
 	}
 	return personality.Inject(r.Root, r.Credentials.Files)
 }
@@ -21,7 +25,11 @@ func checkPersonality(r *Run) error {
 	if r.Credentials == nil {
 		return nil
 	}
-	return personality.Check(r.Root, r.Credentials.Files, r.Target, growing(r))
+	files := r.Credentials.Files
+	if r.Plan.CloudInit {
+		files = cloudinit.Staged(files, r.Plan.CloudInitDebug)
+	}
+	return personality.Check(r.Root, files, r.Target, growing(r))
 }
 
 // growing returns the device whose file system is going to grow, 0 for none. What

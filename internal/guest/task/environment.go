@@ -55,6 +55,7 @@ func putMachine(r *Run, put func(name, value string)) {
 	put("TARGET", r.Target)
 	put("HOSTNAME", r.Plan.InstanceName)
 	put("TYPE", r.Plan.Format)
+	put("CLOUD_INIT_DEBUG", map[bool]string{true: "yes", false: "no"}[r.Plan.CloudInitDebug])
 	// Of an LVM volume it is the partition that the volume lies in.
 	if name, _, _ := strings.Cut(r.Resize, ":"); name != "" && name != r.Disks[0].whole() {
 		put("RESIZE_PART", strings.TrimPrefix(name, r.Disks[0].whole()))

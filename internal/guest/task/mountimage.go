@@ -49,7 +49,7 @@ func mountImage(_ context.Context, r *Run) error {
 // keepCloudInitOut keeps the cloud-init of an image from running. It comes first, so that
 // CUSTOM_TASK may undo it. An installed machine is left as it is.
 func (r *Run) keepCloudInitOut() error {
-	if r.Plan.Mode != spec.ModeDeploy || r.Plan.LeaveCloudInit {
+	if r.Plan.Mode != spec.ModeDeploy || r.Plan.LeaveCloudInit || r.Plan.CloudInit {
 		return nil
 	}
 	return cloudinit.Disable(r.guest())

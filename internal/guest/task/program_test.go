@@ -30,6 +30,7 @@ func TestEnvironment(t *testing.T) {
 	r.Credentials.Environment = map[string]spec.Secret{"SNF_IMAGE_PASSWD": "geheim\nx"}
 	env, dropped := environment(r.Run)
 	want := []string{
+		"SNF_IMAGE_CLOUD_INIT_DEBUG=no",
 		"SNF_IMAGE_DEFAULT_NIC_CONFIG=dhcp", "SNF_IMAGE_DEV=/dev/disk0p", "SNF_IMAGE_DEV_0=/dev/disk0p", "SNF_IMAGE_DEV_1=/dev/disk1p",
 		"SNF_IMAGE_DEV_COUNT=2", "SNF_IMAGE_DHCP_TAGS=a b", "SNF_IMAGE_HOSTNAME=web1",
 		"SNF_IMAGE_NIC_0_IP=10.0.0.1", "SNF_IMAGE_NIC_0_MAC=aa:bb", "SNF_IMAGE_NIC_0_NETWORK_NAME=net1",

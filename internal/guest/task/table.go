@@ -23,6 +23,7 @@ func steps() []step {
 		{spec.FixPartitionTable, nil, fixPartitionTable, fixPartitionTable, fixPartitionTable, fixPartitionTable},
 		{spec.FilesystemResizeUnmounted, nil, resizeUnmounted, resizeUnmounted, resizeUnmounted, resizeUnmounted},
 		{spec.MountImage, nil, mountImage, mountWindows, mountWindows, nil},
+		{spec.InitializeDatasource, checkDatasource, initializeDatasource, noDatasource, noDatasource, noDatasource},
 		{spec.FilesystemResizeMounted, nil, resizeMounted, nil, nil, nil},
 		{spec.AddSwap, checkSwap, addSwap, noSwap, noSwap, noSwap},
 		{spec.AssignHostname, checkHostname, assignHostname, nil, nil, nil},

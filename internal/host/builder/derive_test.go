@@ -183,6 +183,7 @@ func TestWantsCredentials(t *testing.T) {
 		{"overwriting", map[string]string{"EXCLUDE_TASK_DELETESSHKEYS": "yes", spec.PropOverwriting: "yes"}, true},
 		{"not mounted", map[string]string{spec.PropExcludeMounted: "yes", spec.PropOverwriting: "yes"}, false},
 		{"custom task", map[string]string{"EXCLUDE_TASK_DELETESSHKEYS": "yes", spec.PropCustomTask: "YQ=="}, true},
+		{"seed", map[string]string{"EXCLUDE_TASK_DELETESSHKEYS": "yes", spec.PropCloudInit: "yes"}, true},
 		{"no task", map[string]string{spec.PropExcludeAll: "yes"}, false},
 	} {
 		if got := built(t, deployInput(), tc.props).Plan(spec.PlanOptions{}).WantsCredentials; got != tc.want {

@@ -27,6 +27,7 @@ var (
 	ErrPasswordLogin    = errors.New("unknown way to log in by SSH")
 	ErrExclude          = errors.New("task that cannot be left out")
 	ErrCustomTask       = errors.New("unusable custom task")
+	ErrUserData         = errors.New("unusable user-data")
 	ErrPersonality      = errors.New("unusable personality")
 	ErrUnknownKey       = errors.New("unknown key")
 	ErrProductKey       = errors.New("unusable product key")

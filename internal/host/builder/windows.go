@@ -34,18 +34,4 @@ func (b *builder) buildWindows() {
 
 var productKey = regexp.MustCompile(`^[A-Za-z0-9]{5}(-[A-Za-z0-9]{5}){4}$`)
 
-// buildCloud sets the user-data of cloud-init.
-func (b *builder) buildCloud() {
-	data, ok := b.text(spec.CloudUserdata)
-	if !ok {
-		return
-	}
-	if !b.spec.Boolean(spec.PropCloudInit) || b.spec.LeavesCloudInit() {
-		b.report(problem.Warning, ErrIgnored, spec.CloudUserdata, "ignored: the property CLOUD_INIT is not set", "")
-		return
-	}
-	s := spec.Secret(data)
-	b.spec.UserData = &s
-}
-
 var urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)

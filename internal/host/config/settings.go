@@ -60,6 +60,7 @@ func used() []Setting {
 		{"ACCELERATOR", "word", "auto", Used, "what runs the helper's processor: auto is KVM where it works, else TCG; kvm fails where it does not work; tcg is software alone, which is not a boundary QEMU vouches for", to(accelerator, func(c *Config) *string { return &c.Accelerator })},
 		{"WIPE", "word", "auto", Used, "the disk behind the image: auto zeroes it where that needs no writing, zero always, none leaves it", to(wipe, func(c *Config) *target.Wipe { return &c.Wipe })},
 		{"MAX_HELPERS", "number", "", Used, "helpers that root runs at the same time on this node; empty or 0 means as many as memory allows", to(count, func(c *Config) *int { return &c.MaxHelpers })},
+		{"CLOUD_INIT_DEBUG", "boolean", "no", Used, "with CLOUD_INIT=yes: keep on the machine what is removed at its first boot, secrets too, and log to /var/log/snf-image/cloud-init-debug.log there", to(boolean, func(c *Config) *bool { return &c.CloudInitDebug })},
 		{"REPORT_DIR", "directory", "/var/log/snf-image", Used, "reports of Ganeti's create and rename, INSTANCE.json and the four before it; empty writes none", to(optionalPath, func(c *Config) *string { return &c.ReportDir })},
 		{"SPOOL_DIR", "directory", "/var/tmp", Used, "where an image is kept meanwhile that has to be read in any order and is compressed or comes from a URL; also what inspect unpacks", to(word, func(c *Config) *string { return &c.SpoolDir })},
 		{"KEYRING_DIR", "directory", "/etc/snf-image/keys", Used, "public keys of OpenPGP and minisign that images are verified with", to(path, func(c *Config) *string { return &c.KeyringDir })},
@@ -78,7 +79,6 @@ func used() []Setting {
 
 func toCome() []Setting {
 	return []Setting{
-		{"CLOUD_INIT_DEBUG", "boolean", "no", Harmless, "keep the logs and files of the cloud-init mode", to(boolean, func(c *Config) *bool { return &c.CloudInitDebug })},
 		{"UNATTEND", "file", "", Harmless, "Windows answer file of the node (deprecated)", to(text, func(c *Config) *string { return &c.Unattend })},
 		{"WINDOWS_TIMEZONE", "name", "GMT Standard Time", Harmless, "time zone of Windows guests", to(text, func(c *Config) *string { return &c.WindowsTimezone })},
 		{"VERIFY_RESULT", "word", "none", Missing, "check of the finished disk: none or strict", onlyNone},

@@ -115,6 +115,9 @@ func (h *helped) describe(out io.Writer) {
 	choice := h.session.Choice()
 	fmt.Fprintf(out, "helper    kernel %s, %d MiB, %s first (%s)\n",
 		h.session.Manifest().Kernel, h.Config.HelperMemory, choice.Accelerators[0], choice.Why)
+	if h.plan.CloudInit {
+		fmt.Fprintln(out, "cloud-init  the image's own configures the machine at its first boot")
+	}
 	for _, t := range h.plan.Tasks {
 		if property, ok := h.plan.Exclude[t]; ok {
 			fmt.Fprintf(out, "task      %s, left out by %s\n", t, property)

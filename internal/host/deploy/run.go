@@ -57,6 +57,10 @@ func (r *run) prepare() error {
 	if r.Spec.AssumesUsers() {
 		r.Log.Info("property USERS is not set: credentials are those of " + strings.Join(r.plan.Users, ", "))
 	}
+	if r.plan.CloudInit {
+		r.Log.Info("property CLOUD_INIT: the image's cloud-init configures the machine at its first boot")
+		r.record.CloudInitInstance = r.plan.InstanceID
+	}
 	if len(r.plan.Tasks) == 0 {
 		r.Log.Info("no task is planned, the helper is not needed")
 		return nil

@@ -65,7 +65,7 @@ func TestWarnings(t *testing.T) {
 	if _, err := r.OfFlags(t.Context(), spec.ModeCustomize, &Flags{Disks: []string{data}, UserDataFile: data, All: true}); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, "CLOUD_INIT is not set") }) {
+	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, "CLOUD_INIT is not set to yes") }) {
 		t.Errorf("warnings %q, not that the user-data has no effect", r.Warnings)
 	}
 }

@@ -25,8 +25,8 @@ func NewPlan(s *spec.Spec, c *config.Config) spec.Plan {
 		Nonce: hex.EncodeToString(random(16)), UnixTime: time.Now().Unix(),
 		MachineID: strings.ReplaceAll(newUUID(), "-", ""), SwapUUID: newUUID(), SwapPartitionUUID: newUUID(),
 		DHCPTags: c.DHCPTags, StatefulTags: c.StatefulDHCPv6Tags, StatelessTags: c.StatelessDHCPv6Tags,
-		SoftTimeout: c.HelperSoftTimeout,
-		DefaultNIC:  c.DefaultNICConfig, DNS: c.DNS, Search: c.Search,
+		SoftTimeout: c.HelperSoftTimeout, InstanceID: newUUID(), CloudInitDebug: c.CloudInitDebug,
+		DefaultNIC: c.DefaultNICConfig, DNS: c.DNS, Search: c.Search,
 		Debug: c.ImageDebug, DebugShell: c.HelperDebug,
 	})
 	for i, d := range s.Disks {
