@@ -28,9 +28,18 @@ for name in snf-image-update-helper snf-image-create-helper; do
     ln -sfn ../bin/snf-image "$root/sbin/$name"
 done
 
-for conf in default/snf-image ganeti/snf-image/variants.list ganeti/snf-image/variants/default.conf; do
+for conf in default/snf-image ganeti/snf-image/variants.list; do
     [ -e "$etc/$conf" ] || install -D -m 644 "etc/$conf" "$etc/$conf"
 done
+for conf in etc/ganeti/snf-image/variants/*.conf; do
+    [ -e "$etc/${conf#etc/}" ] || install -D -m 644 "$conf" "$etc/${conf#etc/}"
+done
+
+# The catalogue and the keys of its vendors; those of the node's administrator.
+for shipped in share/catalogue.d/*.conf share/keys/*.asc; do
+    install -D -m 644 "$shipped" "$root/share/snf-image/${shipped#share/}"
+done
+install -d -m 755 "$etc/snf-image/catalogue.d" "$etc/snf-image/keys"
 
 # The OS definition, whose scripts are the program itself.
 os=$root/share/ganeti/os/snf-image

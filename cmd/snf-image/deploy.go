@@ -1,12 +1,16 @@
 package main
 
 import (
+	"log/slog"
+
 	"github.com/spf13/cobra"
 
+	"snf-image/internal/host/config"
 	"snf-image/internal/host/deploy"
 	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/parameters"
 	"snf-image/internal/host/reportfile"
+	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -25,7 +29,7 @@ held is gone. Until everything has succeeded the disk does not boot.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.deploy(cmd, spec.ModeDeploy, p) },
 	}
 	p.add(cmd)
-	cmd.Flags().StringVar(&p.Image, "image", "", "the image: a `path`, the name of a file in IMAGE_DIR (also as local://NAME), a URL of http, https, ftp or ftps, or null for the disk as it is")
+	cmd.Flags().StringVar(&p.Image, "image", "", "the image: a `path`, the name of a file in IMAGE_DIR (also as local://NAME), one of the catalogue (also as catalogue:NAME), a URL of http, https, ftp or ftps, or null for the disk as it is")
 	cmd.Flags().StringVar(&p.Format, "format", "", "`format` of the image (default auto)")
 	p.addProof(cmd)
 	return cmd
@@ -84,6 +88,7 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 	var s *spec.Spec
 	var warnings []string
 	var client *fetch.Client
+	var claim trust.Claim
 	if err == nil {
 		client, err = parameters.NewClient(cfg, "snf-image/"+version)
 	}
@@ -91,6 +96,9 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 		r := parameters.Reader{Config: cfg, Client: client, Stdin: a.stdin, Log: a.log}
 		s, err = r.OfFlags(cmd.Context(), mode, &p.Flags)
 		warnings = r.Warnings
+		if err == nil {
+			claim, err = chosenClaim(p.ClaimOfFlags(cfg, s), r.Chosen, cfg, a.log)
+		}
 	}
 	if err == nil && p.reportFile != "" {
 		if err = reportfile.Distinct(p.reportFile, parameters.ImageFile(s, cfg)); err != nil {
@@ -105,10 +113,26 @@ func (a *app) deployment(cmd *cobra.Command, mode spec.Mode, p *parameterFlags) 
 		Settings: settings(cfg, show.log),
 		Spec:     s, Sink: show.sink, Progress: show.progress,
 		Store: parameters.Store(s, cfg), Fetch: client, Warnings: warnings,
-		Claim: p.ClaimOfFlags(cfg, s), Keys: keysOf(cfg),
+		Claim: claim, Keys: keysOf(cfg),
 	}
 	if p.DryRun {
 		return nil, deploy.DryRun(cmd.Context(), req, a.stdout)
 	}
 	return deploy.Run(cmd.Context(), req)
+}
+
+// chosenClaim is the claim about an image, with what the catalogue knows about it.
+func chosenClaim(claim trust.Claim, chosen *parameters.Chosen, cfg *config.Config, log *slog.Logger) (trust.Claim, error) {
+	if chosen == nil {
+		return claim, nil
+	}
+	keys, err := readKeys(cfg)
+	if err != nil {
+		return claim, err
+	}
+	claim, warning := chosen.Claim(claim, keys, cfg.CatalogueMirror)
+	if warning != "" {
+		log.Warn(report.Printable(warning))
+	}
+	return claim, nil
 }

@@ -24,17 +24,11 @@ import (
 const installedAgent = "/usr/lib/snf-image/snf-image-agent"
 
 func (a *app) helperCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:     "helper",
 		Short:   "Build, describe or enter the helper",
 		Example: "  snf-image helper build\n  snf-image helper info",
-		Args:    noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage(cmd, fmt.Errorf("name one of build, info, shell"))
-		},
-	}
-	cmd.AddCommand(a.helperBuild(), a.helperInfo(), a.helperShell())
-	return cmd
+	}, a.helperBuild(), a.helperInfo(), a.helperShell())
 }
 
 func (a *app) helperBuild() *cobra.Command {

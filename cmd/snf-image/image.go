@@ -3,26 +3,26 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"snf-image/internal/host/catalogue"
+	"snf-image/internal/host/collection"
 	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
 )
 
 func (a *app) imageCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "image",
-		Short:   "Verify images",
-		Example: "  snf-image image verify debian-13.qcow2",
-		Args:    noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage(cmd, errors.New("name verify"))
-		},
-	}
-	cmd.AddCommand(a.imageVerify())
-	return cmd
+	return group(&cobra.Command{
+		Use:   "image",
+		Short: "Pull, verify, carry and remove images of the catalogue",
+		Example: `  snf-image image list
+  snf-image image pull debian-13
+  snf-image image verify debian-13.qcow2`,
+	}, a.imageList(), a.imageShow(), a.imagePull(), a.imageRemove(), a.imageVerify(), a.imageExport(), a.imageImport())
 }
 
 // verified is what image verify found out, as --json prints it.
@@ -40,34 +40,61 @@ type verified struct {
 }
 
 func (a *app) imageVerify() *cobra.Command {
-	var asJSON bool
 	var bound []string
 	cmd := &cobra.Command{
-		Use:   "verify FILE",
+		Use:   "verify FILE|NAME",
 		Short: "Verify an image file by the checksums and signatures beside it",
 		Long: `Verify an image file by the checksums and signatures that lie beside it, under the
 names that vendors use: SHA256SUMS with SHA256SUMS.gpg, FILE.CHECKSUM with
 FILE.CHECKSUM.asc, FILE.sha512, FILE.sig, FILE.minisig and others. Who signed it is
 looked for in KEYRING_DIR. Without --key, a checksum that nobody signed is enough; it
-tells a damaged file, not a forged one.`,
-		Example: "  snf-image image verify debian-13.qcow2\n  snf-image image verify --key 0123456789ABCDEF0123456789ABCDEF01234567 rocky-10.qcow2",
-		Args:    oneArgument,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			found, err := a.verifyImage(cmd, args[0], bound)
-			switch {
-			case asJSON && err != nil:
-				return a.printJSON(nil, err)
-			case err != nil:
-				return err
-			case asJSON:
-				return a.printJSON(found, nil)
-			}
-			return a.printVerified(found)
-		},
+tells a damaged file, not a forged one. A name that is not a file is that of an image of
+the catalogue that was pulled: it has to be what its pin says, and is proved again.`,
+		Example: "  snf-image image verify debian-13.qcow2\n  snf-image image verify --key 0123456789ABCDEF0123456789ABCDEF01234567 rocky-10.qcow2\n  snf-image image verify rocky-10",
+		Args:    arguments(1),
+	}
+	asJSON := addJSON(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		found, err := a.verifyNamed(cmd, args[0], bound)
+		return a.answer(*asJSON, found, err, func() error { return a.printVerified(found) })
 	}
 	cmd.Flags().StringArrayVar(&bound, "key", nil, "`fingerprint` of a key that must have signed it (repeatable, one is enough)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// verifyNamed verifies a file, or an image of the catalogue that was pulled.
+func (a *app) verifyNamed(cmd *cobra.Command, name string, bound []string) (*verified, error) {
+	if _, err := os.Lstat(name); err == nil || !catalogue.IsName(name) || len(bound) > 0 {
+		return a.verifyImage(cmd, name, bound)
+	}
+	s, err := a.shelf()
+	if err != nil {
+		return nil, err
+	}
+	held, entry, err := s.held(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return a.verifyImage(cmd, name, bound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	o := collection.Order{Entry: entry, Keys: s.keys, Demand: collection.Demand{Demand: s.VerifyImages, By: s.Where("VERIFY_IMAGES")}}
+	p, warnings, err := s.here.Verify(cmd.Context(), held, o)
+	p.Warnings = warnings
+	return a.judged(held.Image, p, err)
+}
+
+// held returns an image that is pinned here, and its entry.
+func (s *shelf) held(name string) (*collection.Held, *catalogue.Entry, error) {
+	if e := s.known.Lookup(name); e != nil {
+		name = e.Name
+	}
+	held, err := s.here.Get(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := s.known.Find(name)
+	return held, e, err
 }
 
 func (a *app) verifyImage(cmd *cobra.Command, file string, bound []string) (*verified, error) {
@@ -83,6 +110,11 @@ func (a *app) verifyImage(cmd *cobra.Command, file string, bound []string) (*ver
 		claim.Demand, claim.By = trust.Required, "--key"
 	}
 	p, err := trust.File(cmd.Context(), file, keys, claim)
+	return a.judged(file, p, err)
+}
+
+// judged logs the warnings of a verification and returns what was found.
+func (a *app) judged(file string, p trust.Proof, err error) (*verified, error) {
 	for _, w := range p.Warnings {
 		a.log.Warn(report.Printable(w))
 	}

@@ -23,7 +23,7 @@ func (a *app) inspectCommand() *cobra.Command {
 logged in to, suggested properties and the smallest disk an image fits. The helper looks, not this node; nothing is
 written.`,
 		Example: "  snf-image inspect debian.diskdump\n  snf-image inspect --json debian.diskdump",
-		Args:    oneArgument,
+		Args:    arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, err := a.inspect(cmd.Context(), args[0])
 			switch {

@@ -17,19 +17,14 @@ import (
 )
 
 func (a *app) keyCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "key",
 		Short: "List, add or remove the keys that images are verified with",
 		Long: `List, add or remove the public keys in KEYRING_DIR. They are keys of OpenPGP or of
-minisign, and "image verify" tells by them who signed an image.`,
+minisign, and "image verify" tells by them who signed an image. Those that came with the
+program lie in VENDOR_KEYS_DIR; they are listed, and not removed.`,
 		Example: "  snf-image key add vendor.asc\n  snf-image key list",
-		Args:    noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage(cmd, errors.New("name one of list, add, rm"))
-		},
-	}
-	cmd.AddCommand(a.keyList(), a.keyAdd(), a.keyRemove())
-	return cmd
+	}, a.keyList(), a.keyAdd(), a.keyRemove())
 }
 
 // keyEntry is a key as --json prints it.
@@ -42,26 +37,17 @@ type keyEntry struct {
 }
 
 func (a *app) keyList() *cobra.Command {
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "list",
-		Short:   "Show the keys in KEYRING_DIR",
+		Short:   "Show the keys in KEYRING_DIR and those that came with the program",
 		Example: "  snf-image key list\n  snf-image key list --json",
 		Args:    noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			keys, err := a.keyring()
-			switch {
-			case asJSON && err != nil:
-				return a.printJSON(nil, err)
-			case err != nil:
-				return err
-			case asJSON:
-				return a.printJSON(entries(keys.All()), nil)
-			}
-			return a.printKeys(keys.All())
-		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON := addJSON(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		keys, err := a.keyring()
+		return a.answer(*asJSON, entries(keys.All()), err, func() error { return a.printKeys(keys.All()) })
+	}
 	return cmd
 }
 
@@ -73,7 +59,7 @@ func (a *app) keyAdd() *cobra.Command {
 		Long: `Put the public keys of a file into KEYRING_DIR. Compare the fingerprint it prints
 with one that the vendor published elsewhere than beside the key.`,
 		Example: "  snf-image key add vendor.asc\n  snf-image key add --as rocky-10 RPM-GPG-KEY-Rocky-10",
-		Args:    oneArgument,
+		Args:    arguments(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			cfg, err := a.config()
 			if err != nil {
@@ -95,7 +81,7 @@ func (a *app) keyRemove() *cobra.Command {
 		Use:     "rm FINGERPRINT|NAME",
 		Short:   "Remove a key from KEYRING_DIR",
 		Example: "  snf-image key rm rocky-10",
-		Args:    oneArgument,
+		Args:    arguments(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			cfg, err := a.config()
 			if err != nil {
@@ -125,11 +111,11 @@ func keysOf(cfg *config.Config) func() (trust.Keys, error) {
 }
 
 func readKeys(cfg *config.Config) (trust.Keys, error) {
-	keys, err := trust.LoadKeys(cfg.KeyringDir)
+	keys, err := trust.LoadKeys(cfg.KeyringDir, cfg.VendorKeysDir)
 	if err != nil {
 		return trust.Keys{}, keyFailure("reading the keyring", cfg.KeyringDir, err)
 	}
-	files := []string{cfg.KeyringDir} // whoever can change these decides what is proven
+	files := []string{cfg.KeyringDir, cfg.VendorKeysDir} // whoever can change these decides what is proven
 	for _, k := range keys.All() {
 		files = append(files, k.File)
 	}

@@ -15,6 +15,7 @@ import (
 	"snf-image/internal/host/ganeti"
 	"snf-image/internal/host/monitor"
 	"snf-image/internal/host/parameters"
+	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
@@ -99,6 +100,7 @@ type osCall struct {
 	spec     *spec.Spec
 	fetch    *fetch.Client
 	warnings []string // of the parameters
+	claim    trust.Claim
 }
 
 // read reads configuration, variant, environment and what config_url delivers. All that is
@@ -127,9 +129,13 @@ func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	if err != nil {
 		return nil, err
 	}
+	claim, err := chosenClaim(parameters.ClaimOfCall(call, cfg, built), r.Chosen, cfg, s.log)
+	if err != nil {
+		return nil, err
+	}
 	cfg.ImageDebug = cfg.ImageDebug || call.Debug
 	s.log = newScriptLogger(s.stderr, cfg.ImageDebug)
-	return &osCall{call, cfg, built, r.Client, r.Warnings}, nil
+	return &osCall{call, cfg, built, r.Client, r.Warnings, claim}, nil
 }
 
 // watch starts PROGRESS_MONITOR. A monitor that does not start is a warning.
@@ -159,6 +165,6 @@ func (s *osScript) request(call *osCall) deploy.Request {
 		Settings: settings(cfg, s.log),
 		Spec:     call.spec, Sink: s.sink, Fetch: call.fetch,
 		Store: parameters.Images(cfg), Warnings: call.warnings,
-		Claim: parameters.ClaimOfCall(call.Call, cfg, call.spec), Keys: keysOf(cfg),
+		Claim: call.claim, Keys: keysOf(cfg),
 	}
 }

@@ -96,12 +96,14 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// oneArgument demands exactly one argument.
-func oneArgument(cmd *cobra.Command, args []string) error {
-	if err := cobra.ExactArgs(1)(cmd, args); err != nil {
-		return usage(cmd, err)
+// arguments demands exactly n arguments.
+func arguments(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := cobra.ExactArgs(n)(cmd, args); err != nil {
+			return usage(cmd, err)
+		}
+		return nil
 	}
-	return nil
 }
 
 // config reads the configuration: the file --config names, which must exist,

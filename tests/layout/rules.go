@@ -22,12 +22,18 @@ var allowed = map[string][]string{
 	"internal/host/parameters": {
 		"internal/host/builder", "internal/host/problem", "internal/host/values", "internal/host/diskuri",
 		"internal/host/config", "internal/host/ganeti", "internal/host/fetch", "internal/host/trust", "internal/host/source", "internal/host/imageref",
+		"internal/host/catalogue", "internal/host/collection", "internal/host/shellfile",
+	},
+	"internal/host/collection": {
+		"internal/host/catalogue", "internal/host/fetch", "internal/host/ownership", "internal/host/room",
+		"internal/host/shellfile", "internal/host/source", "internal/host/trust",
 	},
 	"internal/host/ganeti":       {"internal/host/problem", "internal/host/builder"},
 	"internal/host/shellfile":    {"internal/host/ownership", "internal/host/problem"},
+	"internal/host/catalogue":    {"internal/host/problem", "internal/host/shellfile", "internal/host/trust", "internal/host/values"},
 	"internal/host/config":       {"internal/host/trust", "internal/host/target", "internal/host/ownership", "internal/host/problem", "internal/host/shellfile", "internal/host/values"},
 	"internal/host/source":       {"internal/host/fetch", "internal/host/imageref", "internal/host/trust"},
-	"internal/host/format":       {"internal/host/blockmap", "internal/host/bootrecord", "internal/host/foreign", "internal/host/inflate", "internal/host/parallel"},
+	"internal/host/format":       {"internal/host/blockmap", "internal/host/bootrecord", "internal/host/foreign", "internal/host/inflate", "internal/host/parallel", "internal/host/room"},
 	"internal/host/parallel":     {"internal/host/bunzip", "internal/host/lzma"},
 	"internal/host/target":       {"internal/host/confine", "internal/host/format", "internal/host/nbd", "internal/host/ownership", "internal/host/foreign", "internal/host/diskuri"},
 	"internal/host/fetch":        {"internal/host/ownership"},
@@ -82,7 +88,7 @@ var allowed = map[string][]string{
 }
 
 // forTests are the packages that tests of any package may import.
-var forTests = []string{"tests/storage", "tests/jail", "tests/tree", "tests/golden", "tests/require", "tests/support", "tests/systems", "tests/vmdk", "tests/guest", "tests/hive", "tests/wine"}
+var forTests = []string{"tests/storage", "tests/jail", "tests/tree", "tests/golden", "tests/require", "tests/support", "tests/systems", "tests/vmdk", "tests/guest", "tests/hive", "tests/wine", "tests/mirror"}
 
 // basics are the packages everyone may import and that import only the
 // standard library and golang.org/x/sys, never each other.

@@ -84,6 +84,7 @@ func (n node) use(r release, qemu string) {
 	}
 	n.updateHelper(r.helper)
 	n.deploy()
+	n.catalogue()
 	n.upgrade(r.newerHost)
 	n.purge()
 }
@@ -181,6 +182,30 @@ func (n node) deploy() {
 	if got := oracle.ReadFile(n.T, n.path("/srv/web1.raw"), 3, "/etc/hostname"); got != "web1.example.org\n" {
 		n.Errorf("/etc/hostname on the disk = %q", got)
 	}
+}
+
+// catalogue looks at the images and keys that came with the package. None is offered by
+// Ganeti, and the administrator may mask one.
+func (n node) catalogue() {
+	n.Helper()
+	list := n.run("snf-image", "image", "list")
+	if strings.Contains(list, "broken") || strings.Count(list, "\n") < 20 || !strings.Contains(list, "ubuntu-24.04") {
+		n.Errorf("image list:\n%s", list)
+	}
+	if show := n.run("snf-image", "image", "show", "rocky-10"); !strings.Contains(show, "proof") || strings.Contains(show, "unverified") {
+		n.Errorf("image show rocky-10, whose key is shipped:\n%s", show)
+	}
+	if keys := n.run("snf-image", "key", "list"); !strings.Contains(keys, "FC226859C0860BF0DDB95B085B106C736FEDFC85") {
+		n.Errorf("key list:\n%s", keys)
+	}
+	if published := n.read("/etc/ganeti/snf-image/variants.list"); published != "default\n" || !n.has("/etc/ganeti/snf-image/variants/rocky-10.conf") {
+		n.Errorf("variants.list is %q", published)
+	}
+	n.write("/etc/snf-image/catalogue.d/rocky-9.conf", "")
+	if out, err := n.try("snf-image", "image", "show", "rocky-9"); err == nil {
+		n.Errorf("an entry that is masked:\n%s", out)
+	}
+	n.run("rm", "/etc/snf-image/catalogue.d/rocky-9.conf")
 }
 
 // upgrade installs a higher version: configuration and helper image stay.

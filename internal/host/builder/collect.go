@@ -52,6 +52,7 @@ type injected struct {
 type Parameters struct {
 	values     map[string]value
 	properties []property
+	known      []property // what is known about the image, weaker than img_properties
 	files      []injected
 	problems   problem.List
 	fetching   bool // what is set now is from a URL
@@ -93,6 +94,23 @@ func (p *Parameters) set(name string, v value) {
 // img_properties and inst_properties.
 func (p *Parameters) SetProperty(name, text string, origin problem.Origin) {
 	p.properties = append(p.properties, property{name: strings.ToUpper(name), text: text, origin: origin, path: name})
+}
+
+// Resolve replaces img_id, whose origin stays, by what it stands for, and gives img_format a
+// value where nothing else does.
+func (p *Parameters) Resolve(id, format string, origin problem.Origin) {
+	v := p.values[spec.ImgID]
+	v.text, v.src = spec.Secret(id), nil
+	p.values[spec.ImgID] = v
+	if _, ok := p.values[spec.ImgFormat]; !ok && format != "" {
+		p.Set(spec.ImgFormat, format, origin)
+	}
+}
+
+// AddImageProperty adds what is known about the image from elsewhere. Properties of any
+// parameter win over it.
+func (p *Parameters) AddImageProperty(name, text string, origin problem.Origin) {
+	p.known = append(p.known, property{name: strings.ToUpper(name), text: text, origin: origin, path: name})
 }
 
 // AddFile adds a file to those of img_personality. A later file wins over an

@@ -48,7 +48,7 @@ func (b *builder) image() string {
 	case ref.Old:
 		b.report(problem.Warning, ErrImage, spec.ImgID, "file:// is an old name of local://", "write local://NAME")
 	case err != nil:
-		b.report(problem.Error, ErrImage, spec.ImgID, err.Error(), "give the name of a file, local://NAME, or a URL of http, https, ftp or ftps")
+		b.report(problem.Error, ErrImage, spec.ImgID, err.Error(), "give the name of a file, local://NAME, catalogue:NAME, or a URL of http, https, ftp or ftps")
 	}
 	return id
 }

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"slices"
 	"strings"
 
 	"snf-image/internal/host/jsondoc"
@@ -8,11 +9,11 @@ import (
 	"snf-image/internal/spec"
 )
 
-// buildProperties merges the properties of the image, of the instance and those
-// given one by one; the later win.
+// buildProperties merges the properties that the catalogue, or a file beside the image,
+// knows, those of the image, of the instance and those given one by one; the later win.
 func (b *builder) buildProperties() {
 	b.props = map[string]property{}
-	b.spec.ImageProperties = b.mergeProperties(b.propertyObject(spec.ImgProperties))
+	b.spec.ImageProperties = b.mergeProperties(slices.Concat(b.known, b.propertyObject(spec.ImgProperties)))
 	b.spec.InstanceProperties = b.mergeProperties(append(b.propertyObject(spec.InstProperties), b.properties...))
 	b.spec.Properties = map[string]string{}
 	for name, p := range b.props {

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"time"
 
-	"snf-image/internal/host/ownership"
 	"snf-image/internal/host/problem"
 	"snf-image/internal/host/shellfile"
 	"snf-image/internal/host/target"
@@ -68,7 +67,12 @@ type Config struct {
 	NoProxy               []string
 	SpoolDir              string
 	KeyringDir            string
-	TLSCAFile             string // empty for none
+	// VendorKeysDir are the keys that came with the program; CatalogueDirs hold the entries of
+	// the catalogue, CatalogueMirror is asked instead of its vendors, empty for none.
+	VendorKeysDir   string
+	CatalogueDirs   []string
+	CatalogueMirror string
+	TLSCAFile       string // empty for none
 	// TransferTimeout and TransferMinRate bound what servers may take; 0 means no limit.
 	TransferTimeout time.Duration
 	TransferMinRate int // KiB/s
@@ -145,20 +149,12 @@ func (r *reader) load(files []File) {
 		}
 		if err != nil {
 			r.problems = append(r.problems, problem.Problem{
-				Severity: problem.Error, Origin: problem.Origin(f.Path), Message: err.Error(), Remedy: remedy(err), Rule: err,
+				Severity: problem.Error, Origin: problem.Origin(f.Path), Message: err.Error(), Remedy: shellfile.Remedy(err), Rule: err,
 			})
 			continue
 		}
 		r.read(f.Path, data)
 	}
-}
-
-// remedy says what to do about a file that cannot be used.
-func remedy(err error) string {
-	if errors.Is(err, ownership.ErrOthers) {
-		return ownership.Remedy
-	}
-	return ""
 }
 
 // Parse reads one configuration file from memory.

@@ -43,7 +43,8 @@ func defaults() *Config {
 		StatefulDHCPv6Tags: []string{"dhcpv6", "stateful_dhcpv6"}, StatelessDHCPv6Tags: []string{"nfdhcpd", "stateless_dhcpv6"},
 		DefaultNICConfig: "dhcp", WindowsTimezone: "GMT Standard Time", QEMU: "qemu-system-x86_64", Accelerator: "auto", Wipe: target.WipeAuto,
 		TransferTimeout: 6 * time.Hour, TransferMinRate: 16, ReportDir: "/var/log/snf-image", SpoolDir: "/var/tmp",
-		KeyringDir: "/etc/snf-image/keys", VerifyImages: trust.IfPresent, ImgKeys: []string{},
+		KeyringDir: "/etc/snf-image/keys", VendorKeysDir: "/usr/share/snf-image/keys",
+		CatalogueDirs: []string{"/usr/share/snf-image/catalogue.d", "/etc/snf-image/catalogue.d"}, VerifyImages: trust.IfPresent, ImgKeys: []string{},
 	}
 }
 
@@ -144,6 +145,9 @@ func TestRefused(t *testing.T) {
 		{"wipe", "WIPE=maybe", "auto, zero or none"},
 		{"user", "HELPER_USER=../x", "name of an account"},
 		{"verification", "VERIFY_IMAGES=yes", "none, if-present or required"},
+		{"relative catalogue", "CATALOGUE_DIRS='/a b'", "expected absolute paths"},
+		{"mirror", "CATALOGUE_MIRROR=mirror.example.org", "expected a URL"},
+		{"mirror with a query", "CATALOGUE_MIRROR='https://mirror.example.org/?a=b'", "expected a URL"},
 		{"digest without a kind", "IMG_DIGEST=" + strings.Repeat("ab", 32), "expected sha256: and 64"},
 		{"digest too short", "IMG_DIGEST=sha512:" + strings.Repeat("ab", 32), "sha512: and 128"},
 		{"digest that is weak", "IMG_DIGEST=sha1:" + strings.Repeat("ab", 20), "expected sha256"},

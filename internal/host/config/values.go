@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -45,6 +46,26 @@ func path(s string) (string, error) {
 		return "", errors.New("expected an absolute path")
 	}
 	return filepath.Clean(s), nil
+}
+
+func paths(s string) ([]string, error) {
+	dirs := strings.Fields(s)
+	for i, d := range dirs {
+		var err error
+		if dirs[i], err = path(d); err != nil {
+			return nil, errors.New("expected absolute paths")
+		}
+	}
+	return dirs, nil
+}
+
+// mirror wants the URL of a server, perhaps of a directory there.
+func mirror(s string) (string, error) {
+	u, err := url.Parse(s)
+	if s != "" && (err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || !slices.Contains([]string{"http", "https", "ftp", "ftps"}, u.Scheme)) {
+		return "", errors.New("expected a URL of http, https, ftp or ftps")
+	}
+	return strings.TrimRight(s, "/"), nil
 }
 
 func count(s string) (int, error) {

@@ -48,7 +48,7 @@ func (r *reader) variant(name, list string) {
 	case err == nil:
 		r.read(path, data)
 	case !errors.Is(err, fs.ErrNotExist):
-		fail("reading "+path+": "+err.Error(), remedy(err))
+		fail("reading "+path+": "+err.Error(), shellfile.Remedy(err))
 	case slices.Contains(published, name):
 		fail(fmt.Sprintf("variant %q has no file %s", name, path), "make the file, it may be empty, or take the name out of "+list)
 	default:

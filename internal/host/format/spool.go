@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/room"
 	"snf-image/internal/report"
 )
 
@@ -26,14 +27,17 @@ func (c *content) spool(d decoder, s Source) (*os.File, error) {
 	case c.size > most:
 		return nil, fmt.Errorf("%w: it has %d bytes, and its disk of %d bytes takes at most %d", ErrRefused, c.size, disk, most)
 	}
-	if err := roomFor(s.Spool, c.size); err != nil {
-		return nil, err
+	if err := room.For(s.Spool, c.size); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRoom, err)
 	}
 	if s.Spooling != nil {
 		s.Spooling()
 	}
-	n, err := io.Copy(&keeper{file: s.Spool}, io.LimitReader(c.stream, most+1))
+	n, err := io.Copy(&room.Keeper{File: s.Spool}, io.LimitReader(c.stream, most+1))
+	var short room.Short
 	switch {
+	case errors.As(err, &short):
+		return nil, fmt.Errorf("%w: %w", ErrRoom, err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
 		return nil, fmt.Errorf("%w: %w after %d bytes", ErrRoom, report.Bare(err), n)
 	case err != nil:

@@ -25,12 +25,16 @@ const (
 	None        // no image: the disk is customized as it is
 	Stored      // a file in IMAGE_DIR
 	URL
+	Catalogue // an entry of the catalogue, which says where its image is
 )
+
+// Entry is what a reference to an entry of the catalogue begins with.
+const Entry = "catalogue:"
 
 // Ref is a reference to an image.
 type Ref struct {
 	Kind Kind
-	Name string // without local://; of a URL all of it
+	Name string // without local:// or catalogue:; of a URL all of it
 	Old  bool   // written as file://, an old name of local://
 	// Digest is what the stored bytes must have, as sha256 or sha512 and in hexadecimal; the
 	// zero value asks for nothing.
@@ -86,6 +90,8 @@ func parse(id string) (Ref, error) {
 		return Ref{Kind: None}, nil
 	case strings.HasPrefix(id, "pithos:"), strings.HasPrefix(id, "pithosmap:"):
 		return Ref{}, ErrPithos
+	case strings.HasPrefix(id, Entry):
+		return Ref{Kind: Catalogue, Name: strings.TrimPrefix(id, Entry)}, nil
 	case prefix == "":
 		return Ref{Kind: Bare, Name: id}, nil
 	case name == "local", name == "file":
@@ -112,7 +118,7 @@ func (r Ref) IsPath() bool {
 // InStore returns the name in IMAGE_DIR that r stands for.
 func (r Ref) InStore() (string, error) {
 	switch {
-	case r.Kind == Bare && strings.Contains(r.Name, ":"), r.Kind == URL:
+	case r.Kind == Bare && strings.Contains(r.Name, ":"), r.Kind == URL, r.Kind == Catalogue:
 		return "", ErrColon
 	case filepath.Clean("/"+r.Name) == "/" || strings.ContainsRune(r.Name, 0):
 		return "", ErrNoFile

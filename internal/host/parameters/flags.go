@@ -70,6 +70,9 @@ func (r *Reader) OfFlags(ctx context.Context, mode spec.Mode, p *Flags) (*spec.S
 	if p.unread && configURL(params) != "" {
 		in.Mode = spec.ModeCheck // the rest may come from there
 	}
+	if mode == spec.ModeDeploy {
+		r.resolve(params, true)
+	}
 	s, problems := builder.Build(params, in)
 	if params.Fetched(spec.OSAnswerFile) {
 		problems = r.checkURLs(params, problems, spec.OSAnswerFile)

@@ -34,6 +34,9 @@ func (r *Reader) OfCall(ctx context.Context, c Call) (*spec.Spec, error) {
 	if err := r.fetchForCall(ctx, c, params, in.Disks, what); err != nil {
 		return nil, err
 	}
+	if c.Script.Takes(spec.ImgID) {
+		r.resolve(params, false)
+	}
 	s, problems := builder.Build(params, in)
 	if c.Script.Takes(spec.ImgID) {
 		problems = checkImageName(params, problems)
@@ -96,7 +99,7 @@ func checkImageName(params *builder.Parameters, problems problem.List) problem.L
 	if err != nil {
 		problems = append(problems, problem.Problem{
 			Severity: problem.Error, Path: spec.ImgID, Message: err.Error(),
-			Remedy: "set it to the name of a file in IMAGE_DIR, local://NAME or null", Rule: builder.ErrImage,
+			Remedy: "set it to the name of a file in IMAGE_DIR, local://NAME, catalogue:NAME or null", Rule: builder.ErrImage,
 		})
 	}
 	return problems

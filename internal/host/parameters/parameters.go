@@ -25,6 +25,9 @@ type Reader struct {
 	Stdin  io.Reader      // for a file called "-"
 	Log    *slog.Logger   // gets every warning, and every error when there are several
 
+	// Chosen is the image of the catalogue that img_id stands for, nil for another image.
+	Chosen *Chosen
+
 	// Warnings are those that Log got, for the report and the end of the log.
 	Warnings []string
 }

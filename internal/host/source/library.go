@@ -80,7 +80,7 @@ func (l Library) Find(id string) (*Found, error) {
 	return &Found{Name: o.name(ref), Once: o.once, Digest: ref.Digest, Open: func(ctx context.Context) (*Image, error) { return o.open(ctx, ref) }}, nil
 }
 
-const remedyName = "set img_id to the name of a file in IMAGE_DIR, local://NAME, a URL or null"
+const remedyName = "set img_id to the name of a file in IMAGE_DIR, local://NAME, catalogue:NAME, a URL or null"
 
 func anything(imageref.Ref) error   { return nil }
 func asGiven(r imageref.Ref) string { return r.Name }

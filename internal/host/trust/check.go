@@ -229,3 +229,15 @@ func (f *finder) demanded(p *Proof) error {
 	}
 	return &Error{"", fmt.Errorf("%w: %s", ErrDemand, only)}
 }
+
+// Expected returns the digest that the file of checksums which counts most says the image
+// has; of no algorithm when there is none.
+func (c *Check) Expected() Sum {
+	var best Sum
+	for _, s := range c.f.sums {
+		if best.Algorithm == "" || s.signer.Key != "" {
+			best = s.Sum
+		}
+	}
+	return best
+}

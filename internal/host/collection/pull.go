@@ -1,0 +1,215 @@
+package collection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path"
+	"sync"
+	"time"
+
+	"snf-image/internal/host/catalogue"
+	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/source"
+	"snf-image/internal/host/trust"
+	"snf-image/internal/report"
+)
+
+// Order is what is to be done about one image.
+type Order struct {
+	Entry  *catalogue.Entry
+	Keys   trust.Keys
+	Demand Demand
+	// Digest is one that the command line gives; the zero value is none.
+	Digest trust.Digest
+	// AllowOlder takes an image that was signed before the pinned one, or is not signed.
+	AllowOlder bool
+	// Update asks the vendor for a newer image than the one that is here.
+	Update bool
+	Mirror string
+	Client *fetch.Client
+	// Note takes what happens on the way, Progress how many bytes have come; both may be
+	// called by other goroutines.
+	Note     func(string)
+	Progress func(done, total int64)
+}
+
+// Outcome is what came of an order.
+type Outcome struct {
+	Pin
+	// Old is what was pinned before; nil when nothing was.
+	Old     *Pin     `json:"old,omitempty"`
+	Changed bool     `json:"changed"` // something was stored
+	Warning []string `json:"warnings,omitempty"`
+}
+
+// Errors of images that are not taken.
+var (
+	ErrOlder = errors.New("it was signed before the image that is pinned here")
+	// errMoved means that the vendor has another image under the name of the pinned one.
+	errMoved    = errors.New("the vendor has another image under that name than the pinned one")
+	ErrUnsigned = errors.New("nobody signed it, and the image that is pinned here is signed")
+)
+
+// Pull fetches, verifies and pins an image. One that is here already stays, unless an update
+// is asked for; one of which only the pin is here has to be the pinned one.
+func (c Collection) Pull(ctx context.Context, o Order) (*Outcome, error) {
+	old, err := c.Get(o.Entry.Name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if old != nil && old.Image != "" && !o.Update {
+		return &Outcome{Pin: old.Pin}, nil
+	}
+	ch, err := c.begin(o.Entry.Name)
+	if err != nil {
+		return nil, o.failure(c.dir, err)
+	}
+	defer ch.end()
+	t := &taking{Order: o, change: ch, old: old, from: catalogue.Mirror(o.Mirror, o.Entry.URL)}
+	t.prepare()
+	if old != nil && !o.Update {
+		t.pinned()
+	}
+	out, err := t.download(ctx)
+	if errors.Is(err, errMoved) && old.URL != o.Entry.URL {
+		t.from, t.claim = catalogue.Mirror(o.Mirror, old.URL), trust.Claim{Digests: t.claim.Digests, Demand: o.Demand.Demand, By: o.Demand.By}
+		out, err = t.download(ctx)
+	}
+	return out, o.failure(fetch.Mask(t.from), err)
+}
+
+// pinned demands the image that is pinned: only its pin is here.
+func (t *taking) pinned() {
+	t.only = t.old.Given()
+	t.claim.Digests = append(t.claim.Digests, t.only)
+}
+
+// taking is an image while it is verified and stored.
+type taking struct {
+	Order
+	change *change
+	old    *Held
+	from   string       // where it comes from
+	only   trust.Digest // the one that is pinned, where no other will do
+	claim  trust.Claim
+	out    Outcome
+
+	mu   sync.Mutex
+	read map[string][]byte // what lies beside it, by name
+}
+
+// prepare makes the claim.
+func (t *taking) prepare() {
+	var warning string
+	t.claim, warning = Claim(t.Entry, t.Keys, t.Demand, t.Mirror)
+	if warning != "" {
+		t.out.Warning = append(t.out.Warning, warning)
+	}
+	if t.Digest.Algorithm != "" {
+		t.claim.Digests = append(t.claim.Digests, t.Digest)
+	}
+	if t.Entry.Ended(time.Now()) {
+		t.out.Warning = append(t.out.Warning, fmt.Sprintf("%s: its vendor's support ended on %s", t.Entry.Name, t.Entry.EndOfLife.Format(time.DateOnly)))
+	}
+	t.read = map[string][]byte{}
+}
+
+// download takes an image from its URL.
+func (t *taking) download(ctx context.Context) (*Outcome, error) {
+	image, err := t.Client.Download(ctx, t.from, t.Note)
+	if err != nil {
+		return nil, err
+	}
+	defer image.Close() //nolint:errcheck // all of it was read, or it failed
+	place, err := source.BesideURL(t.Client, t.from, image.At)
+	if err != nil {
+		return nil, err
+	}
+	unchanged, err := t.take(ctx, t.remember(place), image, image.Length)
+	if err != nil {
+		return nil, err
+	}
+	if unchanged {
+		return &Outcome{Pin: t.old.Pin, Old: &t.old.Pin, Warning: t.out.Warning}, nil
+	}
+	if t.out.URL, t.out.Asked = t.resolved(image.At), t.from; t.out.Proof == trust.GivenDigest && t.only.Hex != "" {
+		t.inherit()
+	}
+	if t.out.Asked == t.out.URL {
+		t.out.Asked = ""
+	}
+	return t.store()
+}
+
+// inherit takes over what the pin says: it is the same image.
+func (t *taking) inherit() {
+	p, old := &t.out.Pin, t.old.Pin
+	p.URL, p.Proof, p.Key, p.Owner, p.By, p.Signed = old.URL, old.Proof, old.Key, old.Owner, old.By, old.Signed
+}
+
+// remember keeps what is read beside the image.
+func (t *taking) remember(p trust.Place) trust.Place {
+	read := p.Read
+	p.Read = func(ctx context.Context, name string) ([]byte, error) {
+		data, err := read(ctx, name)
+		if err == nil {
+			t.mu.Lock()
+			t.read[name] = data
+			t.mu.Unlock()
+		}
+		return data, err
+	}
+	return p
+}
+
+// resolved returns the address of this very image, where the vendor's own files tell it: a
+// name like "latest" stands for another image soon.
+func (t *taking) resolved(at string) string {
+	if sums, err := trust.ParseSums(t.read[t.out.sums]); err == nil {
+		want := t.out.sum("")
+		for _, s := range sums {
+			name := path.Base(s.Name)
+			if s.Algorithm == want.Algorithm && s.Hex == want.Hex && name != t.Entry.Image() && goodFile.MatchString(name) {
+				return catalogue.Beside(t.Entry.URL, name)
+			}
+		}
+	}
+	asked, err := url.Parse(t.Entry.URL)
+	if end, bad := url.Parse(at); t.Mirror == "" && err == nil && bad == nil && end.Host == asked.Host {
+		return at
+	}
+	return t.Entry.URL
+}
+
+// store writes the pin and what proved the image, and puts all of it in its place.
+func (t *taking) store() (*Outcome, error) {
+	p := &t.out.Pin
+	for _, name := range []string{t.out.sums, t.out.signature} {
+		data, ok := t.read[name]
+		file := path.Base(name)
+		if !ok || file == p.File || file == pinName(p.Name) {
+			continue
+		}
+		if err := os.WriteFile(path.Join(t.change.dir, file), data, 0o644); err != nil {
+			return nil, report.Bare(err)
+		}
+		if len(p.Files) == 0 || p.Files[0] != file { // of a clearsigned file there is one
+			p.Files = append(p.Files, file)
+		}
+	}
+	if err := p.write(path.Join(t.change.dir, pinName(p.Name))); err != nil {
+		return nil, report.Bare(err)
+	}
+	if err := t.change.keep(); err != nil {
+		return nil, err
+	}
+	t.out.Changed = true
+	if t.old != nil {
+		t.out.Old = &t.old.Pin
+	}
+	return &t.out, nil
+}
