@@ -58,11 +58,10 @@ func printInspection(out io.Writer, in *report.Inspection) error {
 	}
 	line("Disk", "%s, %s", report.Bytes(in.DiskBytes), table(in))
 	for _, p := range in.Partitions {
-		fs := p.Filesystem
-		if p.Label != "" {
-			fs += fmt.Sprintf(" %q", p.Label)
-		}
-		line(fmt.Sprintf("Partition %d", p.Number), "%s at %s, type %s, %s", report.Bytes(p.Size), report.Bytes(p.Start), p.Type, orNone(fs))
+		line(fmt.Sprintf("Partition %d", p.Number), "%s at %s, type %s, %s", report.Bytes(p.Size), report.Bytes(p.Start), p.Type, contents(p.Contents))
+	}
+	for _, v := range in.Volumes {
+		line(fmt.Sprintf("Volume %s/%s", v.Group, v.Name), "%s in partition %d, %s", report.Bytes(v.Size), v.Partition, contents(v.Contents))
 	}
 	line("System", "%s", orNone(strings.TrimSpace(in.Pretty)))
 	if in.Hostname != "" {
@@ -81,7 +80,10 @@ func printInspection(out io.Writer, in *report.Inspection) error {
 		line("Properties", "OSFAMILY=%s ROOT_PARTITION=%d USERS=%q", in.OSFamily, in.RootPartition, strings.Join(in.Users, " "))
 	}
 	if in.SmallestDisk > 0 {
-		line("Smallest disk", "%s (%d bytes)", report.Bytes(in.SmallestDisk), in.SmallestDisk)
+		line("Smallest disk", "%s (%d bytes)%s", report.Bytes(in.SmallestDisk), in.SmallestDisk, decisive(in))
+	}
+	if in.LargestDisk > 0 {
+		line("Largest disk", "%s; an MBR reaches no farther", report.Bytes(in.LargestDisk))
 	}
 	for _, text := range in.Warnings {
 		line("Warning", "%s", text)
@@ -103,10 +105,47 @@ func printLinux(line func(name, format string, args ...any), in *report.Inspecti
 	line("SSH host keys", "%s", orNone(strings.Join(in.HostKeyTypes, " ")))
 }
 
+// contents is what a partition or volume holds, and how large it has to stay.
+func contents(c report.Contents) string {
+	text := orNone(c.Filesystem)
+	if c.Label != "" {
+		text += fmt.Sprintf(" %q", c.Label)
+	}
+	if c.Least > 0 {
+		text += ", at least " + report.Bytes(c.Least)
+	}
+	return text
+}
+
+// decisive says which partition the smallest disk ends with.
+func decisive(in *report.Inspection) string {
+	var last report.Partition
+	for _, p := range in.Partitions {
+		if p.Start+p.Size > last.Start+last.Size {
+			last = p
+		}
+	}
+	if last.Number == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", by the end of partition %d", last.Number)
+}
+
 // printPlatform writes what the disk asks of its machine and of the kernel.
 func printPlatform(line func(name, format string, args ...any), in *report.Inspection) {
 	if in.RootFilesystem != "" {
-		line("Root", "%s", strings.TrimSpace(in.RootFilesystem+" "+strings.Join(in.RootFeatures, " ")))
+		line("Root", "%s", in.RootFilesystem)
+	}
+	features := func(of string, c report.Contents) {
+		if len(c.Features) > 0 {
+			line("Features", "%s: %s", of, strings.Join(c.Features, " "))
+		}
+	}
+	for _, p := range in.Partitions {
+		features(fmt.Sprintf("partition %d", p.Number), p.Contents)
+	}
+	for _, v := range in.Volumes {
+		features("volume "+v.Group+"/"+v.Name, v.Contents)
 	}
 	line("Boots by", "%s", orNone(strings.Join(append(slices.Clone(in.BootModes), in.EFILoaders...), " ")))
 	if in.Processor != "" {

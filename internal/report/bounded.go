@@ -136,9 +136,21 @@ func BoundInspection(i Inspection) Inspection {
 	i.Partitions = slices.Clone(i.Partitions[:min(len(i.Partitions), maxList)])
 	for n := range i.Partitions {
 		p := &i.Partitions[n]
-		for _, s := range []*string{&p.Type, &p.Name, &p.UUID, &p.Filesystem, &p.Label, &p.FSUUID} {
+		for _, s := range []*string{&p.Type, &p.Name, &p.UUID} {
 			*s = Clean(*s)
 		}
+		p.Contents = boundContents(p.Contents)
+	}
+	i.Volumes = slices.Clone(i.Volumes[:min(len(i.Volumes), maxList)])
+	for n := range i.Volumes {
+		v := &i.Volumes[n]
+		v.Group, v.Name, v.Contents = Clean(v.Group), Clean(v.Name), boundContents(v.Contents)
 	}
 	return i
+}
+
+func boundContents(c Contents) Contents {
+	c.Filesystem, c.Label, c.FSUUID = Clean(c.Filesystem), Clean(c.Label), Clean(c.FSUUID)
+	c.Features = cleanAll(c.Features[:min(len(c.Features), maxFeatures)], maxFeatures)
+	return c
 }

@@ -187,9 +187,11 @@ func TestBoundInspection(t *testing.T) {
 	}
 	for range 1000 {
 		i.Users, i.HostKeyTypes, i.Warnings = append(i.Users, evil), append(i.HostKeyTypes, evil), append(i.Warnings, evil)
-		i.Partitions = append(i.Partitions, Partition{Type: evil, Name: evil, UUID: evil, Filesystem: evil, Label: evil, FSUUID: evil})
+		contents := Contents{Filesystem: evil, Label: evil, FSUUID: evil, Features: []string{evil}}
+		i.Partitions = append(i.Partitions, Partition{Type: evil, Name: evil, UUID: evil, Contents: contents})
+		i.Volumes = append(i.Volumes, Volume{Group: evil, Name: evil, Contents: contents})
 	}
-	checkBounded(t, BoundInspection(i), 2<<20)
+	checkBounded(t, BoundInspection(i), 3<<20)
 	if !strings.HasPrefix(i.Partitions[0].Name, "\x1b") {
 		t.Error("BoundInspection changed its argument")
 	}

@@ -73,6 +73,7 @@ type Inspection struct {
 	TableID    string      `json:"table_id,omitempty"`
 	DiskBytes  int64       `json:"disk_bytes"`
 	Partitions []Partition `json:"partitions,omitempty"`
+	Volumes    []Volume    `json:"volumes,omitempty"` // of LVM
 
 	OSFamily string `json:"os_family,omitempty"`
 	// Root names the volume with the root file system, as it is called in the helper:
@@ -118,8 +119,10 @@ type Inspection struct {
 	// has to know to mount it.
 	RootFilesystem string   `json:"root_filesystem,omitempty"`
 	RootFeatures   []string `json:"root_features,omitempty"`
-	// SmallestDisk is the size in bytes of the smallest disk the image fits.
+	// SmallestDisk is the size in bytes of the smallest disk the image fits, LargestDisk how
+	// many bytes of a disk its partition table can make use of, 0 for all that there are.
 	SmallestDisk int64    `json:"smallest_disk,omitempty"`
+	LargestDisk  int64    `json:"largest_disk,omitempty"`
 	Warnings     []string `json:"warnings,omitempty"`
 }
 
@@ -156,13 +159,34 @@ type SELinux struct {
 
 // Partition is one entry of the partition table.
 type Partition struct {
-	Number     int    `json:"number"`
-	Start      int64  `json:"start"` // bytes
-	Size       int64  `json:"size"`  // bytes
-	Type       string `json:"type"`  // "83" or a type GUID
-	Name       string `json:"name,omitempty"`
-	UUID       string `json:"uuid,omitempty"`
-	Filesystem string `json:"filesystem,omitempty"` // blkid's TYPE
+	Number int    `json:"number"`
+	Start  int64  `json:"start"` // bytes
+	Size   int64  `json:"size"`  // bytes
+	Type   string `json:"type"`  // "83" or a type GUID
+	Name   string `json:"name,omitempty"`
+	UUID   string `json:"uuid,omitempty"`
+	Contents
+}
+
+// Volume is a logical volume of LVM.
+type Volume struct {
+	Group     string `json:"group"`
+	Name      string `json:"name"`
+	Partition int    `json:"partition,omitempty"` // where it begins; 0 on a disk without a table
+	Size      int64  `json:"size"`                // bytes
+	Contents
+}
+
+// Contents is what a partition or a volume holds.
+type Contents struct {
+	// Filesystem is blkid's TYPE; of a volume that is recognized and not mapped it says why:
+	// "lvm-thin".
+	Filesystem string `json:"filesystem,omitempty"`
 	Label      string `json:"label,omitempty"`
 	FSUUID     string `json:"fs_uuid,omitempty"`
+	// Features names what a kernel has to know to mount the file system.
+	Features []string `json:"features,omitempty"`
+	// Least is how many bytes the file system has when its own tool makes it as small as it
+	// can; those that it has where it does not shrink. 0 where that is not known.
+	Least int64 `json:"least_bytes,omitempty"`
 }

@@ -55,6 +55,50 @@ func TestInspect(t *testing.T) {
 	harness.NothingLeft(t, j.image)
 }
 
+// TestInspectVolumes has volumes of LVM and of btrfs beside, and a GRUB that was installed when the
+// disk had an MBR.
+func TestInspectVolumes(t *testing.T) {
+	harness.Gate(t, "lvm", "mkfs.xfs", "mkfs.btrfs")
+	image := groupImage()
+	image.MiB = 541
+	image.Parts = append(image.Parts, images.Part{Number: 4, Start: 412, MiB: 128, Type: "L", FS: "btrfs", Label: "data", FSUUID: images.SwapUUID})
+	j := newJob(t, image)
+	writeTo(t, j.image, 0, []byte{0xeb, 0x63, 0x90})
+	writeTo(t, j.image, 0x5c, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	var in report.Inspection
+	if err := json.Unmarshal([]byte(site.Run(t, "inspect", "--json", j.image).OK(t).Stdout), &in); err != nil {
+		t.Fatal(err)
+	}
+	if len(in.BootModes) != 0 || !slices.ContainsFunc(in.Warnings, func(w string) bool { return strings.Contains(w, "core in sector 1, where the partition table is") }) {
+		t.Errorf("boots by %v, warnings %q, want none and one about GRUB", in.BootModes, in.Warnings)
+	}
+	if len(in.Volumes) != 2 || in.Root != "disk-a3:root" {
+		t.Fatalf("root %s, volumes %+v, want root and var", in.Root, in.Volumes)
+	}
+	root, other := in.Volumes[0], in.Volumes[1]
+	if root.Name != "root" || root.Group != group || root.Partition != 3 || root.Size != 320<<20 || root.Filesystem != "xfs" || root.Least != 320<<20 || !slices.Contains(root.Features, "ftype") {
+		t.Errorf("root: %+v", root)
+	}
+	if other.Name != "var" || other.Label != "var" || other.Least < 1<<20 || other.Least > 16<<20 || !slices.Contains(other.Features, "extent") {
+		t.Errorf("var: %+v", other)
+	}
+	if p := in.Partitions[3]; p.Least < 64<<20 || p.Least > 128<<20 || !slices.Contains(p.Features, "skinny metadata") {
+		t.Errorf("btrfs: %+v", p)
+	}
+	if p := in.Partitions[0]; p.Least < 1<<20 || p.Least > 16<<20 || in.Partitions[2].Filesystem != "LVM2_member" {
+		t.Errorf("partitions %+v", in.Partitions)
+	}
+}
+
+// TestLargeSectors refuses a disk whose MBR counts sectors of 4096 bytes.
+func TestLargeSectors(t *testing.T) {
+	j := newJob(t, images.Primary("ext4", images.Debian()))
+	writeTo(t, j.image, 446+8, []byte{0, 1, 0, 0, 0, 64, 0, 0}) // from sector 256, 16384 of them
+	truncate(t, j.image, 66*images.MiB)
+	site.Run(t, j.args("--size", "256M")...).Fails(t, 3, "made for sectors of 4096 bytes.*make the image on a disk with sectors of 512 bytes")
+	j.undone()
+}
+
 // TestInspectDebian tells how a real image boots and what its programs need.
 func TestInspectDebian(t *testing.T) {
 	harness.Gate(t, needed...)
@@ -82,8 +126,12 @@ func TestInspectNamesTheSmallestDisk(t *testing.T) {
 	if err := json.Unmarshal([]byte(site.Run(t, "inspect", "--json", j.image).OK(t).Stdout), &in); err != nil {
 		t.Fatal(err)
 	}
-	if in.SmallestDisk < 65*images.MiB || in.SmallestDisk > 200*images.MiB {
-		t.Fatalf("smallest disk = %d bytes", in.SmallestDisk)
+	if in.SmallestDisk < 65*images.MiB || in.SmallestDisk > 200*images.MiB || in.LargestDisk != 1<<41-512 {
+		t.Fatalf("smallest disk = %d bytes, largest %d", in.SmallestDisk, in.LargestDisk)
+	}
+	large := site.Run(t, j.args("--size", "3T", "--dry-run")...).OK(t)
+	if !strings.Contains(large.Stderr, "reaches only the first 2 TiB of a disk: 1.0 TiB at the end of "+j.disk) {
+		t.Errorf("nothing is said of the end of 3 TiB:\n%s", large)
 	}
 	truncateNew(t, j.disk, 200*images.MiB)
 	site.Run(t, "deploy", "--image", j.image, "--disk", j.disk, "--name", "web1").OK(t)

@@ -85,11 +85,16 @@ func TestBounds(t *testing.T) {
 	}
 	parts := make([]report.Partition, 128)
 	for i := range parts {
-		parts[i] = report.Partition{Number: i, Type: biosBoot, Name: strings.Repeat("\x01", 36), Label: strings.Repeat("\x02", 200), UUID: biosBoot}
+		parts[i] = report.Partition{Number: i, Type: biosBoot, Name: strings.Repeat("\x01", 36), UUID: biosBoot}
+		parts[i].Contents = report.Contents{Label: strings.Repeat("\x02", 200), Features: list[:60]}
+	}
+	volumes := make([]report.Volume, 5000)
+	for i := range volumes {
+		volumes[i] = report.Volume{Group: long[:100], Name: long[:100], Contents: parts[0].Contents}
 	}
 	c, sent := talk(t)
 	c.event(report.Event{Kind: report.Warning, Messages: append(list, long)})
-	if err := c.inspected(&report.Inspection{Users: list, Warnings: list, Pretty: long, Partitions: parts}); err != nil {
+	if err := c.inspected(&report.Inspection{Users: list, Warnings: list, Pretty: long, Partitions: parts, Volumes: volumes}); err != nil {
 		t.Error(err)
 	}
 	if err := c.result(report.Result{Nonce: "n", Error: long, Changed: list, Tasks: tasks}); err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/partition"
 	"snf-image/internal/guest/platform"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/task"
@@ -23,9 +24,12 @@ func (s *session) boots(found *report.Inspection, volumes []filesystem.Volume) e
 	if s.plan.Mode != spec.ModeInspect && !judged {
 		return nil
 	}
-	code, err := s.disks[0].hasCode()
+	code, lost, err := s.disks[0].code()
 	if err != nil {
 		return err
+	}
+	if lost != "" {
+		found.Warnings = append(found.Warnings, lost)
 	}
 	for _, p := range found.Partitions {
 		v, ok := find(volumes, p.Number)
@@ -47,22 +51,24 @@ func (s *session) boots(found *report.Inspection, volumes []filesystem.Volume) e
 
 // errFirmware are the errors of a disk that a firmware does not start.
 var errFirmware = map[string]error{
-	platform.BIOS: errors.New("the instance is started by a BIOS (boot_type), for which the first sector of the image holds no boot code"),
+	platform.BIOS: errors.New("the instance is started by a BIOS (boot_type), for which the first sector of the image holds no boot code, or some that does not find the rest of it"),
 	platform.UEFI: errors.New("the instance is started by UEFI (boot_type), for which the image has no EFI system partition with a loader in \\EFI\\BOOT"),
 }
 
-// hasCode reports whether the disk holds code for a BIOS.
-func (d *disk) hasCode() (bool, error) {
+// code reports whether the disk holds code for a BIOS that leads to a system, and why not where
+// there is such code.
+func (d *disk) code() (starts bool, lost string, err error) {
 	f, err := os.Open(d.Path)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	defer f.Close()
 	sector := make([]byte, platform.Sector)
 	if _, err := io.ReadFull(f, sector); err != nil {
-		return false, fmt.Errorf("reading the first sector: %w", err)
+		return false, "", fmt.Errorf("reading the first sector: %w", err)
 	}
-	return platform.HasCode(sector), nil
+	lost = platform.LostCore(f, sector, d.table != nil && d.table.Kind == partition.GPT)
+	return platform.HasCode(sector) && lost == "", lost, nil
 }
 
 // loaders returns the loaders on an EFI system partition.

@@ -58,7 +58,7 @@ func boundEvent(e report.Event) report.Event {
 
 func boundInspection(i report.Inspection) report.Inspection {
 	out := i
-	out.Partitions, out.Accounts = slices.Clone(i.Partitions), slices.Clone(i.Accounts)
+	out.Partitions, out.Volumes, out.Accounts = slices.Clone(i.Partitions), slices.Clone(i.Volumes), slices.Clone(i.Accounts)
 	shrink(&out, func(list, text int) {
 		out.Accounts = out.Accounts[:min(len(out.Accounts), list)]
 		for n := range out.Accounts {
@@ -80,10 +80,23 @@ func boundInspection(i report.Inspection) report.Inspection {
 		}
 		for n := range out.Partitions {
 			p := &out.Partitions[n]
-			p.Name, p.Label = boundText(p.Name, max(text/16, 16)), boundText(p.Label, max(text/16, 16))
+			p.Name, p.Contents = boundText(p.Name, max(text/16, 16)), boundContents(p.Contents, text)
+		}
+		out.Volumes = out.Volumes[:min(len(out.Volumes), list)]
+		for n := range out.Volumes {
+			out.Volumes[n].Contents = boundContents(out.Volumes[n].Contents, text)
 		}
 	})
 	return out
+}
+
+// boundContents leaves out what is told besides where there is not room for all.
+func boundContents(c report.Contents, text int) report.Contents {
+	if text < maxText {
+		c.Features = nil
+	}
+	c.Label = boundText(c.Label, max(text/16, 16))
+	return c
 }
 
 // boundResult never leaves out the account of a task.

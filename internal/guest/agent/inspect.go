@@ -56,6 +56,7 @@ func (s *session) inspect(ctx context.Context) error {
 	if s.task.GrowVolume, err = s.growVolume(volumes); err != nil {
 		return err
 	}
+	s.measure(ctx, found, volumes)
 	return s.host.inspected(found)
 }
 
@@ -84,25 +85,6 @@ func (s *session) volumes() []filesystem.Volume {
 		volumes = append(volumes, d.logical(i)...)
 	}
 	return volumes
-}
-
-// describe reports the first disk's table and file systems.
-func (s *session) describe(volumes []filesystem.Volume) *report.Inspection {
-	d := s.disks[0]
-	found := &report.Inspection{Table: "none", DiskBytes: d.bytes}
-	if d.table == nil {
-		found.SmallestDisk = d.bytes
-		return found
-	}
-	found.Table, found.TableID, found.SmallestDisk = string(d.table.Kind), d.table.ID, d.table.SmallestDisk()
-	for _, p := range d.table.Partitions {
-		entry := report.Partition{Number: p.Number, Start: p.Start, Size: p.Size, Type: p.Type, Name: p.Name, UUID: p.UUID}
-		if v, ok := find(volumes, p.Number); ok {
-			entry.Filesystem, entry.Label, entry.FSUUID = v.Type, v.Label, v.UUID
-		}
-		found.Partitions = append(found.Partitions, entry)
-	}
-	return found
 }
 
 // find returns the volume of a partition of the first disk.

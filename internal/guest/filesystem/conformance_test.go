@@ -119,6 +119,11 @@ func (s sample) testMade(t *testing.T) {
 	if got, err := k.Extent(v.Path); err != nil || got > size || got < size-size/8 {
 		t.Errorf("Extent = %d, %v of %d", got, err, size)
 	}
+	if k.Least != nil {
+		if got, err := k.Least(t.Context(), v.Path); err != nil || got < 1<<20 || got > size/2 {
+			t.Errorf("Least = %d, %v of %d", got, err, size)
+		}
+	}
 	if !k.Fills(v.Path) {
 		t.Error("a new file system does not fill its device")
 	}

@@ -59,6 +59,10 @@ type Growth struct {
 	Fills func(device string) bool
 	// CanFill returns why it cannot be grown to size bytes, a LimitError, or nil.
 	CanFill func(device string, size int64) error
+	// Least returns how many bytes its own tool needs for the file system at least, LeastMounted
+	// does for the one that is mounted on dir. A kind that has neither does not shrink.
+	Least        func(ctx context.Context, device string) (int64, error)
+	LeastMounted func(ctx context.Context, dir string) (int64, error)
 	// Offline grows a file system that is not mounted to the size of its device. It may
 	// mount it on dir meanwhile. Check comes first, with force.
 	Offline func(v Volume, dir string, careful bool) error
@@ -84,7 +88,7 @@ func mountable() []Kind {
 			Name: "ext4", Types: []string{"ext2", "ext3", "ext4"},
 			Driver: "ext4", Options: noPanic, Hasty: "barrier=0", ReadOnly: "noload",
 			Modules: extModules, Root: true, Check: checkExt, RepairBy: "e2fsck", Verify: verifyExt,
-			Growth: Growth{Extent: extentExt, Fills: fillsExt, CanFill: canFillExt, Offline: growExt},
+			Growth: Growth{Extent: extentExt, Fills: fillsExt, CanFill: canFillExt, Least: leastExt, Offline: growExt},
 		},
 		{
 			// Disks of one image have one UUID.
@@ -96,7 +100,7 @@ func mountable() []Kind {
 			Name: "btrfs", Types: []string{"btrfs"}, Driver: "btrfs", Hasty: "nobarrier", ReadOnly: "rescue=nologreplay",
 			Root: true, Subvolumes: true,
 			Supports: supportsBtrfs, ReplayMounted: true, Check: checkBtrfs, RepairBy: "btrfs check", Verify: verifyBtrfs,
-			Growth: Growth{Extent: extentBtrfs, Fills: fillsBtrfs, CanFill: canFillBtrfs, Mounted: growBtrfs},
+			Growth: Growth{Extent: extentBtrfs, Fills: fillsBtrfs, CanFill: canFillBtrfs, LeastMounted: leastBtrfs, Mounted: growBtrfs},
 		},
 		{Name: "vfat", Types: []string{"vfat"}, Driver: "vfat", Options: "utf8"},
 		{

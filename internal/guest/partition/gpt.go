@@ -3,7 +3,6 @@ package partition
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -73,7 +72,7 @@ func readGPT(r io.ReaderAt, mbr []byte, sectors uint64) (*gpt, error) {
 func checkHeader(r io.ReaderAt, h []byte, sectors uint64) error {
 	if !bytes.HasPrefix(h, []byte(gptMagic)) {
 		if large, err := readSector(r, 8, sectors); err == nil && bytes.HasPrefix(large, []byte(gptMagic)) {
-			return errors.New("disks with sectors of 4096 bytes are not in this version")
+			return ErrSectors
 		}
 		return fmt.Errorf("the protective MBR has no GPT header behind it: %w", ErrDamaged)
 	}

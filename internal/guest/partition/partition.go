@@ -128,6 +128,8 @@ func Read(r io.ReaderAt, size int64) (*Table, error) {
 	if protects(mbr) {
 		t.Kind = GPT
 		t.scheme, err = readGPT(r, mbr, sectors)
+	} else if madeForLarge(r, mbr, size) {
+		err = ErrSectors
 	} else {
 		t.scheme, err = readDOS(r, mbr, sectors)
 	}
@@ -144,6 +146,15 @@ func (t *Table) Write(d Disk) error {
 		return fmt.Errorf("writing the %s partition table: %w", t.Kind, err)
 	}
 	return nil
+}
+
+// LargestDisk returns how many bytes of a disk the table can make use of, 0 where that is
+// more than any disk has.
+func (t *Table) LargestDisk() int64 {
+	if t.Kind == DOS {
+		return dosLimit * SectorSize
+	}
+	return 0
 }
 
 // SmallestDisk returns the size in bytes of the smallest disk that holds all

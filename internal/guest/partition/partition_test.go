@@ -194,7 +194,7 @@ func TestReadRefuses(t *testing.T) {
 		{"nothing at all", dosScript, func(f *os.File) error { return f.Truncate(0) }, ErrDamaged, "sector 0"},
 		{"large sectors", gptScript, func(f *os.File) error {
 			return errors.Join(write(512, 0)(f), write(4096, []byte(gptMagic)...)(f))
-		}, nil, "not in this version"},
+		}, ErrSectors, "sectors of 4096 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

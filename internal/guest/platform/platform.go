@@ -8,6 +8,9 @@ package platform
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -38,6 +41,37 @@ const codeSize = 440
 func HasCode(sector []byte) bool {
 	return len(sector) >= Sector && sector[510] == 0x55 && sector[511] == 0xaa &&
 		len(bytes.TrimLeft(sector[:codeSize], "\x00")) > 0
+}
+
+// The first sector of GRUB 2 (its source, grub-core/boot/i386/pc/boot.S): how it begins, and
+// where it has the number of the sector with which its core begins.
+const (
+	grubJump   = "\xeb\x63\x90"
+	grubCoreAt = 0x5c
+)
+
+// tableSectors is how many sectors at the beginning of a disk a GPT has for itself.
+const tableSectors = 34
+
+// LostCore returns why the code of GRUB in the first sector of a disk does not find the rest of
+// GRUB; "" where it does, and for any other code. It lies in the BIOS boot partition of a GPT.
+// A disk that had an MBR once has it where the GPT is now, which starts nothing.
+func LostCore(disk io.ReaderAt, sector []byte, gpt bool) string {
+	if !HasCode(sector) || !bytes.HasPrefix(sector, []byte(grubJump)) {
+		return ""
+	}
+	at := binary.LittleEndian.Uint64(sector[grubCoreAt:])
+	core := make([]byte, Sector)
+	switch {
+	case at == 0, gpt && at < tableSectors:
+		return fmt.Sprintf("GRUB in the first sector looks for its core in sector %d, where the partition table is", at)
+	case at > 1<<48:
+		return fmt.Sprintf("GRUB in the first sector looks for its core in sector %d, which no disk has", at)
+	}
+	if _, err := disk.ReadAt(core, int64(at)*Sector); err != nil || len(bytes.Trim(core, "\x00")) == 0 {
+		return fmt.Sprintf("GRUB in the first sector looks for its core in sector %d, where nothing is", at)
+	}
+	return ""
 }
 
 // IsESP reports whether a partition of that type is for the files that a UEFI firmware starts.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,6 +36,37 @@ func TestHasCode(t *testing.T) {
 	} {
 		if got := HasCode(c.sector); got != c.want {
 			t.Errorf("%s: HasCode = %t", name, got)
+		}
+	}
+}
+
+// TestLostCore has GRUB's first sector with its core in places where it can be and where not.
+func TestLostCore(t *testing.T) {
+	t.Parallel()
+	disk := make([]byte, 100*Sector)
+	copy(disk[34*Sector:], "core")
+	copy(disk[1*Sector:], "EFI PART")
+	grub := func(core uint64) []byte {
+		b := make([]byte, Sector)
+		copy(b, grubJump)
+		binary.LittleEndian.PutUint64(b[grubCoreAt:], core)
+		b[510], b[511] = 0x55, 0xaa
+		return b
+	}
+	other := grub(1)
+	other[1] = 0x48 // that of GRUB 0.97
+	for name, c := range map[string]struct {
+		sector []byte
+		gpt    bool
+		want   string
+	}{
+		"partition": {grub(34), true, ""}, "on the table": {grub(1), true, "sector 1, where the partition table is"},
+		"behind an MBR": {grub(1), false, ""}, "empty": {grub(35), true, "sector 35, where nothing is"},
+		"far": {grub(100), true, "sector 100, where nothing is"}, "absurd": {grub(1 << 63), false, "which no disk has"},
+		"none": {grub(0), false, "sector 0"}, "another": {other, true, ""}, "short": {grub(1)[:511], true, ""},
+	} {
+		if got := LostCore(bytes.NewReader(disk), c.sector, c.gpt); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: LostCore = %q, want %q", name, got, c.want)
 		}
 	}
 }

@@ -141,6 +141,8 @@ func TableAdvice(err error) error {
 		return outcome.Advise(err, "give an image of a whole disk with an MBR or GPT partition table")
 	case errors.Is(err, partition.ErrDamaged):
 		return outcome.Advise(err, "repair the partition table of the image, a GPT from its backup by sgdisk -e, an MBR by sfdisk")
+	case errors.Is(err, partition.ErrSectors):
+		return outcome.Advise(err, "make the image on a disk with sectors of 512 bytes")
 	case errors.Is(err, partition.ErrTarget):
 		return outcome.Advise(err, "correct the property GROW")
 	case errors.Is(err, partition.ErrNoRoom):

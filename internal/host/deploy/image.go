@@ -94,6 +94,18 @@ func (i *imaging) judgeGeometry(g worker.Geometry) error {
 	return nil
 }
 
+// reachOfMBR is how many bytes of a disk the numbers of an MBR can tell.
+const reachOfMBR = (1<<32 - 1) * format.Sector
+
+// foreseeTable tells before the image is copied what its partition table cannot make use of.
+// The warning of the task that grows it goes into the report.
+func (i *imaging) foreseeTable() {
+	if over := i.disks[0].Size - reachOfMBR; i.geometry.MBR && over > 0 {
+		i.Log.Warn(fmt.Sprintf("the partition table of the image is an MBR, which reaches only the first 2 TiB of a disk: %s at the end of %s stay unused; an image with a GPT has no such limit",
+			report.Bytes(over), i.disks[0].Path))
+	}
+}
+
 // newSpool returns an empty file without a name for an image that may have to be read in
 // any order and comes as a stream, nil where that cannot be.
 func newSpool(dir string, name spec.Format, stream bool) (*os.File, error) {

@@ -35,7 +35,7 @@ func deploy(ctx context.Context, j Job, out *speaker) (Result, error) {
 	if err != nil {
 		return Result{}, opening(err)
 	}
-	if err := out.ask(Geometry{Format: image.Format, Layers: image.Layers, DiskBytes: image.Size}); err != nil || j.Action == Look {
+	if err := out.ask(Geometry{Format: image.Format, Layers: image.Layers, DiskBytes: image.Size, MBR: hasMBR(image, j.Action)}); err != nil || j.Action == Look {
 		return Result{}, err
 	}
 	if image.Size > j.DiskSize { // which the host has checked
@@ -50,6 +50,20 @@ func deploy(ctx context.Context, j Job, out *speaker) (Result, error) {
 	}
 	r.Seconds = time.Since(start).Seconds()
 	return r, unchanged(j, before)
+}
+
+// hasMBR looks at the first sector of the disk where that takes nothing from who writes it.
+func hasMBR(image *format.Image, a Action) bool {
+	head, err := make([]byte, target.Sector), error(nil)
+	switch {
+	case image.Disk != nil:
+		_, err = image.Disk.ReadAt(head, 0)
+	case a == Look && image.Stream != nil:
+		_, err = io.ReadFull(image.Stream, head)
+	default:
+		return false
+	}
+	return err == nil && mbrEnd(head) > 0 // what is wrong comes out when it is read for good
 }
 
 // opening tells whose fault it is that an image cannot be opened.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -157,7 +159,42 @@ func TestGate(t *testing.T) {
 		t.Error("the disk was changed")
 	}
 	g, err := LookAt(t.Context(), Job{Format: spec.Auto, From: r.From, Stored: r.Stored})
-	if err != nil || g.DiskBytes != 5<<20 || g.Format != spec.Raw {
+	if err != nil || g.DiskBytes != 5<<20 || g.Format != spec.Raw || g.MBR {
 		t.Errorf("LookAt = %+v, %v", g, err)
 	}
+}
+
+// TestLookFindsMBR looks at disks with each table, also packed.
+func TestLookFindsMBR(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		disk []byte
+		want bool
+	}{"MBR": {partitioned(t, 20*mib, mbr), true}, "GPT": {partitioned(t, 20*mib, gpt), false}, "none": {noise(4, 5<<20), false}} {
+		plain := writeSparse(t, c.disk)
+		for _, path := range []string{plain, packed(t, plain)} {
+			f, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			size, err := f.Seek(0, io.SeekEnd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g, err := LookAt(t.Context(), Job{Format: spec.Auto, From: f, Stored: size})
+			if err != nil || g.MBR != c.want {
+				t.Errorf("%s in %s: LookAt = %+v, %v, want MBR %v", name, path, g, err, c.want)
+			}
+		}
+	}
+}
+
+// packed compresses a file beside it.
+func packed(t *testing.T, path string) string {
+	t.Helper()
+	if out, err := exec.Command("gzip", "-1", "-k", path).CombinedOutput(); err != nil {
+		t.Fatalf("gzip: %v\n%s", err, out)
+	}
+	return path + ".gz"
 }
