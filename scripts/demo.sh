@@ -12,7 +12,7 @@ name=web1.example.org
 step() { printf '\n== %s\n' "$*"; }
 
 step "The Debian image (mmdebstrap; kept in build/images)"
-image=$(tests/images/debian.sh --esp)
+image=$(tests/images/debian.sh --esp --include lvm2)
 echo "$image"
 
 step "The helper image"

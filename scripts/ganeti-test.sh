@@ -28,7 +28,7 @@ if [ ! -e "$root.made" ]; then
     touch "$root.made"
 fi
 cat /etc/resolv.conf >"$root/etc/resolv.conf"
-tests/images/debian.sh --esp >/dev/null # takes more than the root has
+tests/images/debian.sh --esp --include lvm2 >/dev/null # takes more than the root has
 go test -c -o build/test/ganeti.test ./tests/ganeti
 package=$(VERSION=$(cat VERSION) scripts/package.sh host)
 

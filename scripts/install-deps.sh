@@ -25,7 +25,7 @@ case ${1:-} in
     test-package) packages=("${fresh_node[@]}");;
     test)  packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}"
                      "${ganeti[@]}" "${fresh_node[@]}"
-                     gcc libc6-dev openssh-client strace ovmf dosfstools xfsprogs lvm2 whois openssl
+                     gcc libc6-dev openssh-client strace ovmf dosfstools xfsprogs lvm2 extlinux syslinux-common xxd bzip2 whois openssl
                      dnsmasq-base dhcpcd-base nbdkit libnbd-bin libxml2-utils socat attr acl cpio procps gpg minisign
                      ntfs-3g libfsntfs-utils libhivex-bin libwin-hivex-perl libregf-utils);;
     bench) packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}" libnbd-bin time openssh-client

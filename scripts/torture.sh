@@ -12,6 +12,7 @@
 #   labels    Debian 12 and 13 with SELinux enforcing, on each file system
 #   disks     DISKS [all] combinations of partition table, file system, mode and size
 #   corrupt   CORRUPT [100] runs with seven damaged file systems each
+#   corpora   CORPORA [all] runs with the damaged file systems of the tools' own sources
 #   layouts   LAYOUTS [all] of the layouts of Debian 12 and 13 boot
 #   cluster   the tests in a Ganeti cluster of three nodes
 #
@@ -23,7 +24,7 @@
 set -euo pipefail
 
 : "${SEED:=$((RANDOM << 15 | RANDOM))}" "${LIMIT:=7200}"
-readonly logs=$PWD/build/torture all=(boots kills hostile faults systems labels disks corrupt layouts cluster)
+readonly logs=$PWD/build/torture all=(boots kills hostile faults systems labels disks corrupt corpora layouts cluster)
 [ $# -gt 0 ] || set -- "${all[@]}"
 for part; do
     [[ " ${all[*]} " == *" $part "* ]] ||
@@ -32,7 +33,7 @@ done
 
 export SNF_STRICT=1 SNF_VM=1 SNF_GANETI=1 SNF_NODES=3
 export SNF_SEED=$SEED SNF_LIMIT=$LIMIT SNF_ONLY=${ONLY:-} SNF_BOOTS=${BOOTS:-500} SNF_KILLS=${KILLS:-100} \
-    SNF_HOSTILE=${HOSTILE:-} SNF_FAULTS=${FAULTS:-} SNF_DISKS=${DISKS:-} SNF_CORRUPT=${CORRUPT:-100} SNF_LAYOUTS=${LAYOUTS:-}
+    SNF_HOSTILE=${HOSTILE:-} SNF_FAULTS=${FAULTS:-} SNF_DISKS=${DISKS:-} SNF_CORRUPT=${CORRUPT:-100} SNF_CORPORA=${CORPORA:-} SNF_LAYOUTS=${LAYOUTS:-}
 
 child='' stopped=''
 

@@ -16,7 +16,7 @@ trap 'rm -rf "$private"' EXIT
 helper=$private/helper
 printf 'HELPER_DIR="%s"\n' "$helper" >"$private/snf-image.conf"
 bin/snf-image --config "$private/snf-image.conf" helper build
-SNF_TEST_IMAGE=$(tests/images/debian.sh --include lvm2) # which the layouts are made of, too
+SNF_TEST_IMAGE=$(tests/images/debian.sh --esp --include lvm2) # as in tests/vm
 export SNF_HELPER=$helper SNF_TEST_IMAGE
 
 scripts/go-test.sh vm-packages -p 1 -timeout 20m -run "$1" ./internal/guest/agent ./internal/guest/selinux ./internal/host/helper/build

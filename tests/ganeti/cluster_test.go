@@ -199,7 +199,7 @@ func add(k int, disks []string, instance, parameters string, more ...string) []s
 
 // debian returns the path of the real Debian image.
 func debian() (string, error) {
-	cmd := exec.Command("../images/debian.sh", "--esp")
+	cmd := exec.Command("../images/debian.sh", "--esp", "--include", "lvm2")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -46,6 +46,9 @@ type Part struct {
 	// Start and Type, and Name is their name.
 	Group   string
 	Volumes []Part
+	// Stripes, of the first of the Volumes, are over how many of the partitions it lies, in
+	// chunks of 64 KiB; 0 for the last one alone.
+	Stripes int64
 }
 
 // Write makes the image at path, which must not exist, and returns path.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -94,10 +95,49 @@ func writeGroup(t testing.TB, f *os.File, path string, parts []Part) {
 	LVM(t, devices, append([]string{"vgcreate", "--physicalextentsize", fmt.Sprintf("%dm", extentMiB), last.Group}, devices...)...)
 	at := last.Start + leadMiB
 	for _, v := range last.Volumes {
-		LVM(t, devices, "lvcreate", "--activate", "n", "--zero", "n", "--wipesignatures", "n",
-			"--extents", fmt.Sprint(v.MiB/extentMiB), "--name", v.Name, last.Group, devices[len(devices)-1])
+		place := []string{devices[len(devices)-1]}
+		if v.Stripes > 1 {
+			place = append([]string{"--stripes", fmt.Sprint(v.Stripes), "--stripesize", "64k"}, devices...)
+		}
+		LVM(t, devices, slices.Concat([]string{
+			"lvcreate", "--activate", "n", "--zero", "n", "--wipesignatures", "n",
+			"--extents", fmt.Sprint(v.MiB / extentMiB), "--name", v.Name, last.Group,
+		}, place)...)
+		if v.Stripes > 1 {
+			v.writeStriped(t, f, parts)
+			at += v.MiB / v.Stripes
+			continue
+		}
 		v.Start = at
 		v.write(t, f, path)
 		at += v.MiB
+	}
+}
+
+// writeStriped makes what is in a volume that lies, from their first extents on, on all the
+// partitions.
+func (p Part) writeStriped(t testing.TB, f *os.File, stores []Part) {
+	t.Helper()
+	const chunk = 64 << 10
+	file := filepath.Join(t.TempDir(), "striped")
+	apart, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer apart.Close()
+	if err := apart.Truncate(p.MiB * MiB); err != nil {
+		t.Fatal(err)
+	}
+	p.Start = 0
+	p.write(t, apart, file)
+	buf := make([]byte, chunk)
+	for n := range p.MiB * MiB / chunk {
+		if _, err := apart.ReadAt(buf, n*chunk); err != nil {
+			t.Fatal(err)
+		}
+		store := stores[n%p.Stripes]
+		if _, err := f.WriteAt(buf, (store.Start+leadMiB)*MiB+n/p.Stripes*chunk); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

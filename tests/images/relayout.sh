@@ -15,13 +15,15 @@
 #           usr              GPT; /boot, /usr and the root on ext4 each
 #           none             no table; ext4 on the whole disk, GRUB in its boot blocks
 #           logical          MBR; a data partition, and the root in a logical one
+#           extlinux         no table; ext4 as EXTLINUX can read it, with EXTLINUX: a dump of one
+#                            partition
 #
 # The image boots by BIOS. It is kept in build/images under a name that stands for base,
 # layout and this script. Needs root, loop devices and lvm2, no device mapper.
 
 set -euo pipefail
 
-[ $# = 2 ] || { sed -n '3,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# = 2 ] || { sed -n '3,22s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 base=$1 layout=$2
 PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
@@ -56,7 +58,7 @@ attach() { mkdir -p "$3"; mount -t "$1" "$2" "$3"; mounts+=("$3"); }
 # -- table and file systems ----------------------------------------------------
 
 data=0FC63DAF-8483-4772-8E79-3D69D8477DE4 bios=21686148-6449-6E6F-744E-656564454649
-fs=ext4 boot='' usr='' root_at=2 root_mib=1398 core_lba=2048 cmdline='' prefix=/boot
+fs=ext4 boot='' usr='' root_at=2 root_mib=1398 core_lba=2048 cmdline='' prefix=/boot features=''
 table="label: gpt
 start=1MiB, size=1MiB, type=$bios"
 case $layout in
@@ -67,17 +69,18 @@ case $layout in
     lvm)              fs=xfs boot=2 root_at=258 root_mib=1400 prefix='' table+=$'\n'"size=256MiB, type=$data";;
     usr)              boot=2 usr=258 root_at=1258 root_mib=400 prefix=''
                       table+=$'\n'"size=256MiB, type=$data"$'\n'"size=1000MiB, type=$data";;
-    none)             table='' root_at=0 root_mib=1400;;
+    none | extlinux)  table='' root_at=0 root_mib=1400;;
     logical)          core_lba=1 root_at=66
                       table=$'label: dos\nstart=2048, size=63MiB, type=83\ntype=5\nstart=66MiB, type=83, size=1398MiB';;
     *)                echo "${0##*/}: unknown layout $layout" >&2; exit 2;;
 esac
+if [ "$layout" = extlinux ]; then features=^64bit,^metadata_csum; fi
 rm -f "$raw"
 truncate -s $((root_at + root_mib + 1))M "$raw"
-if [ "$layout" = none ]; then truncate -s ${root_mib}M "$raw"; fi
+if [ -z "$table" ]; then truncate -s ${root_mib}M "$raw"; fi
 case $layout in lvm) kind=E6D6D379-F507-44C2-A23C-238F2A3DF928;; *) kind=$data;; esac
 case $layout in
-    none) ;;
+    none | extlinux) ;;
     logical) sfdisk -q "$raw" <<<"$table";;
     *)       sfdisk -q "$raw" <<<"$table"$'\n'"start=${root_at}MiB, size=${root_mib}MiB, type=$kind";;
 esac
@@ -98,7 +101,7 @@ fi
 root=$work/root uuid=${device#UUID=}
 [ "$layout" != lvm ] || uuid=$(uuidgen)
 case $fs in
-    ext4)  mkfs.ext4 -q -U "$uuid" "$loop";;
+    ext4)  mkfs.ext4 -q -U "$uuid" ${features:+-O "$features"} "$loop";;
     xfs)   mkfs.xfs -q -m uuid="$uuid" "$loop";;
     btrfs) mkfs.btrfs -q -U "$uuid" "$loop";;
 esac
@@ -146,10 +149,41 @@ mkdir "$work/base"
 mount -o ro,noload "$loop" "$work/base"; mounts+=("$work/base")
 cp -a --sparse=always "$work/base/." "$root/"
 echo "$fstab" > "$root/etc/fstab"
+# With software emulation on a busy machine a device can take longer than 90 seconds.
+mkdir -p "$root/etc/systemd/system.conf.d"
+printf '[Manager]\nDefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n' > "$root/etc/systemd/system.conf.d/50-slow.conf"
 
 # -- boot loader -----------------------------------------------------------------
 
+# finish unmounts everything and prints the path.
+finish() {
+    local i
+    for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do umount "${mounts[i]}"; done
+    mounts=()
+    for i in "${loops[@]}"; do losetup -d "$i" 2>/dev/null || :; done
+    mv "$raw" "$image"
+    echo "$image" >&3
+}
+
 kernel=$(basename "$root"/boot/vmlinuz-*)
+if [ "$layout" = extlinux ]; then
+    mkdir "$root/boot/extlinux"
+    cat > "$root/boot/extlinux/extlinux.conf" <<-END
+	SERIAL 0 115200
+	DEFAULT debian
+	PROMPT 0
+	LABEL debian
+	  LINUX ../$kernel
+	  INITRD ../initrd.img-${kernel#vmlinuz-}
+	  APPEND root=$device ro net.ifnames=0 console=tty0 console=ttyS0,115200n8
+	END
+    cp /usr/lib/syslinux/modules/bios/ldlinux.c32 "$root/boot/extlinux/"
+    extlinux --install "$root/boot/extlinux"
+    sync -f "$root"
+    fstrim "$root" 2>/dev/null || :
+    finish
+    exit
+fi
 cat > "$root/boot/grub/grub.cfg" <<-END
 	serial --unit=0 --speed=115200
 	terminal_input console serial
@@ -192,8 +226,4 @@ printf '\x90\x90' | put "$work/boot.img" $((0x66))
 le64 $((core_at + 1)) | put "$work/core.img" $((0x1f4))
 dd if="$work/boot.img" of="$target" bs=$code count=1 conv=notrunc,fsync status=none
 dd if="$work/core.img" of="$target" bs=512 seek="$core_at" conv=notrunc,fsync status=none
-for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do umount "${mounts[i]}"; done
-mounts=()
-for l in "${loops[@]}"; do losetup -d "$l" 2>/dev/null || :; done
-mv "$raw" "$image"
-echo "$image" >&3
+finish

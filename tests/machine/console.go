@@ -2,7 +2,9 @@ package machine
 
 import (
 	"io"
+	"os"
 	"regexp"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -42,10 +44,21 @@ func (c *console) drain(r io.Reader) {
 	}
 }
 
+// patience is by how much all limits are longer: SNF_PATIENCE, for machines with much else to
+// do.
+var patience = sync.OnceValue(func() time.Duration {
+	n, err := strconv.Atoi(os.Getenv("SNF_PATIENCE"))
+	if err != nil {
+		return 1
+	}
+	return time.Duration(max(n, 1))
+})
+
 // expect waits until one of the patterns matches what was printed since the
 // last match, and returns which. It fails the test after limit.
 func (c *console) expect(t testing.TB, limit time.Duration, patterns ...*regexp.Regexp) int {
 	t.Helper()
+	limit *= patience()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {

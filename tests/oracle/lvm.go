@@ -1,9 +1,8 @@
 package oracle
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,7 +12,7 @@ import (
 	"snf-image/tests/images"
 )
 
-// Volume copies a linear volume of LVM into a file of its own and returns its path. The
+// Volume copies a linear or striped volume of LVM into a file of its own and returns its path. The
 // partitions given hold the physical volumes of the group; 0 is the whole disk.
 func Volume(t testing.TB, disk, group, name string, numbers ...int) string {
 	t.Helper()
@@ -46,10 +45,15 @@ func Volume(t testing.TB, disk, group, name string, numbers ...int) string {
 	return file
 }
 
-// segment is where a piece of a volume lies, in bytes.
+// segment is where a piece of a volume lies, in bytes: its chunks by turns on each stripe.
 type segment struct {
-	device          string
-	at, start, size int64
+	stripes            []stripe
+	start, size, chunk int64
+}
+
+type stripe struct {
+	device string
+	at     int64
 }
 
 // segments asks LVM for the segments of a volume.
@@ -77,13 +81,17 @@ func segments(t testing.TB, devices []string, group, name string) []segment {
 		begin[r["pv_name"]] = number(r["pe_start"])
 	}
 	var found []segment
-	for _, r := range rows("seg", "lvs", "--segments", "-o", "lv_name,vg_extent_size,seg_start,seg_size,seg_pe_ranges", group) {
+	for _, r := range rows("seg", "lvs", "--segments", "-o", "lv_name,vg_extent_size,seg_start,seg_size,stripe_size,seg_pe_ranges", group) {
 		if r["lv_name"] != name {
 			continue
 		}
-		device, extents, _ := strings.Cut(r["seg_pe_ranges"], ":")
-		first, _, _ := strings.Cut(extents, "-")
-		found = append(found, segment{device, begin[device] + number(first)*number(r["vg_extent_size"]), number(r["seg_start"]), number(r["seg_size"])})
+		next := segment{start: number(r["seg_start"]), size: number(r["seg_size"]), chunk: number(r["stripe_size"])}
+		for place := range strings.FieldsSeq(r["seg_pe_ranges"]) {
+			device, extents, _ := strings.Cut(place, ":")
+			first, _, _ := strings.Cut(extents, "-")
+			next.stripes = append(next.stripes, stripe{device, begin[device] + number(first)*number(r["vg_extent_size"])})
+		}
+		found = append(found, next)
 	}
 	return found
 }
@@ -91,10 +99,31 @@ func segments(t testing.TB, devices []string, group, name string) []segment {
 // copySegment copies a segment to its place in a file, holes as holes.
 func copySegment(t testing.TB, file string, s segment) {
 	t.Helper()
-	const mib = 1 << 20
-	if s.at%mib+s.start%mib+s.size%mib != 0 {
-		t.Fatal(io.ErrUnexpectedEOF)
+	out, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
 	}
-	tool(t, "dd", "status=none", "if="+s.device, "of="+file, "bs=1M", "conv=notrunc,sparse", fmt.Sprint("skip=", s.at/mib),
-		fmt.Sprint("seek=", s.start/mib), fmt.Sprint("count=", s.size/mib))
+	defer out.Close()
+	chunk, count := s.chunk, int64(len(s.stripes))
+	if count == 1 {
+		chunk = 1 << 20
+	}
+	zeros := make([]byte, chunk)
+	for i, from := range s.stripes {
+		in, err := os.Open(from.device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
+		for n := int64(i); n*chunk < s.size; n += count {
+			buf := make([]byte, min(chunk, s.size-n*chunk))
+			_, err := in.ReadAt(buf, from.at+n/count*chunk)
+			if err == nil && !bytes.Equal(buf, zeros[:len(buf)]) {
+				_, err = out.WriteAt(buf, s.start+n*chunk)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }

@@ -7,6 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"snf-image/tests/images"
+	"snf-image/tests/require"
 )
 
 // TestChanged shows that every kind of difference is seen.
@@ -52,6 +55,26 @@ func TestZero(t *testing.T) {
 	}
 	if !Zero(t, path, 0, 4096) || Zero(t, path, 0, 4097) {
 		t.Error("Zero does not tell 4096 zeros from a byte behind them")
+	}
+}
+
+// TestStripedVolume makes a file system on two partitions by turns and reads it back.
+func TestStripedVolume(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		require.Missing(t, "loop devices need root")
+	}
+	root := images.Part{Name: "root", MiB: 32, FS: "ext4", Label: "root", FSUUID: images.RootUUID, Stripes: 2, Tree: images.Tree{{Path: "kept", Data: "kept\n"}}}
+	other := images.Part{Name: "other", MiB: 8, FS: "ext4", Label: "other", FSUUID: images.DataUUID}
+	disk := images.Image{Label: "gpt", MiB: 64, Parts: []images.Part{
+		{Number: 1, Start: 1, MiB: 20, Type: "L", FS: "lvm", Group: "sys"},
+		{Number: 2, Start: 21, MiB: 40, Type: "L", FS: "lvm", Group: "sys", Volumes: []images.Part{root, other}},
+	}}.Write(t, filepath.Join(t.TempDir(), "disk"))
+	for _, name := range []string{"root", "other"} {
+		SoundFS(t, Volume(t, disk, "sys", name, 1, 2))
+	}
+	if got := ReadFile(t, Volume(t, disk, "sys", "root", 1, 2), 0, "kept"); got != "kept\n" {
+		t.Errorf("kept holds %q", got)
 	}
 }
 

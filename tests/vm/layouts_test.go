@@ -15,7 +15,7 @@ import (
 )
 
 // layoutNames are the layouts of relayout.sh.
-var layoutNames = []string{"lvm", "btrfs-subvolume", "xfs", "btrfs", "btrfs-snapshot", "usr", "none", "logical"}
+var layoutNames = []string{"lvm", "btrfs-subvolume", "xfs", "btrfs", "btrfs-snapshot", "usr", "none", "logical", "extlinux"}
 
 // layout returns the path of a Debian of that suite in a layout.
 func layout(t *testing.T, suite, name string) string {
@@ -29,7 +29,7 @@ func layout(t *testing.T, suite, name string) string {
 		}
 		return strings.TrimSpace(string(out))
 	}
-	options := []string{"../images/debian.sh", "--include", "lvm2"}
+	options := []string{"../images/debian.sh", "--esp", "--include", "lvm2"}
 	if suite != "bookworm" {
 		options = append(options, "--suite", suite)
 	}
@@ -41,7 +41,11 @@ func bootLayout(t *testing.T, suite, name string) {
 	t.Helper()
 	j := &job{t: t, dir: harness.Dir(t), image: layout(t, suite, name)}
 	j.disk = filepath.Join(j.dir, "web1.raw")
-	site.Run(t, "deploy", "--image", j.image, "--disk", j.disk, "--size", "6G", "--name", machineName,
+	format := "auto"
+	if name == "extlinux" {
+		format = "extdump"
+	}
+	site.Run(t, "deploy", "--image", j.image, "--format", format, "--disk", j.disk, "--size", "6G", "--name", machineName,
 		"--password-file", j.file("pw", password+"\n"), "--property", "USERS=root").OK(t)
 	if name != "none" {
 		j.done()
@@ -59,7 +63,7 @@ func bootLayout(t *testing.T, suite, name string) {
 	source := map[string]string{
 		"lvm": "/dev/mapper/sys-root xfs", "btrfs-subvolume": "/dev/vda2[/@rootfs] btrfs", "xfs": "/dev/vda2 xfs",
 		"btrfs": "/dev/vda2 btrfs", "btrfs-snapshot": "/dev/vda2[/@/.snapshots/1/snapshot] btrfs",
-		"usr": "/dev/vda4 ext4", "none": "/dev/vda ext4", "logical": "/dev/vda5 ext4",
+		"usr": "/dev/vda4 ext4", "none": "/dev/vda ext4", "logical": "/dev/vda5 ext4", "extlinux": "/dev/vda1 ext4",
 	}[name]
 	if got := strings.Join(strings.Fields(lines[2]), " "); got != source {
 		t.Errorf("the root is %q, want %q", got, source)

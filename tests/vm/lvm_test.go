@@ -39,8 +39,7 @@ func groupImage() images.Image {
 }
 
 // TestLVM deploys a root in a volume group of two partitions, beside a disk of the instance
-// that is a copy of the image, group and all, and grows it once more as an installed
-// machine.
+// that is a copy of the image, group and all, and has the installed machine then grow /var.
 func TestLVM(t *testing.T) {
 	harness.Gate(t, "lvm", "mkfs.xfs", "xfs_repair", "xfs_db")
 	j := newJob(t, groupImage())
@@ -59,35 +58,70 @@ func TestLVM(t *testing.T) {
 		t.Error("the other disk of the instance was changed")
 	}
 	j.done()
-	j.checkGroup("inst1.gnt.test", 1024)
+	j.checkGroup("inst1.gnt.test", 1024, "root")
 	text := oracle.ReadFile(t, oracle.Volume(t, j.disk, group, "var", 2, 3), 0, "motd") + oracle.ReadFile(t, j.disk, 1, "motd")
 	if text != "hello\nhello\n" {
 		t.Errorf("/var/motd and /boot/motd hold %q, want hello twice", text)
 	}
-	site.Run(t, j.customized("--size", "1500M", "--name", "web2")...).OK(t)
+	root := oracle.Size(t, oracle.Volume(t, j.disk, group, "root", 2, 3))
+	site.Run(t, j.customized("--size", "1500M", "--name", "web2", "--property", "GROW=/var")...).OK(t)
 	j.done()
-	j.checkGroup("web2", 1500)
+	j.checkGroup("web2", 1500, "var")
+	if got := oracle.Size(t, oracle.Volume(t, j.disk, group, "root", 2, 3)); got != root {
+		t.Errorf("the root's volume has %d bytes, and had %d", got, root)
+	}
 }
 
-// checkGroup compares the sizes of partition, volume and file system, and looks at the
-// host name in it.
-func (j *job) checkGroup(hostname string, mib int64) {
+// checkGroup compares the sizes of partition, volume and file system of what grew, and looks
+// at the host name in the root.
+func (j *job) checkGroup(hostname string, mib int64, grown string) {
 	j.t.Helper()
 	_, parts := oracle.ReadTable(j.t, j.disk)
 	if end := parts[3].End() * 512; end < (mib-2)*images.MiB {
 		j.t.Errorf("the partition ends at byte %d of a disk of %d MiB", end, mib)
 	}
-	root := oracle.Volume(j.t, j.disk, group, "root", 2, 3)
+	root, volume := oracle.Volume(j.t, j.disk, group, "root", 2, 3), oracle.Volume(j.t, j.disk, group, grown, 2, 3)
 	oracle.SoundFS(j.t, root)
-	size := oracle.Size(j.t, root)
-	if least := parts[3].Size*512 - (32+8)*images.MiB; size < least {
+	oracle.SoundFS(j.t, volume)
+	size, others := oracle.Size(j.t, volume), int64(32*images.MiB) // of /var
+	if grown == "var" {
+		others = oracle.Size(j.t, root)
+	}
+	if least := parts[3].Size*512 - others - 8*images.MiB; size < least {
 		j.t.Errorf("the volume has %d bytes, want %d", size, least)
 	}
-	if fs := oracle.FSBytes(j.t, root, 0); fs > size || fs < size-images.MiB {
+	if fs := oracle.FSBytes(j.t, volume, 0); fs > size || fs < size-images.MiB {
 		j.t.Errorf("the file system has %d bytes, want the volume's %d", fs, size)
 	}
 	if got := strings.TrimSpace(oracle.ReadFile(j.t, root, 0, "etc/hostname")); got != hostname {
 		j.t.Errorf("the host name is %q, want %q", got, hostname)
+	}
+}
+
+// TestLVMStriped has a root that lies on two partitions by turns: it grows by a linear piece
+// on the second one.
+func TestLVMStriped(t *testing.T) {
+	harness.Gate(t, "lvm")
+	image := groupImage()
+	root := images.Root(0, 0, "ext4", images.PlainDebian().With(images.Entry{Path: "etc/fstab", Data: "/dev/my-sys/root / ext4 defaults 0 1\n"}))
+	root.Name, root.MiB, root.Stripes = "root", 128, 2
+	image.Parts[1].MiB, image.Parts[2].Start, image.Parts[2].MiB, image.MiB = 72, 89, 72, 162
+	image.Parts[2].Volumes = []images.Part{root}
+	j := newJob(t, image)
+	site.Run(t, j.args("--size", "500M")...).OK(t)
+	j.done()
+	volume := oracle.Volume(t, j.disk, group, "root", 2, 3)
+	oracle.SoundFS(t, volume)
+	_, parts := oracle.ReadTable(t, j.disk)
+	size := oracle.Size(t, volume)
+	if least := parts[3].Size*512 + (64-16)*images.MiB; size < least {
+		t.Errorf("the volume has %d bytes, want %d", size, least)
+	}
+	if fs := oracle.FSBytes(t, volume, 0); fs > size || fs < size-images.MiB {
+		t.Errorf("the file system has %d bytes, want the volume's %d", fs, size)
+	}
+	if got := oracle.ReadFile(t, volume, 0, "etc/hostname"); got != "web1.example.org\n" {
+		t.Errorf("the host name is %q", got)
 	}
 }
 

@@ -84,7 +84,7 @@ func complain(err error) int {
 
 // debian returns the path of the real Debian image, built on first use.
 var debian = sync.OnceValues(func() (string, error) {
-	cmd := exec.Command("../images/debian.sh", "--esp")
+	cmd := exec.Command("../images/debian.sh", "--esp", "--include", "lvm2")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	return strings.TrimSpace(string(out)), err

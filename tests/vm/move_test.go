@@ -50,6 +50,14 @@ func TestGrowProperty(t *testing.T) {
 	if got := oracle.ReadFile(t, j.disk, 7, "etc/hostname"); got != "web2\n" {
 		t.Errorf("the host name is %q", got)
 	}
+
+	writeTo(t, j.disk, parts[1].Start*512+4086, []byte("S1SUSPEND\x00"))
+	digest := oracle.Digest(t, j.disk, 0, -1)
+	site.Run(t, j.customized("--size", "600M", "--name", "web3")...).Fails(t, 8,
+		"partition 1, the last one, holds a hibernated system: nothing grows past it; start that system and shut it down")
+	if oracle.Digest(t, j.disk, 0, -1) != digest {
+		t.Error("the disk of the hibernated machine changed")
+	}
 }
 
 // moved returns p with the node of q: the files have other names.

@@ -258,7 +258,7 @@ func TestCustomizeInVM(t *testing.T) {
 	h := boot(t, "disk0="+disk)
 	p := plan(spec.ModeCustomize, spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage,
 		spec.AddSwap, spec.UmountImage)
-	p.Swap = &spec.Swap{Partition: 3, MiB: 64}
+	p.Swap = &spec.Swap{Partition: 9, MiB: 64}
 	p.Exclude = map[string]string{}
 	h.customize(p, nil)
 	r := h.finish()
