@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 
+	"snf-image/internal/host/confine"
+	"snf-image/internal/host/worker"
 	"snf-image/internal/report"
 )
 
@@ -45,8 +47,12 @@ func TestSignalEndsTheWaitForAPassword(t *testing.T) {
 	}
 }
 
-// TestMain lets this binary stand for the program, to show it signals.
+// TestMain lets this binary stand for the program: to show it signals, and as a child of
+// a deployment.
 func TestMain(m *testing.M) {
+	if os.Args[0] == confine.Name || os.Args[0] == worker.Name {
+		main()
+	}
 	switch os.Getenv("SNF_TEST_CHILD") {
 	case "":
 		os.Exit(m.Run())

@@ -6,32 +6,20 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
-	"snf-image/tests/require"
+	"snf-image/tests/gpg"
 )
 
 // TestVerifiedImage follows an administrator: the vendor's key goes into the keyring, an
 // image with signed checksums is verified, and what is wrong about it is told.
 func TestVerifiedImage(t *testing.T) {
 	t.Parallel()
-	require.Tool(t, "gpg")
+	vendor := gpg.New(t)
 	dir := t.TempDir()
-	home, err := os.MkdirTemp("", "gpg") // the sockets of its agent have short paths
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
-		_ = os.RemoveAll(home)
-	})
-	gpg := func(args ...string) string {
-		return require.Run(t, "", append([]string{"gpg", "--homedir", home, "--batch", "--yes", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""}, args...)...)
-	}
 	write := func(name, text string) string {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -51,8 +39,8 @@ func TestVerifiedImage(t *testing.T) {
 		return out.String()
 	}
 
-	gpg("--quick-gen-key", "Vendor <vendor@example.org>", "ed25519", "sign", "never")
-	key := write("vendor.asc", gpg("--armor", "--export"))
+	signer := vendor.Key("Vendor <vendor@example.org>", "ed25519", "never")
+	key := write("vendor.asc", string(vendor.Export()))
 	digest := sha256.Sum256([]byte("image"))
 	image := write("i.qcow2", "image")
 	does(3, "no checksum and no signature", "image", "verify", image)
@@ -62,7 +50,7 @@ func TestVerifiedImage(t *testing.T) {
 	does(3, "neither a file nor a block device", "image", "verify", filepath.Join(dir, "pipe"))
 	sums := write("SHA256SUMS", hex.EncodeToString(digest[:])+" *i.qcow2\n")
 	does(0, "nobody signed it", "image", "verify", image)
-	gpg("--detach-sign", "--output", sums+".gpg", sums)
+	vendor.Run(nil, "--local-user", signer, "--detach-sign", "--output", sums+".gpg", sums)
 	does(0, "not in the keyring", "image", "verify", image)
 
 	fingerprint, _, _ := strings.Cut(does(0, "Vendor <vendor@example.org>", "key", "add", key), " ")

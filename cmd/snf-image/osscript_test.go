@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,5 +126,51 @@ func TestReportDirThatIsMissing(t *testing.T) {
 	code, _, errs := calledWith(t, "/nonexistent/reports", env, "create")
 	if code != 2 || !strings.Contains(errs, "[WARNING] REPORT_DIR: making the directory of reports") || !strings.Contains(errs, "on DISK_COUNT: no disk is given") {
 		t.Errorf("create = %d, %q, want the warning and the failure", code, errs)
+	}
+}
+
+// TestCreateRequiresProof asks for a proof. What an instance's owner may write satisfies
+// it not, and does not take it back; it is known before the disk is looked at.
+func TestCreateRequiresProof(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(dir, name)
+	}
+	image := strings.Repeat("image...", 64)
+	write("image", image)
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(image)))
+	write("SHA256SUMS", sum+"  image\n")
+	for variant, tc := range map[string]struct{ id, text, want string }{
+		"none":   {"image#sha256=" + sum, "", `its digest came with the parameters of the instance, whose owner cannot vouch for it (required is demanded by VERIFY_IMAGES in ` + dir + `/conf:2)`},
+		"sums":   {"image", "", "nobody signed SHA256SUMS"},
+		"key":    {"image", "IMG_KEY=0123456789ABCDEF", "nobody signed SHA256SUMS"},
+		"digest": {"image#sha256=" + sum, "IMG_DIGEST=sha256:" + sum, "opening the disk, on " + dir + "/gone"}, // goes on
+		"named":  {"", "IMG_ID=image#sha256=" + sum, "opening the disk, on " + dir + "/gone"},
+		"weaker": {"image", "VERIFY_IMAGES=if-present", "opening the disk, on " + dir + "/gone"},
+		"typing": {"image", "VERIFY_IMAGES=always", "expected none, if-present or required"},
+	} {
+		env := ganeti.Environment{
+			"OS_API_VERSION": "20", "INSTANCE_NAME": "web1", "OSP_IMG_FORMAT": "diskdump", "OS_VARIANT": variant, "HYPERVISOR": "kvm",
+			"DISK_COUNT": "1", "DISK_0_PATH": dir + "/gone", "DISK_0_ACCESS": "rw", "NIC_COUNT": "0", "OSP_VERIFY_IMAGES": "none",
+			"OSP_IMG_PROPERTIES": `{"EXCLUDE_ALL_TASKS": "yes"}`,
+		}
+		if tc.id != "" {
+			env["OSP_IMG_ID"] = tc.id
+		}
+		write(variant+".conf", tc.text+"\n")
+		conf := write("conf", "VARIANTS_DIR="+dir+"\nVERIFY_IMAGES=required\nIMAGE_DIR="+dir+"\nREPORT_DIR=\nKEYRING_DIR=/nonexistent\n")
+		var out, errs bytes.Buffer
+		s := newScript(strings.NewReader(""), &out, &errs, []string{filepath.Join(dir, "create")}, env)
+		s.files = []config.File{{Path: conf, Required: true}}
+		err := s.call(t.Context(), []string{"create"})
+		printFailure(&errs, err)
+		if code := exitCode(err); code == 0 || !strings.Contains(errs.String(), tc.want) {
+			t.Errorf("%s: exit code %d, want %q\n%s", variant, code, tc.want, &errs)
+		}
 	}
 }

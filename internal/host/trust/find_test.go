@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"snf-image/tests/gpg"
 )
 
 // beside is the directory of a mirror.
@@ -32,15 +34,15 @@ var imageBytes = []byte("the bytes of an image")
 // TestVendors finds the proof in the shape of each vendor, with keys of our own.
 func TestVendors(t *testing.T) {
 	t.Parallel()
-	g := newGnuPG(t)
-	key := g.key("Vendor <vendor@example.org>", "ed25519", "never")
-	keys := NewKeys(g.export()...)
+	g := gpg.New(t)
+	key := g.Key("Vendor <vendor@example.org>", "ed25519", "never")
+	keys := NewKeys(exported(t, g)...)
 	d2, d5 := sha256.Sum256(imageBytes), sha512.Sum512(imageBytes)
 	h2, h5 := hex.EncodeToString(d2[:]), hex.EncodeToString(d5[:])
 	detach := func(data []byte, more ...string) []byte {
-		return g.run(data, append(more, "--local-user", key, "--output", "-", "--detach-sign")...)
+		return g.Run(data, append(more, "--local-user", key, "--output", "-", "--detach-sign")...)
 	}
-	clear := func(data string) []byte { return g.run([]byte(data), "--local-user", key, "--clear-sign") }
+	clear := func(data string) []byte { return g.Run([]byte(data), "--local-user", key, "--clear-sign") }
 	gnu := []byte(h2 + " *" + "i.img\n" + other + " *x.img\n")
 	bsd := []byte("# i.qcow2: 21 bytes\nSHA256 (i.qcow2) = " + h2 + "\n")
 	digests := "# MD5 HASH\n" + hexMD5 + "  i.bin\n# SHA512 HASH\n" + h5 + "  i.bin\n"
@@ -97,13 +99,13 @@ func TestVendors(t *testing.T) {
 // TestWrongProofs changes one thing of a proof that is right.
 func TestWrongProofs(t *testing.T) {
 	t.Parallel()
-	g := newGnuPG(t)
-	key := g.key("Vendor <vendor@example.org>", "ed25519", "never")
-	stranger := g.key("Stranger <stranger@example.org>", "ed25519", "never")
-	keys := NewKeys(g.export()...)
+	g := gpg.New(t)
+	key := g.Key("Vendor <vendor@example.org>", "ed25519", "never")
+	stranger := g.Key("Stranger <stranger@example.org>", "ed25519", "never")
+	keys := NewKeys(exported(t, g)...)
 	gnu := []byte(hex256 + "  i.img\n")
 	by := func(who string, data []byte) []byte {
-		return g.run(data, "--local-user", who, "--output", "-", "--detach-sign")
+		return g.Run(data, "--local-user", who, "--output", "-", "--detach-sign")
 	}
 	right := beside{"SHA256SUMS": gnu, "SHA256SUMS.gpg": by(key, gnu)}
 	with := func(name string, data []byte) beside {
@@ -159,8 +161,8 @@ var errRead = errors.New("the server is down")
 // here knows, which anybody can make for any image.
 func TestOnlyStranger(t *testing.T) {
 	t.Parallel()
-	g := newGnuPG(t)
-	stranger := g.key("Stranger <stranger@example.org>", "ed25519", "never")
+	g := gpg.New(t)
+	stranger := g.Key("Stranger <stranger@example.org>", "ed25519", "never")
 	dir := t.TempDir()
 	write := func(name string, data []byte) {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
@@ -168,12 +170,12 @@ func TestOnlyStranger(t *testing.T) {
 		}
 	}
 	write("i.img", imageBytes)
-	write("i.img.sig", g.run(imageBytes, "--local-user", stranger, "--output", "-", "--detach-sign"))
+	write("i.img.sig", g.Run(imageBytes, "--local-user", stranger, "--output", "-", "--detach-sign"))
 	image := filepath.Join(dir, "i.img")
 	if p, err := File(t.Context(), image, NewKeys(), Claim{}); !errors.Is(err, ErrUnknownKey) || len(p.Warnings) != 1 {
 		t.Errorf("signed by a stranger alone: %+v, %v", p, err)
 	}
-	if p, err := File(t.Context(), image, NewKeys(g.export()...), Claim{}); err != nil || p.Signer.Key != stranger {
+	if p, err := File(t.Context(), image, NewKeys(exported(t, g)...), Claim{}); err != nil || p.Signer.Key != stranger {
 		t.Errorf("signed by a key of the ring: %+v, %v", p, err)
 	}
 	sum := sha256.Sum256(imageBytes)
@@ -187,14 +189,14 @@ func TestOnlyStranger(t *testing.T) {
 // everybody, what an instance's owner gave nobody who requires a proof.
 func TestDemand(t *testing.T) {
 	t.Parallel()
-	g := newGnuPG(t)
-	key := g.key("Vendor <vendor@example.org>", "ed25519", "never")
-	ring := NewKeys(g.export()...)
+	g := gpg.New(t)
+	key := g.Key("Vendor <vendor@example.org>", "ed25519", "never")
+	ring := NewKeys(exported(t, g)...)
 	sum := sha256.Sum256(imageBytes)
 	gnu := []byte(hex.EncodeToString(sum[:]) + "  i.img\n")
 	sums := beside{"SHA256SUMS": gnu}
-	signed := beside{"SHA256SUMS": gnu, "SHA256SUMS.gpg": g.run(gnu, "--output", "-", "--detach-sign")}
-	over := beside{"i.img.sig": g.run(imageBytes, "--output", "-", "--detach-sign")}
+	signed := beside{"SHA256SUMS": gnu, "SHA256SUMS.gpg": g.Run(gnu, "--output", "-", "--detach-sign")}
+	over := beside{"i.img.sig": g.Run(imageBytes, "--output", "-", "--detach-sign")}
 	right, wrong := hex.EncodeToString(sum[:]), other
 	admin := func(digest string) []Digest { return []Digest{{"sha256", digest, "IMG_DIGEST", false}} }
 	owner := func(digest string) []Digest { return []Digest{{"sha256", digest, "img_id", true}} }

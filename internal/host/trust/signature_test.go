@@ -10,88 +10,37 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"snf-image/tests/gpg"
 )
 
-// gnupg is a home of the real gpg, with the keys of a test.
-type gnupg struct {
-	t    *testing.T
-	home string
-}
-
-func newGnuPG(t *testing.T) gnupg {
+// exported returns the public keys of g.
+func exported(t *testing.T, g gpg.GPG, names ...string) []Key {
 	t.Helper()
-	home, err := os.MkdirTemp("", "gpg") // sockets of gpg-agent have short paths
+	keys, err := ParseKeys("keys.asc", g.Export(names...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := gnupg{t, home}
-	t.Cleanup(func() {
-		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
-		_ = os.RemoveAll(home)
-	})
-	return g
-}
-
-func (g gnupg) run(stdin []byte, args ...string) []byte {
-	g.t.Helper()
-	cmd := exec.Command("gpg", append([]string{"--homedir", g.home, "--batch", "--quiet", "--no-tty", "--yes", "--pinentry-mode", "loopback", "--passphrase", ""}, args...)...)
-	var out, errs bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &out, &errs
-	if err := cmd.Run(); err != nil {
-		g.t.Fatalf("gpg %q: %v\n%s", args, err, &errs)
-	}
-	return out.Bytes()
-}
-
-// key makes a key and returns its fingerprint.
-func (g gnupg) key(name, algorithm, expires string, more ...string) string {
-	g.t.Helper()
-	g.run(nil, append(more, "--quick-gen-key", name, algorithm, "sign", expires)...)
-	for line := range strings.Lines(string(g.run(nil, "--with-colons", "--list-keys", "="+name))) {
-		if f := strings.Split(strings.TrimSpace(line), ":"); f[0] == "fpr" {
-			return f[9]
-		}
-	}
-	g.t.Fatalf("no fingerprint for %s", name)
-	return ""
-}
-
-func (g gnupg) export(names ...string) []Key {
-	g.t.Helper()
-	keys, err := ParseKeys("keys.asc", g.run(nil, append([]string{"--armor", "--export"}, names...)...))
-	if err != nil {
-		g.t.Fatal(err)
-	}
 	return keys
-}
-
-// revoke revokes a key by the certificate gpg made with it.
-func (g gnupg) revoke(fingerprint string) {
-	g.t.Helper()
-	data, err := os.ReadFile(filepath.Join(g.home, "openpgp-revocs.d", fingerprint+".rev"))
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.run(bytes.Replace(data, []byte(":-----BEGIN"), []byte("-----BEGIN"), 1), "--import")
 }
 
 var text = []byte("0123  debian.qcow2\n- a line with a dash\n")
 
 func TestOpenPGP(t *testing.T) {
 	t.Parallel()
-	g := newGnuPG(t)
-	good := g.key("Good <good@example.org>", "ed25519", "never")
-	rsa := g.key("Rsa <rsa@example.org>", "rsa3072", "never")
-	short := g.key("Short <short@example.org>", "rsa1024", "never")
-	dsa := g.key("Dsa <dsa@example.org>", "dsa2048", "never")
-	brief := g.key("Brief <brief@example.org>", "ed25519", "2d")
-	revoked := g.key("Revoked <revoked@example.org>", "ed25519", "never")
+	g := gpg.New(t)
+	good := g.Key("Good <good@example.org>", "ed25519", "never")
+	rsa := g.Key("Rsa <rsa@example.org>", "rsa3072", "never")
+	short := g.Key("Short <short@example.org>", "rsa1024", "never")
+	dsa := g.Key("Dsa <dsa@example.org>", "dsa2048", "never")
+	brief := g.Key("Brief <brief@example.org>", "ed25519", "2d")
+	revoked := g.Key("Revoked <revoked@example.org>", "ed25519", "never")
 	sign := func(key string, more ...string) []byte {
-		return g.run(text, append(more, "--local-user", key, "--output", "-", "--detach-sign")...)
+		return g.Run(text, append(more, "--local-user", key, "--output", "-", "--detach-sign")...)
 	}
 	byRevoked := sign(revoked)
-	g.revoke(revoked)
-	all := NewKeys(g.export()...)
+	g.Revoke(revoked)
+	all := NewKeys(exported(t, g)...)
 	later := all
 	later.Now = func() time.Time { return time.Now().Add(72 * time.Hour) }
 	flipped := bytes.Clone(sign(good))
@@ -123,8 +72,8 @@ func TestOpenPGP(t *testing.T) {
 		"empty":               {all, nil, text, ErrNoSignature, ""},
 		"html":                {all, []byte("<html>not found</html>"), text, ErrNoSignature, ""},
 		"cut":                 {all, sign(good)[:20], text, ErrNoSignature, ""},
-		"a key, no signature": {all, g.run(nil, "--export", good), text, ErrNoSignature, ""},
-		"an armored key":      {all, g.run(nil, "--armor", "--export", good), text, ErrNoSignature, ""},
+		"a key, no signature": {all, g.Run(nil, "--export", good), text, ErrNoSignature, ""},
+		"an armored key":      {all, g.Run(nil, "--armor", "--export", good), text, ErrNoSignature, ""},
 		"too many":            {all, many, text, ErrManySignatures, ""},
 		"too big":             {all, make([]byte, MaxProof+1), text, ErrTooBig, ""},
 	} {
@@ -137,10 +86,10 @@ func TestOpenPGP(t *testing.T) {
 
 func TestClearsigned(t *testing.T) {
 	t.Parallel()
-	g := newGnuPG(t)
-	key := g.key("Good <good@example.org>", "ed25519", "never")
-	keys := NewKeys(g.export()...)
-	message := g.run(text, "--local-user", key, "--clear-sign")
+	g := gpg.New(t)
+	key := g.Key("Good <good@example.org>", "ed25519", "never")
+	keys := NewKeys(exported(t, g)...)
+	message := g.Run(text, "--local-user", key, "--clear-sign")
 	outside := append([]byte("ffff  evil.qcow2\n"), message...)
 	for name, tc := range map[string]struct {
 		data []byte
@@ -227,12 +176,12 @@ func read(t *testing.T, file string) []byte {
 
 func TestKeyring(t *testing.T) {
 	t.Parallel()
-	g := newGnuPG(t)
-	one := g.key("One <one@example.org>", "ed25519", "1y")
-	two := g.key("Two <two@example.org>", "ed25519", "never")
+	g := gpg.New(t)
+	one := g.Key("One <one@example.org>", "ed25519", "1y")
+	two := g.Key("Two <two@example.org>", "ed25519", "never")
 	dir := t.TempDir()
-	both := append(g.run(nil, "--armor", "--export", one), g.run(nil, "--armor", "--export", two)...)
-	for name, data := range map[string][]byte{"both.asc": both, "README": []byte("x"), "two.gpg": g.run(nil, "--export", two)} {
+	both := append(g.Run(nil, "--armor", "--export", one), g.Run(nil, "--armor", "--export", two)...)
+	for name, data := range map[string][]byte{"both.asc": both, "README": []byte("x"), "two.gpg": g.Run(nil, "--export", two)} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +207,7 @@ func TestKeyring(t *testing.T) {
 	if _, err := LoadKeys(dir); !errors.Is(err, ErrNoKey) || !strings.Contains(err.Error(), "bad.asc") {
 		t.Errorf("a file without a key: %v", err)
 	}
-	if _, err := ParseKeys("x", g.run(nil, "--armor", "--export-secret-keys", two)); !errors.Is(err, ErrSecretKey) {
+	if _, err := ParseKeys("x", g.Run(nil, "--armor", "--export-secret-keys", two)); !errors.Is(err, ErrSecretKey) {
 		t.Errorf("a secret key: %v", err)
 	}
 }
