@@ -37,7 +37,7 @@ that signed it, to a tar archive for "image import" on other nodes; - is standar
 			if _, known := errors.AsType[*report.Failure](err); err == nil || known {
 				return err
 			}
-			f := &report.Failure{Kind: report.Image, What: "exporting the image", On: e.Name, Cause: err, Remedy: "check where it is written to"}
+			f := &report.Failure{Kind: report.Image, What: "exporting the image", On: e.Name, Cause: err, Remedy: "name another file, or - for standard output"}
 			if errors.Is(err, collection.ErrNoImage) || errors.Is(err, os.ErrNotExist) {
 				f.Remedy = "pull it first"
 			}
@@ -64,6 +64,9 @@ func (s *shelf) signerOf(name string) string {
 func (a *app) writeArchive(path string, write func(io.Writer) error) error {
 	if path == "-" {
 		return write(a.stdout)
+	}
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() { // it would be replaced
+		return errors.New("it is there, and is not a regular file")
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".export-")
 	if err != nil {

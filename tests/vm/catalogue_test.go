@@ -38,7 +38,8 @@ func TestCatalogue(t *testing.T) {
 	size := oracle.Size(t, j.image)
 	want := oracle.Digest(t, j.image, 0, size)
 	bare := func(name string) []string {
-		return []string{"deploy", "--image", name, "--disk", j.disk, "--name", "web1", "--property", "EXCLUDE_ALL_TASKS=yes"}
+		blank(t, j.disk)
+		return []string{"deploy", "--image", name, "--disk", j.disk, "--size", "256M", "--name", "web1", "--property", "EXCLUDE_ALL_TASKS=yes"}
 	}
 	check := func(name string) {
 		t.Helper()
@@ -49,7 +50,6 @@ func TestCatalogue(t *testing.T) {
 	}
 	for _, name := range m.Names() {
 		m.Publish(name, image)
-		stale(t, j.disk, 128)
 		if out := in.Run(t, bare(name)...).OK(t); !strings.Contains(out.Stderr, name+" is not pulled: it comes from "+m.URL) {
 			t.Errorf("%s: it does not say where the image comes from\n%s", name, out.Stderr)
 		}
@@ -60,20 +60,26 @@ func TestCatalogue(t *testing.T) {
 		for _, beside := range []string{"", e["SIGNATURE"] + e["IMAGE_SIGNATURE"]} {
 			m.Publish(name, image)
 			flipBit(t, m.At(e["URL"], beside))
-			stale(t, j.disk, 128)
 			in.Run(t, bare(name)...).Fails(t, 3, "signature|digest|damaged")
-			if oracle.Digest(t, j.disk, 0, size) == want {
-				t.Errorf("%s: it was deployed", name)
-			}
+			oracle.EndsZero(t, j.disk)
 		}
 		m.Publish(name, image)
 	}
 
 	d := site.Definition(t, filepath.Join(j.dir, "root"), m.Settings())
 	env := gnt(j.disk, map[string]string{"OS_VARIANT": "ubuntu-24.04", "OSP_IMG_PROPERTIES": `{"EXCLUDE_ALL_TASKS": "yes"}`})
-	stale(t, j.disk, 256)
+	blank(t, j.disk)
+	truncateNew(t, j.disk, 256*images.MiB)
 	d.Call(t, "create", env).OK(t)
 	check("snf-image+ubuntu-24.04")
+}
+
+// blank removes a disk file, if it is there.
+func blank(t *testing.T, disk string) {
+	t.Helper()
+	if err := os.Remove(disk); err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
 }
 
 func flipBit(t *testing.T, file string) {
@@ -95,9 +101,7 @@ func TestWalkThrough(t *testing.T) {
 	m, image := newMirror(t, j)
 	online := site.With(t, m.Settings(), "IMAGE_DIR="+harness.Dir(t))
 	offline := site.With(t, m.Settings(), "IMAGE_DIR="+harness.Dir(t), "CATALOGUE_MIRROR=http://127.0.0.1:1")
-	if err := os.Remove(j.disk); err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
-	}
+	blank(t, j.disk)
 	j.file("id.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me\n")
 	inDir := strings.NewReplacer("rocky-10.tar", filepath.Join(j.dir, "rocky-10.tar"), "web1.raw", j.disk, "id.pub", filepath.Join(j.dir, "id.pub"))
 	published := m.Signed
