@@ -131,7 +131,7 @@ func (r *register) number(name string, missing int64) int64 {
 
 // draft plans a user, and enters it.
 func (r *register) draft(name string) (draft, error) {
-	d := draft{User: etc.User{Name: name}, sudo: r.like.Sudo, doas: r.doas(name)}
+	d := draft{User: etc.User{Name: name}, sudo: r.like.Sudo, doas: r.like.DoasOf(name)}
 	if name == r.like.Name {
 		d.gecos = strings.Map(printable, r.like.Gecos)
 	}
@@ -212,10 +212,7 @@ const maxGroups = 100
 // further returns the other groups of new users. Those that are missing are made, as
 // cloud-init does.
 func (r *register) further() ([]string, error) {
-	var names []string
-	for _, text := range r.like.Groups {
-		names = append(names, strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' })...)
-	}
+	names := r.like.GroupNames()
 	if len(names) > maxGroups {
 		return nil, fmt.Errorf("the default user of cloud.cfg has more than %d groups", maxGroups)
 	}
@@ -235,19 +232,6 @@ func (r *register) further() ([]string, error) {
 		r.groups, r.fresh = append(r.groups, made), append(r.fresh, made)
 	}
 	return names, nil
-}
-
-// doas returns the rules for a user: those of the default user name it.
-func (r *register) doas(name string) []string {
-	var rules []string
-	for _, rule := range r.like.Doas {
-		words := strings.Fields(rule)
-		if n := slices.Index(words, r.like.Name); n > 0 {
-			words[n] = name
-			rules = append(rules, strings.Join(words, " "))
-		}
-	}
-	return rules
 }
 
 // free returns a number that is not used: the wanted one, the one behind the highest used

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -289,7 +290,7 @@ func (d Datasource) ReplaceHostKeys(keys []spec.HostKey) error {
 	}
 	pairs := map[string]string{}
 	for _, k := range keys {
-		pairs[k.Type+"_private"], pairs[k.Type+"_public"] = k.Private.Reveal(), k.Public
+		pairs[k.Type+"_private"], pairs[k.Type+"_public"] = k.Private.Reveal(), strings.TrimSpace(k.Public)+"\n"
 	}
 	return d.put(spec.DeleteSSHKeys, "", struct {
 		Delete bool              `yaml:"ssh_deletekeys"`

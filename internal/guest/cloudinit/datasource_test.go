@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	"go.yaml.in/yaml/v3"
 
 	"snf-image/internal/guest/system"
 	"snf-image/internal/spec"
@@ -131,6 +132,7 @@ func TestForget(t *testing.T) {
 	var warnings []string
 	d, g, dir := found(t, image(map[string]string{
 		"etc/cloud/cloud-init.disabled": "", "etc/cloud/ds-identify.cfg": "policy: disabled\n",
+		"etc/init/cloud-init.override": "manual\n", "etc/init/cloud-final.override": "nice 5\nmanual\n",
 		"etc/systemd/system/cloud-init.service": "-> /dev/null", "etc/systemd/system/cloud-init.service.snf-image-orig": "[Unit]\n",
 		"etc/cloud/cloud.cfg.d/98_snf-image-50ChangePassword.cfg": "old", "var/lib/cloud/scripts/per-once/98_snf-image-60EnforcePersonality": "old",
 		"etc/cloud/cloud.cfg.d/99-installer.cfg": "datasource_list: [None]\n", "etc/cloud/cloud.cfg.d/99_other.cfg": "packages: [vim]\n",
@@ -141,6 +143,7 @@ func TestForget(t *testing.T) {
 	check(t, d.Initialize(Instance{ID: "i-2"}))
 	want := map[string]bool{
 		Disabled: false, "/etc/cloud/ds-identify.cfg": false, "/etc/cloud/ds-identify.cfg.snf-image-orig": true,
+		"/etc/init/cloud-init.override": false, "/etc/init/cloud-final.override": true,
 		"/etc/systemd/system/cloud-init.service": true, "/etc/systemd/system/cloud-init.service.snf-image-orig": false,
 		"/etc/cloud/cloud.cfg.d/98_snf-image-50ChangePassword.cfg": false, "/var/lib/cloud/scripts/per-once/98_snf-image-60EnforcePersonality": false,
 		"/etc/cloud/cloud.cfg.d/99-installer.cfg": false, "/etc/cloud/cloud.cfg.d/99_other.cfg": true, "/etc/cloud/cloud.cfg.d/90_dpkg.cfg": true,
@@ -250,4 +253,25 @@ func TestRendersNetplan(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzConfig reads what an image may have for a cloud.cfg, and writes its lists anew.
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte(cloudCfg))
+	f.Add([]byte("users: &a [default, {name: x, groups: *b}]\nsystem_info: {default_user: {name: [1], groups: 'a, b', sudo: [x, y], doas: [permit x]}}\n"))
+	f.Add([]byte("users: {a: true}\ncloud_final_modules: [[scripts-per-once, always], 1]\nmanage_etc_hosts: ~\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var c Config
+		if len(data) > maxConfig || yaml.Unmarshal(data, &c) != nil {
+			return
+		}
+		d := Datasource{Config: c}
+		for _, name := range []string{"root", "debian"} {
+			u, _ := d.user(Login{Missing: []string{"root", "debian"}, Hashes: map[string]spec.Secret{"root": "$6$x"}}, name)
+			if _, err := yaml.Marshal(loginSettings{Users: append(entries{u}, c.Users...)}); err != nil {
+				t.Errorf("writing users anew: %v", err)
+			}
+		}
+		c.FinalModules.has("scripts-per-once")
+	})
 }

@@ -72,14 +72,15 @@ func (d Datasource) SetLogin(l Login) error {
 		if u, listed := d.user(l, name); listed {
 			s.Users = append(s.Users, u)
 		}
-		if d.isDefault(name) && opens(l.Hashes[name]) {
+		hash, set := l.Hashes[name]
+		if set && d.Makes(name) && opens(hash) {
 			s.SystemInfo = new(struct {
 				DefaultUser struct {
 					Lock bool `yaml:"lock_passwd"`
 				} `yaml:"default_user"`
 			})
 		}
-		s.AllowSSH = s.AllowSSH || l.AllowSSH && opens(l.Hashes[name])
+		s.AllowSSH = s.AllowSSH || set && l.AllowSSH && opens(hash)
 	}
 	if len(s.Users) > 0 { // of two entries for a user the first counts
 		s.Users = append(s.Users, d.Config.Users...)
@@ -90,36 +91,38 @@ func (d Datasource) SetLogin(l Login) error {
 	return d.put(spec.ChangePassword, "", s)
 }
 
-// isDefault reports whether cloud-init makes a user of that name by itself.
-func (d Datasource) isDefault(name string) bool {
+// Makes reports whether cloud-init makes a user of that name without being told.
+func (d Datasource) Makes(name string) bool {
 	u := d.Config.SystemInfo.DefaultUser
 	return u != nil && u.Name == name && d.Config.Users.has("default")
 }
 
-// Makes reports whether cloud-init makes the user without being told.
-func (d Datasource) Makes(name string) bool { return d.isDefault(name) }
-
 // user returns the entry of a user, and whether it needs one. Without a password nothing is
-// said about one: cloud-init warns then, and is "degraded".
+// said about one: cloud-init warns then, and is "degraded". An account is locked without its
+// hash, which newer versions of chpasswd refuse.
 func (d Datasource) user(l Login, name string) (account, bool) {
 	hash, set := l.Hashes[name]
-	u := account{Name: name, Hash: hash.Reveal()}
+	u := account{Name: name}
 	missing := slices.Contains(l.Missing, name)
-	if like := d.Config.SystemInfo.DefaultUser; missing && !d.isDefault(name) {
+	if like := d.Config.SystemInfo.DefaultUser; missing && !d.Makes(name) {
 		u.Keys = l.Keys
 		if like != nil {
-			u.PrimaryGroup, u.NoUserGroup, u.Groups, u.Sudo, u.Shell = like.PrimaryGroup, like.NoUserGroup, like.groups(), like.sudo(), like.Shell
-			u.Doas = like.doas(name)
+			u.PrimaryGroup, u.NoUserGroup, u.Groups, u.Sudo, u.Shell = like.PrimaryGroup, like.NoUserGroup, like.GroupNames(), like.sudo(), like.Shell
+			u.Doas = like.DoasOf(name)
 		}
 	}
-	if opens(hash) && set && !d.isDefault(name) {
-		u.Lock = new(bool)
+	if set && opens(hash) {
+		u.Hash = hash.Reveal()
 	}
-	return u, set || missing && !d.isDefault(name)
+	if set && !d.Makes(name) {
+		locked := !opens(hash)
+		u.Lock = &locked
+	}
+	return u, set || missing && !d.Makes(name)
 }
 
-// groups returns the groups one by one.
-func (u DefaultUser) groups() []string {
+// GroupNames returns the groups one by one.
+func (u DefaultUser) GroupNames() []string {
 	return strings.FieldsFunc(strings.Join(u.Groups, ","), func(c rune) bool { return c == ',' || c == ' ' })
 }
 
@@ -134,8 +137,8 @@ func (u DefaultUser) sudo() any {
 	return u.Sudo
 }
 
-// doas returns the rules of the default user for another one: they name it.
-func (u DefaultUser) doas(name string) []string {
+// DoasOf returns the rules of the default user for another one: they name it.
+func (u DefaultUser) DoasOf(name string) []string {
 	var rules []string
 	for _, rule := range u.Doas {
 		words := strings.Fields(rule)
@@ -163,7 +166,7 @@ func (d Datasource) passwords(l Login, users []string) *chpasswd {
 	for _, name := range users {
 		hash, ok := l.Hashes[name]
 		switch {
-		case !ok:
+		case !ok, !opens(hash):
 		case newer:
 			c.Users = append(c.Users, hashed{name, hash.Reveal(), "hash"})
 		case listable.MatchString(hash.Reveal()):
