@@ -2,9 +2,7 @@ package blockmap
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"io"
 	"os"
 	"os/exec"
@@ -12,38 +10,32 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
+	"snf-image/tests/corpus"
 	"snf-image/tests/vmdk"
 )
 
-// kind is a format as the tests take it: how a sound image is made, opened, and made sound
-// again where its checksums are.
+// kind is a format as the tests take it: how a sound image is made and opened.
 type kind struct {
-	name string
-	args []string // of qemu-img convert; nil for what that does not write
+	corpus.Kind
 	open func(*os.File) (*Image, error)
-	seal func(b []byte)
-	// sealed are the places that seal changes.
+	// sealed are the places that Seal changes.
 	sealed [][2]int
 	// fields are where headers and tables lie, each looked at word for word.
 	fields [][2]int
-	sound  func() []byte
 }
 
 func kinds() map[string]*kind {
 	all := map[string]*kind{
-		"vmdk": {args: []string{"vmdk"}, open: OpenVMDK, fields: [][2]int{{0, 80}, {0x200 + 20, 0x200 + 120}, {21 * 512, 21*512 + 16}, {22 * 512, 22*512 + 256}}},
-		"packed": {open: OpenVMDK, fields: [][2]int{{0, 80}, {128 * 512, 128*512 + 16}}, sound: sync.OnceValue(func() []byte {
-			return vmdk.StreamOptimized(sample())
-		})},
-		"vdi":  {args: []string{"vdi"}, open: OpenVDI, fields: [][2]int{{0x40, 0x1d0}, {0x200, 0x220}}},
-		"vhd":  {args: []string{"vpc", "-o", "force_size=on"}, open: OpenVHD, seal: sealVHD, sealed: [][2]int{{0, 2048}}, fields: [][2]int{{0, 96}, {512, 512 + 64}, {0x600, 0x620}}},
-		"vhdx": {args: []string{"vhdx", "-o", "block_size=1M"}, open: OpenVHDX, seal: sealVHDX, sealed: vhdxSealed, fields: vhdxFields},
+		"vmdk":   {open: OpenVMDK, fields: [][2]int{{0, 80}, {0x200 + 20, 0x200 + 120}, {21 * 512, 21*512 + 16}, {22 * 512, 22*512 + 256}}},
+		"packed": {open: OpenVMDK, fields: [][2]int{{0, 80}, {128 * 512, 128*512 + 16}}},
+		"vdi":    {open: OpenVDI, fields: [][2]int{{0x40, 0x1d0}, {0x200, 0x220}}},
+		"vhd":    {open: OpenVHD, sealed: [][2]int{{0, 2048}}, fields: [][2]int{{0, 96}, {512, 512 + 64}, {0x600, 0x620}}},
+		"vhdx":   {open: OpenVHDX, sealed: vhdxSealed, fields: vhdxFields},
 	}
 	for name, k := range all {
-		k.name = name
+		k.Kind = corpus.Kinds()[name]
 	}
 	return all
 }
@@ -61,56 +53,6 @@ var vhdxFields = [][2]int{
 
 // vhdxSealed: two headers and two tables, which begin with their checksum.
 var vhdxSealed = [][2]int{{64 << 10, 64<<10 + 8}, {128 << 10, 128<<10 + 8}, {192 << 10, 192<<10 + 8}, {256 << 10, 256<<10 + 8}}
-
-// sample is a disk of 4 MiB with two pieces of data.
-func sample() []byte {
-	disk := make([]byte, 4<<20)
-	copy(disk[1<<20:], bytes.Repeat([]byte("data"), 1000))
-	copy(disk[3<<20:], bytes.Repeat([]byte("more"), 1000))
-	return disk
-}
-
-// bytes returns a sound image of the sample.
-func (k *kind) bytes(t testing.TB) []byte {
-	t.Helper()
-	if k.sound != nil {
-		return bytes.Clone(k.sound())
-	}
-	path := filepath.Join(t.TempDir(), "image")
-	if err := os.WriteFile(path+".raw", sample(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	args := append(append([]string{"convert", "-f", "raw", "-O"}, k.args...), path+".raw", path)
-	if out, err := exec.Command("qemu-img", args...).CombinedOutput(); err != nil {
-		t.Fatalf("qemu-img %s: %v\n%s", args, err, out)
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// sealVHD gives headers the checksums they need, at both ends.
-func sealVHD(b []byte) {
-	if len(b) < 2048 {
-		return
-	}
-	binary.BigEndian.PutUint32(b[64:], vhdSum(b[:sector], 64))
-	binary.BigEndian.PutUint32(b[512+36:], vhdSum(b[512:][:vhdHeadLength], 36))
-	copy(b[len(b)-sector:], b[:sector])
-}
-
-// sealVHDX gives headers and tables of regions the checksums they need.
-func sealVHDX(b []byte) {
-	for at, n := range map[int]int{64 << 10: 4 << 10, 128 << 10: 4 << 10, 192 << 10: 64 << 10, 256 << 10: 64 << 10} {
-		if len(b) < at+n {
-			return
-		}
-		clear(b[at+4 : at+8])
-		binary.LittleEndian.PutUint32(b[at+4:], crc32.Checksum(b[at:at+n], castagnoli))
-	}
-}
 
 // disk opens bytes as an image and returns the disk in it.
 func (k *kind) disk(t testing.TB, b []byte) ([]byte, error) {
@@ -157,8 +99,8 @@ func TestHostile(t *testing.T) {
 	t.Parallel()
 	for name, k := range kinds() {
 		t.Run(name, func(t *testing.T) {
-			sound := k.bytes(t)
-			if got, err := k.disk(t, sound); err != nil || !bytes.Equal(got, sample()) {
+			sound := k.Bytes(t)
+			if got, err := k.disk(t, sound); err != nil || !bytes.Equal(got, corpus.Sample()) {
 				t.Fatalf("the sound image is read as %d bytes (%v)", len(got), err)
 			}
 			h := newHostile(t, k, sound)
@@ -211,8 +153,8 @@ func (h *hostile) try(t testing.TB, at int, value string, seal bool) error {
 // read reads the image as it has been changed at places, and puts them right again.
 func (h *hostile) read(t testing.TB, places [][2]int, seal bool) error {
 	t.Helper()
-	if h.kind.seal != nil && seal {
-		h.kind.seal(h.changed)
+	if h.kind.Seal != nil && seal {
+		h.kind.Seal(h.changed)
 	}
 	places = append(places, [2]int{len(h.sound) - sector, len(h.sound)})
 	h.write(t, h.changed, places)
@@ -261,7 +203,7 @@ func TestTruncated(t *testing.T) {
 	t.Parallel()
 	for name, k := range kinds() {
 		t.Run(name, func(t *testing.T) {
-			b := k.bytes(t)
+			b := k.Bytes(t)
 			for _, n := range []int{0, 4, 511, 512, 700, 4096, len(b) / 2, len(b) - 4096} {
 				if _, err := k.disk(t, b[:n]); err == nil {
 					t.Errorf("%d bytes of %d are taken for whole", n, len(b))
@@ -274,9 +216,9 @@ func TestTruncated(t *testing.T) {
 // TestStream reads a stream, whole and cut at every sector.
 func TestStream(t *testing.T) {
 	t.Parallel()
-	b := vmdk.StreamOptimized(sample())
+	b := vmdk.StreamOptimized(corpus.Sample())
 	got, err := io.ReadAll(StreamVMDK(bytes.NewReader(b)))
-	if err != nil || !bytes.Equal(got, sample()) {
+	if err != nil || !bytes.Equal(got, corpus.Sample()) {
 		t.Fatalf("the sound image is read as %d bytes (%v)", len(got), err)
 	}
 	for n := 0; n < len(b); n += 256 {
@@ -322,7 +264,7 @@ func TestSparse(t *testing.T) {
 // fuzz changes the headers and tables of a sound image alone: they are far apart.
 func fuzz(f *testing.F, name string) {
 	k := kinds()[name]
-	sound := k.bytes(f)
+	sound := k.Bytes(f)
 	h := newHostile(f, k, sound)
 	var all []byte
 	for _, field := range k.fields {
@@ -349,7 +291,7 @@ func FuzzVHD(f *testing.F)    { fuzz(f, "vhd") }
 func FuzzVHDX(f *testing.F)   { fuzz(f, "vhdx") }
 
 func FuzzStream(f *testing.F) {
-	f.Add(vmdk.StreamOptimized(sample()))
+	f.Add(vmdk.StreamOptimized(corpus.Sample()))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n, err := io.CopyN(io.Discard, StreamVMDK(bytes.NewReader(b)), 64<<20)
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrRefused) && !errors.Is(err, ErrTruncated) {

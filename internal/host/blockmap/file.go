@@ -46,9 +46,11 @@ func newFile(f *os.File) (*file, error) {
 	return &file{f: f, size: size, sparse: st.Mode().IsRegular(), pages: map[int64][]byte{}}, nil
 }
 
-// read reads all of p.
-func (f *file) read(p []byte, off int64) error {
-	n, err := f.f.ReadAt(p, off)
+func (f *file) read(p []byte, off int64) error { return ReadFull(f.f, p, off) }
+
+// ReadFull reads all of p from the file of an image.
+func ReadFull(f *os.File, p []byte, off int64) error {
+	n, err := f.ReadAt(p, off)
 	switch {
 	case n == len(p):
 		return nil

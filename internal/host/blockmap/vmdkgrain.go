@@ -1,14 +1,13 @@
 package blockmap
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
+	"hash/adler32"
 	"sync"
 
-	"github.com/klauspost/compress/zlib"
+	"snf-image/internal/host/inflate"
 )
 
 // Markers are between the parts of a compressed extent: before a grain its first sector on
@@ -40,8 +39,9 @@ type grains struct {
 
 // unpacker is what it takes to unpack one grain after the other.
 type unpacker struct {
-	packed, whole []byte
-	inflate       io.ReadCloser // nil before the first
+	packed  []byte
+	whole   []byte // a grain, and a byte more
+	deflate inflate.Decoder
 }
 
 func newGrains(f *file, h *vmdkHead) *grains { return &grains{file: f, head: h} }
@@ -75,39 +75,32 @@ func (u *unpacker) fetch(h *vmdkHead, m marker, read func([]byte) error) error {
 		return fmt.Errorf("%w: it has %d compressed bytes", ErrDamaged, m.length)
 	}
 	if u.whole == nil {
-		u.packed, u.whole = make([]byte, 2*h.grain), make([]byte, h.grain)
+		u.packed, u.whole = make([]byte, 2*h.grain), make([]byte, h.grain+1)
 	}
 	packed := u.packed[:m.length]
 	if err := read(packed); err != nil {
 		return err
 	}
-	var err error
-	from := bytes.NewReader(packed)
-	if u.inflate == nil {
-		u.inflate, err = zlib.NewReader(from)
-	} else {
-		err = u.inflate.(zlib.Resetter).Reset(from, nil)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	return u.inflateAll(min(h.grain, h.size-int64(m.number)*sector))
+	return u.inflate(packed, min(h.grain, h.size-int64(m.number)*sector))
 }
 
-// inflateAll fills u.whole, of which n bytes at least have to be there, and looks whether
-// that is all: the checksum comes at the end.
-func (u *unpacker) inflateAll(n int64) error {
-	got, err := io.ReadFull(u.inflate, u.whole)
-	if err == nil {
-		var more [1]byte
-		if k, end := u.inflate.Read(more[:]); k > 0 {
-			return fmt.Errorf("%w: it is longer than a grain", ErrDamaged)
-		} else if !errors.Is(end, io.EOF) {
-			return fmt.Errorf("%w: %w", ErrDamaged, end)
-		}
+// inflate fills u.whole, of which n bytes at least have to be there. Around the compressed
+// bytes are a header and a checksum (RFC 1950, section 2.2).
+func (u *unpacker) inflate(packed []byte, n int64) error {
+	const head, tail, deflate, dictionary = 2, 4, 8, 0x20
+	if len(packed) < head || packed[0]&0xf != deflate || packed[1]&dictionary != 0 || binary.BigEndian.Uint16(packed)%31 != 0 {
+		return fmt.Errorf("%w: it does not begin as compressed data does", ErrDamaged)
 	}
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) || int64(got) < n {
-		return fmt.Errorf("%w: it ends after %d bytes (%w)", ErrDamaged, got, err)
+	got, end, err := u.deflate.DecodeAll(u.whole, packed[head:])
+	switch {
+	case errors.Is(err, inflate.ErrLong):
+		return fmt.Errorf("%w: it is longer than a grain", ErrDamaged)
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	case int64(got) < n:
+		return fmt.Errorf("%w: it ends after %d bytes", ErrDamaged, got)
+	case len(packed)-head-end < tail || binary.BigEndian.Uint32(packed[head+end:]) != adler32.Checksum(u.whole[:got]):
+		return fmt.Errorf("%w: its checksum does not match", ErrDamaged)
 	}
 	return nil
 }

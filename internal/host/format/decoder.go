@@ -79,6 +79,14 @@ func (d *decoder) inOnePass(head []byte) bool {
 
 // openStream returns the bytes of the disk in c and its size, 0 when that is not known.
 func (d *decoder) openStream(c *content) (io.Reader, int64, error) {
+	r, size, err := d.anyStream(c)
+	if err != nil || !d.marked() {
+		return r, size, d.explain(err)
+	}
+	return explainedStream{r, *d}, size, nil
+}
+
+func (d *decoder) anyStream(c *content) (io.Reader, int64, error) {
 	switch {
 	case d.name == spec.VHD:
 		if c.size != 0 && c.size <= Sector {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"snf-image/internal/spec"
+	"snf-image/tests/corpus"
 )
 
 // layered has real programs pack a disk: a script makes "out" of "disk.raw", and names
@@ -138,64 +139,23 @@ func TestLayersCut(t *testing.T) {
 
 func TestLayersRefuse(t *testing.T) {
 	t.Parallel()
-	for name, tc := range map[string]struct {
-		format spec.Format
-		script string
-		kind   error
-		want   string
-	}{
-		"diskdump in gzip":   {spec.DiskDump, "gzip -c disk.raw >out", nil, "it is a gzip file, not a dump of a disk"},
-		"qcow2 as raw":       {spec.Raw, "qemu-img convert -O qcow2 disk.raw out", nil, "it is a qcow2 image, not a dump of a disk"},
-		"raw as qcow2":       {spec.Qcow2, "gzip -c disk.raw >out", ErrRefused, "it is not a qcow2 image"},
-		"VMDK":               {spec.Auto, "qemu-img convert -O vmdk disk.raw out.vmdk; xz -c out.vmdk >out", ErrRefused, "a VMDK image has to be in a file"},
-		"two disks in tar":   {spec.Auto, "cp disk.raw b.raw; tar cf out disk.raw b.raw", ErrRefused, "more than one disk"},
-		"no disk in tar":     {spec.Auto, "echo text >a; ln -s a b; tar cf out a b", ErrRefused, "none of its members is a disk"},
-		"empty tar":          {spec.Auto, "tar cf out -T /dev/null", ErrRefused, "nothing but 10240 zero bytes"},
-		"empty tar in xz":    {spec.Raw, "tar c -T /dev/null | xz >out", ErrRefused, "as an archive without members does"},
-		"tar without end":    {spec.Auto, "tar cf out disk.raw; truncate -s $((512+3*1024*1024+512)) out", ErrTruncated, "that end every archive are missing"},
-		"tar with half end":  {spec.Auto, "tar cf out disk.raw; truncate -s $((512+3*1024*1024+512+512)) out", ErrTruncated, "that end every archive are missing"},
-		"two small in tar":   {spec.Auto, "echo text | gzip >a; cp a b; tar cf out a b", ErrRefused, "more than one small compressed member"},
-		"small text in tar":  {spec.Auto, "echo text | gzip >a; tar cf out a", ErrOdd, "5 bytes"},
-		"fixed VHD":          {spec.Auto, "qemu-img convert -O vpc -o subformat=fixed,force_size=on disk.raw out", ErrAmbiguous, "both a raw image and a fixed VHD image"},
-		"fixed VHD, dump":    {spec.DiskDump, "qemu-img convert -O vpc -o subformat=fixed,force_size=on disk.raw out", ErrAmbiguous, "both a dump of a disk and a fixed VHD image"},
-		"fixed VHD in gzip":  {spec.Auto, "qemu-img convert -O vpc -o subformat=fixed,force_size=on disk.raw a; gzip -c a >out", ErrAmbiguous, "both a raw image and a fixed VHD image"},
-		"VDI and VHD":        {spec.Auto, "qemu-img convert -O vdi disk.raw out; qemu-img convert -O vpc -o subformat=fixed,force_size=on disk.raw a; tail -c 512 a >>out", ErrAmbiguous, "both a VDI image and a fixed VHD image"},
-		"VDI and MBR":        {spec.Auto, `qemu-img convert -O vdi disk.raw out; printf '\x55\xaa' | dd of=out bs=1 seek=510 conv=notrunc`, ErrAmbiguous, "both a VDI image and a disk with a boot sector"},
-		"VMDK and VDI":       {spec.Auto, `qemu-img convert -O vmdk disk.raw out; printf '\x7f\x10\xda\xbe' | dd of=out bs=1 seek=64 conv=notrunc`, nil, "it is both a VMDK image and a VDI image"},
-		"raw as VHD":         {spec.VHD, "cp disk.raw out", ErrRefused, "it is not a VHD image, or its footer is missing"},
-		"raw as VHD, packed": {spec.VHD, "gzip -c disk.raw >out", ErrRefused, "it is not a VHD image, or its footer is missing"},
-		"VHD cut":            {spec.VHD, "qemu-img convert -O vpc -o subformat=fixed,force_size=on disk.raw a; (head -c 1M a; tail -c 512 a) >out", ErrDamaged, "its disk has 3146240 bytes, the file holds 1048576"},
-		"VMDK as VDI":        {spec.VDI, "qemu-img convert -O vmdk disk.raw out", ErrRefused, "it is a VMDK image, not a VDI image"},
-		"VMDK, flat":         {spec.Auto, "qemu-img convert -O vmdk -o subformat=monolithicFlat disk.raw out", nil, "it is the descriptor of a VMDK image in several files"},
-		"VMDK, split":        {spec.VMDK, "qemu-img convert -O vmdk -o subformat=twoGbMaxExtentSparse disk.raw a.vmdk; mv a-s001.vmdk out", ErrRefused, "one of several files of a split VMDK"},
-		"VMDK with a parent": {spec.Auto, "qemu-img convert -O vmdk disk.raw a.vmdk; qemu-img create -f vmdk -F vmdk -b a.vmdk out", ErrRefused, "differs from another image"},
-		"tar of links":       {spec.Auto, "touch $(seq -f l%g 1100); tar cf out l*", ErrRefused, "more than 1000 members"},
-		"too many layers":    {spec.Auto, "gzip -c disk.raw | gzip | gzip | gzip | gzip >out", ErrRefused, "more than 4 layers"},
-		"odd inside":         {spec.Auto, "(cat disk.raw; echo) | gzip >out", ErrOdd, "1 too many"},
-		"empty inside":       {spec.Auto, "gzip </dev/null >out", ErrEmpty, ""},
-		"damaged xz":         {spec.Auto, "xz -c disk.raw >out; printf XXXX | dd of=out bs=1 seek=2000 conv=notrunc", nil, "unpacking xz"},
-		"large dictionary":   {spec.Auto, "xz --lzma2=dict=256MiB -c disk.raw >out", ErrRefused, "dictionary of more than"},
-		"large window":       {spec.Auto, "zstd -q --ultra --long=30 -c <disk.raw >out", ErrRefused, "window of more than 128 MiB"},
-		"damaged tar.gz":     {spec.Auto, "tar c disk.raw | gzip -c >out; printf X | dd of=out bs=1 seek=1500000 conv=notrunc", ErrDamaged, "unpacking gzip"},
-		"damaged tar.lz4":    {spec.Auto, "tar c disk.raw | lz4 -q -c >out; printf X | dd of=out bs=1 seek=1500000 conv=notrunc", ErrDamaged, "unpacking lz4"},
-		"LZ4 without end":    {spec.Auto, "head -c 2M /dev/urandom | lz4 -q -B4 --no-frame-crc -c >out; truncate -s $((7+20*(65536+4))) out", ErrTruncated, "unpacking lz4"},
-		"frame to skip":      {spec.Auto, `printf '\x55\x2a\x4d\x18\x04\x00\x00\x00abcd' >out; zstd -q -c <disk.raw >>out`, nil, "begins with a frame to skip"},
-		"qcow2 and MBR":      {spec.Auto, `qemu-img convert -O qcow2 disk.raw out; printf '\x55\xaa' | dd of=out bs=1 seek=510 conv=notrunc`, ErrAmbiguous, "both a qcow2 image and a disk with a boot sector"},
-		"qcow2 needs a file": {spec.Auto, "qemu-img convert -O qcow2 disk.raw a; gzip -c a >out", ErrRefused, "has to be in a file"},
-	} {
+	all := corpus.Packed()
+	all["VMDK without a file"] = corpus.Script{Format: "auto", Text: "qemu-img convert -O vmdk disk.raw out.vmdk; xz -c out.vmdk >out", Class: corpus.Refused, Error: "a VMDK image has to be in a file"}
+	all["qcow2 without a file"] = corpus.Script{Format: "auto", Text: "qemu-img convert -O qcow2 disk.raw a; gzip -c a >out", Class: corpus.Refused, Error: "has to be in a file"}
+	for name, s := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f, err := os.Open(packed(t, diskBytes(), tc.script))
+			f, err := os.Open(packed(t, diskBytes(), s.Text))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			img, err := Open(tc.format, Source{File: f})
+			img, err := Open(spec.Format(s.Format), Source{File: f})
 			if err == nil && img.Stream != nil {
 				_, err = io.Copy(io.Discard, img.Stream)
 			}
-			if err == nil || tc.kind != nil && !errors.Is(err, tc.kind) || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("Open = %v, want %v with %q", err, tc.kind, tc.want)
+			if err == nil || classes[s.Class] != nil && !errors.Is(err, classes[s.Class]) || !strings.Contains(err.Error(), s.Error) {
+				t.Errorf("Open = %v, want %v with %q", err, classes[s.Class], s.Error)
 			}
 		})
 	}

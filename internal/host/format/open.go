@@ -93,9 +93,12 @@ func (img *Image) inFile(name spec.Format, d decoder, c *content, largest int64)
 		return err // before its tables are checked, which takes time
 	}
 	if img.Disk, err = d.file(c.file); err != nil {
-		return err
+		return d.explain(err)
 	}
 	img.Size = img.Disk.Size()
+	if d.marked() {
+		img.Disk = explained{img.Disk, d}
+	}
 	return nil
 }
 

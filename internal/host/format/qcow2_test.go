@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"snf-image/internal/spec"
+	"snf-image/tests/corpus"
 )
 
 // tool runs a program, and fails the test where it fails.
@@ -142,19 +143,7 @@ func scribbled(t *testing.T, r *rand.Rand, path string) {
 // qcow2Bytes returns a sound image of 4 MiB: header, tables and one cluster of data.
 func qcow2Bytes(t testing.TB, args ...string) []byte {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "image")
-	raw := make([]byte, 4<<20)
-	copy(raw[1<<20:], bytes.Repeat([]byte("data"), 1000))
-	copy(raw[3<<20:], bytes.Repeat([]byte("more"), 1000))
-	if err := os.WriteFile(path+".raw", raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	tool(t, "qemu-img", append(append([]string{"convert", "-f", "raw", "-O", "qcow2"}, args...), path+".raw", path)...)
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return corpus.Kinds()["qcow2"].Bytes(t, args...)
 }
 
 // opened opens bytes as a qcow2 image and reads all of it.
@@ -188,59 +177,27 @@ func opened(t testing.TB, b []byte) error {
 	return nil
 }
 
+// classes are the errors of the corpus.
+var classes = map[corpus.Class]error{
+	corpus.Refused: ErrRefused, corpus.Damaged: ErrDamaged, corpus.Truncated: ErrTruncated,
+	corpus.Odd: ErrOdd, corpus.Ambiguous: ErrAmbiguous, corpus.Empty: ErrEmpty,
+}
+
 func TestQcow2Refuses(t *testing.T) {
 	t.Parallel()
-	be := binary.BigEndian
-	const l1, l2 = 0x30000, 0x40000 // where qemu-img puts the tables
-	for name, tc := range map[string]struct {
-		harm func(b []byte) []byte
-		kind error
-		want string
-	}{
-		"version":                {func(b []byte) []byte { be.PutUint32(b[4:], 4); return b }, ErrRefused, "version 4"},
-		"backing file":           {func(b []byte) []byte { be.PutUint64(b[8:], 0x200); be.PutUint32(b[16:], 9); return b }, ErrRefused, "backing file"},
-		"encryption":             {func(b []byte) []byte { be.PutUint32(b[32:], 2); return b }, ErrRefused, "encrypted"},
-		"external data file":     {func(b []byte) []byte { be.PutUint64(b[72:], bitDataFile); return b }, ErrRefused, "external data file"},
-		"corrupt":                {func(b []byte) []byte { be.PutUint64(b[72:], bitCorrupt); return b }, ErrDamaged, "marked as corrupt"},
-		"unknown feature":        {func(b []byte) []byte { be.PutUint64(b[72:], 1<<40); return b }, ErrRefused, "0x10000000000"},
-		"unknown compression":    {func(b []byte) []byte { be.PutUint64(b[72:], bitCompression); b[104] = 7; return b }, ErrRefused, "unknown method"},
-		"tiny clusters":          {func(b []byte) []byte { be.PutUint32(b[20:], 8); return b }, ErrDamaged, "2^8"},
-		"giant clusters":         {func(b []byte) []byte { be.PutUint32(b[20:], 0xffffffff); return b }, ErrDamaged, "2^4294967295"},
-		"absurd size":            {func(b []byte) []byte { be.PutUint64(b[24:], 1<<63); return b }, ErrRefused, "a disk of"},
-		"no size":                {func(b []byte) []byte { be.PutUint64(b[24:], 0); return b }, ErrRefused, "a disk of 0"},
-		"odd size":               {func(b []byte) []byte { be.PutUint64(b[24:], 4<<20-1); return b }, ErrOdd, "too many"},
-		"L1 too short":           {func(b []byte) []byte { be.PutUint64(b[24:], 1<<40); return b }, ErrDamaged, "does not reach"},
-		"L1 absurd":              {func(b []byte) []byte { be.PutUint32(b[36:], 1<<31); return b }, ErrRefused, "first-level table of"},
-		"L1 outside":             {func(b []byte) []byte { be.PutUint64(b[40:], 1<<30); return b }, ErrDamaged, "outside of the file"},
-		"L1 unaligned":           {func(b []byte) []byte { be.PutUint64(b[40:], l1+8); return b }, ErrDamaged, "first-level table is at"},
-		"L1 is the header":       {func(b []byte) []byte { be.PutUint64(b[40:], 0); return b }, ErrDamaged, "overlaps"},
-		"refcounts outside":      {func(b []byte) []byte { be.PutUint32(b[56:], 1<<20); return b }, ErrDamaged, "outside of the file"},
-		"snapshots absurd":       {func(b []byte) []byte { be.PutUint32(b[60:], 1<<30); return b }, ErrRefused, "snapshots"},
-		"snapshots outside":      {func(b []byte) []byte { be.PutUint32(b[60:], 1); be.PutUint64(b[64:], 1<<30); return b }, ErrDamaged, "snapshots at"},
-		"header too long":        {func(b []byte) []byte { be.PutUint32(b[100:], 1<<20); return b }, ErrDamaged, "header of"},
-		"L1 entry reserved bits": {func(b []byte) []byte { b[l1+7] |= 1; return b }, ErrDamaged, "first-level table is"},
-		"L2 outside":             {func(b []byte) []byte { be.PutUint64(b[l1:], 1<<63|1<<30); return b }, ErrDamaged, "second-level table at"},
-		"L2 is the L1":           {func(b []byte) []byte { be.PutUint64(b[l1:], 1<<63|l1); return b }, ErrDamaged, "overlaps"},
-		"L2 entry reserved bits": {func(b []byte) []byte { b[l2+16*8+7] |= 2; return b }, ErrDamaged, "second-level entry"},
-		"cluster outside":        {func(b []byte) []byte { be.PutUint64(b[l2:], 1<<63|1<<40); return b }, ErrDamaged, "outside of the file"},
-		"cluster unaligned":      {func(b []byte) []byte { be.PutUint64(b[l2:], 1<<63|0x50200); return b }, ErrDamaged, "second-level entry"},
-		"cluster is the header":  {func(b []byte) []byte { copy(b[l2:], b[l2+16*8:][:8]); return b }, ErrDamaged, "overlaps"},
-		"truncated":              {func(b []byte) []byte { return b[:len(b)-0x10000] }, ErrDamaged, "outside of the file"},
-		"header only":            {func(b []byte) []byte { return b[:80] }, ErrDamaged, "incomplete"},
-		"magic only":             {func(b []byte) []byte { return b[:4] }, ErrDamaged, "incomplete"},
-		"not qcow2":              {func(b []byte) []byte { return make([]byte, 512) }, ErrRefused, "not a qcow2 image"},
-		"another format":         {func(b []byte) []byte { return append([]byte("KDMV"), make([]byte, 508)...) }, ErrRefused, "it is a VMDK image"},
-		"two formats":            {func(b []byte) []byte { copy(b[257:], "ustar"); return b }, nil, "both a qcow2 image and a tar archive"},
-	} {
+	sound := qcow2Bytes(t)
+	if err := opened(t, sound); err != nil {
+		t.Fatalf("the sound image: %v", err)
+	}
+	for name, r := range corpus.Refusals() {
+		if r.Kind != "qcow2" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := qcow2Bytes(t)
-			if err := opened(t, b); err != nil {
-				t.Fatalf("the sound image: %v", err)
-			}
-			err := opened(t, tc.harm(b))
-			if err == nil || tc.kind != nil && !errors.Is(err, tc.kind) || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("Open = %v, want %v with %q", err, tc.kind, tc.want)
+			err := opened(t, r.Make(sound))
+			if err == nil || classes[r.Class] != nil && !errors.Is(err, classes[r.Class]) || !strings.Contains(err.Error(), r.Text) {
+				t.Errorf("Open = %v, want %v with %q", err, classes[r.Class], r.Text)
 			}
 		})
 	}

@@ -2,13 +2,11 @@ package format
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 	"math/bits"
 	"sync"
 
-	"snf-image/internal/report"
+	"snf-image/internal/host/blockmap"
 )
 
 // Fields of table entries.
@@ -60,17 +58,7 @@ func (q *qcow2) readL1() error {
 
 func at64(n uint64) int64 { return int64(n) }
 
-// read reads all of p from the file.
-func (q *qcow2) read(p []byte, off int64) error {
-	n, err := q.f.ReadAt(p, off)
-	switch {
-	case n == len(p):
-		return nil
-	case err == nil || errors.Is(err, io.EOF):
-		return fmt.Errorf("reading %d bytes at %d: %w", len(p), off, ErrTruncated)
-	}
-	return fmt.Errorf("reading %d bytes at %d: %w", len(p), off, report.Bare(err))
-}
+func (q *qcow2) read(p []byte, off int64) error { return blockmap.ReadFull(q.f, p, off) }
 
 // tableCache keeps the second-level tables that were read last.
 type tableCache struct {

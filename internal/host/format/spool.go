@@ -25,7 +25,7 @@ func (c *content) spool(d decoder, s Source) (*os.File, error) {
 	case s.Spool == nil:
 		return nil, fmt.Errorf("%w: %s has to be in a file, for it is read in any order", ErrRefused, d.title)
 	case c.size > most:
-		return nil, fmt.Errorf("%w: it has %d bytes, and its disk of %d bytes takes at most %d", ErrRefused, c.size, disk, most)
+		return nil, d.explain(fmt.Errorf("%w: it has %d bytes, and its disk of %d bytes takes at most %d", ErrRefused, c.size, disk, most))
 	}
 	if err := room.For(s.Spool, c.size); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRoom, err)
@@ -43,7 +43,7 @@ func (c *content) spool(d decoder, s Source) (*os.File, error) {
 	case err != nil:
 		return nil, report.Bare(err)
 	case n > most:
-		return nil, fmt.Errorf("%w: it goes on after %d bytes, and its disk of %d bytes takes no more", ErrRefused, most, disk)
+		return nil, d.explain(fmt.Errorf("%w: it goes on after %d bytes, and its disk of %d bytes takes no more", ErrRefused, most, disk))
 	}
 	return s.Spool, nil
 }
@@ -55,7 +55,7 @@ func (d *decoder) bounds(head []byte) (file, disk int64, err error) {
 	if errors.Is(err, ErrTruncated) && len(head) == d.head {
 		err = fmt.Errorf("%w: its size stands more than %d bytes from its beginning, so it has to be in a file", ErrRefused, len(head))
 	}
-	return file, disk, err
+	return file, disk, d.explain(err)
 }
 
 // fits refuses a disk that is larger than largest by what its header says of it.
@@ -65,12 +65,12 @@ func (d *decoder) fits(head []byte, largest int64) error {
 	}
 	_, disk, err := d.most(head)
 	if err == nil && disk > largest {
-		err = tooLarge(disk, largest)
+		return tooLarge(disk, largest)
 	}
 	if errors.Is(err, ErrTruncated) {
 		return nil // which is met again, and better known, when the file is opened
 	}
-	return err
+	return d.explain(err)
 }
 
 func tooLarge(disk, largest int64) error {

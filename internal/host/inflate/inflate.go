@@ -1,5 +1,5 @@
 // Package inflate decompresses deflate (RFC 1951) from memory to memory, where the length
-// of what comes out is known: the clusters of qcow2.
+// of what comes out is known: the clusters of qcow2, the grains of VMDK.
 //
 // It exists for its speed. A decoder for streams has to stop and go on at any byte and
 // keeps a window of its own; for clusters of 64 KiB that takes about twice the time.
@@ -14,6 +14,7 @@ import (
 var (
 	ErrData  = errors.New("its deflate data is damaged")
 	ErrShort = errors.New("its deflate data ends too early")
+	ErrLong  = errors.New("its deflate data is longer than it should be")
 )
 
 // Decoder decodes one stream after the other. Its zero value is ready.
@@ -34,12 +35,27 @@ type Decoder struct {
 
 // Decode fills dst with the beginning of what src decompresses to.
 func (d *Decoder) Decode(dst, src []byte) error {
+	err := d.decode(dst, src)
+	if err == nil && d.out < len(dst) {
+		return ErrShort
+	}
+	return err
+}
+
+// DecodeAll decompresses a stream that src begins with. It returns how much that is, which
+// has to be less than dst has room for, and where the stream ends.
+func (d *Decoder) DecodeAll(dst, src []byte) (n, end int, err error) {
+	err = d.decode(dst, src)
+	if err == nil && d.out == len(dst) {
+		err = ErrLong
+	}
+	return d.out, d.pos + int(d.extra) - int(d.n/8), err
+}
+
+func (d *Decoder) decode(dst, src []byte) error {
 	d.bits, d.n, d.src, d.pos, d.extra, d.dst, d.out = 0, 0, src, 0, 0, dst, 0
 	defer func() { d.src, d.dst = nil, nil }()
-	for last := false; d.out < len(d.dst); {
-		if last {
-			return ErrShort
-		}
+	for last := false; d.out < len(d.dst) && !last; {
 		d.fill()
 		last = d.take(1) == 1
 		if err := d.block(d.take(2)); err != nil {

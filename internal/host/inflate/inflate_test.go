@@ -70,6 +70,13 @@ func TestDecode(t *testing.T) {
 				}
 			}
 		}
+		got := make([]byte, len(data)+1)
+		if n, end, err := d.DecodeAll(got, append(bytes.Clone(packed), "behind"...)); err != nil || end != len(packed) || !bytes.Equal(got[:n], data) {
+			t.Errorf("seed %d: all: %d of %d bytes, of %d of %d (%v)", seed, n, len(data), end, len(packed), err)
+		}
+		if _, _, err := d.DecodeAll(got[:len(data)], packed); !errors.Is(err, ErrLong) {
+			t.Errorf("seed %d: all, without room: %v, want %v", seed, err, ErrLong)
+		}
 		if err := d.Decode(make([]byte, len(data)+1), packed); !errors.Is(err, ErrShort) {
 			t.Errorf("seed %d: a byte more than there is: %v, want %v", seed, err, ErrShort)
 		}

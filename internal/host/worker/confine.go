@@ -24,7 +24,7 @@ func confinement(j Job) confine.Child {
 	c := confine.Child{
 		Args: []string{Name}, Files: []*os.File{j.From, j.To, j.Head, j.Tail, j.Spool},
 		Namespaces: unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
-		Interrupt:  syscall.SIGTERM, Grace: grace, Bounds: &confine.Bounds{Memory: maxMemory, Processes: maxThreads},
+		Interrupt:  syscall.SIGTERM, Grace: grace, Bounds: &confine.Bounds{Memory: maxMemory + kept(j.To, j.Spool), Processes: maxThreads},
 		Stage: confine.Stage{
 			Root: confine.OwnRoot(), ReadOnly: true, Restricts: true,
 			Limits: []confine.Limit{
@@ -43,6 +43,21 @@ func confinement(j Job) confine.Child {
 		c.Stage.Limits = append(c.Stage.Limits, confine.Limit{Resource: unix.RLIMIT_NPROC, Max: maxThreads})
 	}
 	return c
+}
+
+// kept returns how many bytes the worker may write to files that are in memory, which counts
+// as its own: as many as these file systems (tmpfs) have room for.
+func kept(files ...*os.File) (n uint64) {
+	seen := map[unix.Fsid]bool{}
+	for _, f := range files {
+		var st unix.Statfs_t
+		if f == nil || unix.Fstatfs(int(f.Fd()), &st) != nil || st.Type != unix.TMPFS_MAGIC && st.Type != unix.RAMFS_MAGIC || seen[st.Fsid] {
+			continue
+		}
+		seen[st.Fsid] = true
+		n += st.Bavail * uint64(st.Bsize)
+	}
+	return n
 }
 
 // calls are the system calls of the worker: what the Go runtime makes, and reading and

@@ -1,0 +1,115 @@
+package vm
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"snf-image/tests/harness"
+	"snf-image/tests/images"
+)
+
+// delegation is what runs as the first process of the helper's kernel: control groups are
+// delegated as systemd does it, and this program unpacks an image in them, with its spool on
+// a disk, which is a RAM disk here, and then in a tmpfs. It prints which groups there are.
+const delegation = `#!/bin/busybox sh
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+b=/bin/busybox
+$b mount -t proc proc /proc; $b mount -t sysfs sys /sys; $b mount -t devtmpfs dev /dev
+$b mkdir -p /dev/shm /tmpfs /group; $b mount -t tmpfs none /dev/shm; $b mount -t tmpfs -o size=128m none /tmpfs
+$b mount -t cgroup2 none /group
+echo +memory +pids >/group/cgroup.subtree_control
+$b mkdir /group/ours; echo +memory +pids >/group/ours/cgroup.subtree_control
+$b mkdir /group/ours/run; echo $$ >/group/ours/run/cgroup.procs
+for spool in /spool /tmpfs; do
+	echo "SPOOL_DIR=\"$spool\"" >/conf
+	free=$($b df -k $spool | $b awk 'NR==2 {print $4*1024}')
+	echo "BEGIN $spool $free"
+	/snf-image --config /conf deploy --image /image.qcow2.gz --disk /disk --size 64M --name web1 --property EXCLUDE_ALL_TASKS=yes --report /report 2>/log &
+	pid=$!
+	while $b kill -0 $pid 2>/dev/null; do
+		for g in /group/ours/snf-image-*; do
+			[ -e $g ] && echo "GROUP $($b cat $g/memory.max) $($b cat $g/pids.max) $($b wc -l <$g/cgroup.procs)"
+		done
+	done 2>/dev/null
+	wait $pid; echo "CODE $?"
+	$b cat /log; $b grep -o 'worker: control group' /report
+	echo "LEFT $($b ls -d /group/ours/snf-image-* 2>/dev/null | $b wc -l)"
+	$b rm -f /disk /report
+done
+echo "END"
+echo o >/proc/sysrq-trigger
+$b sleep 60
+`
+
+// TestDelegatedGroup runs the program where control groups of version 2 are delegated to it,
+// by a kernel of its own: the worker is in one with its limits, and a spool in memory does
+// not count against it.
+func TestDelegatedGroup(t *testing.T) {
+	harness.Gate(t, "qemu-system-x86_64", "qemu-img", "cpio", "gzip")
+	t.Parallel()
+	dir := harness.Dir(t)
+	tree := filepath.Join(dir, "tree")
+	if err := os.MkdirAll(filepath.Join(tree, "spool"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	top, err := harness.Top()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script(t, `head -c 20M /dev/urandom >$2/raw; truncate -s 48M $2/raw; qemu-img convert -f raw -O qcow2 $2/raw $2/qcow2
+		gzip -1 <$2/qcow2 >$1/image.qcow2.gz; cp $3/bin/snf-image $1/`, tree, dir, top)
+	if err := os.WriteFile(filepath.Join(tree, "init"), []byte(delegation), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out := boot(t, dir, tree)
+	for _, spool := range []string{"/spool", "/tmpfs"} {
+		_, part, found := strings.Cut(out, "BEGIN "+spool+" ")
+		part, _, ended := strings.Cut(part, "LEFT 0")
+		if !found || !ended || !strings.Contains(part, "CODE 0") || !strings.Contains(part, "worker: control group") {
+			t.Fatalf("%s: the deployment did not succeed in a group:\n%s", spool, out)
+		}
+		free, _ := strconv.ParseInt(strings.Fields(part)[0], 10, 64)
+		want := int64(1 << 30)
+		if spool == "/tmpfs" {
+			want += free
+		}
+		groups := regexp.MustCompile(`GROUP (\d+) (\d+) (\d+)`).FindAllStringSubmatch(part, -1)
+		if len(groups) == 0 {
+			t.Fatalf("%s: no group was seen:\n%s", spool, part)
+		}
+		last := groups[len(groups)/2]
+		if memory, _ := strconv.ParseInt(last[1], 10, 64); memory < want-images.MiB || memory > want || last[2] != "256" || last[3] == "0" {
+			t.Errorf("%s: a group has the limits %s and %s and %s processes, want about %d bytes and 256", spool, last[1], last[2], last[3], want)
+		}
+	}
+}
+
+// boot runs the kernel of the helper with files of tree added to those of the helper, and
+// returns what it prints.
+func boot(t *testing.T, dir, tree string) string {
+	t.Helper()
+	initramfs := filepath.Join(dir, "initramfs")
+	script(t, `cat "$SNF_HELPER"/initramfs-* >$2; cd $1; find . | cpio -o -H newc --quiet >>$2`, tree, initramfs)
+	kernel, err := filepath.Glob(filepath.Join(os.Getenv("SNF_HELPER"), "vmlinux-*"))
+	if err != nil || len(kernel) != 1 {
+		t.Fatalf("the kernel of the helper: %q, %v", kernel, err)
+	}
+	var out bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35", "-accel", "tcg", "-cpu", "max",
+		"-m", "1024", "-display", "none", "-no-reboot", "-kernel", kernel[0], "-initrd", initramfs, "-serial", "stdio",
+		"-append", fmt.Sprint("console=ttyS0 quiet panic=-1 cryptomgr.notests"))
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = time.Second
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	return out.String()
+}
