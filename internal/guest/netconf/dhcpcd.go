@@ -8,8 +8,9 @@ import (
 // Dhcpcd returns dhcpcd.conf(5) with the interfaces that learn of their addresses, and no
 // others: what else it has of Ethernet interfaces is commented out, options for all stay. An
 // option counts for the "interface", "ssid" or "profile" above it, and for all before the
-// first one.
-func Dhcpcd(old []byte, interfaces []Interface) []byte {
+// first one. Where something else starts it for single interfaces, manager is not set: it may
+// serve others, too.
+func Dhcpcd(old []byte, interfaces []Interface, manager bool) []byte {
 	var globals, blocks strings.Builder
 	out, disabled, own := &globals, false, false
 	for line := range strings.Lines(string(old)) {
@@ -24,12 +25,12 @@ func Dhcpcd(old []byte, interfaces []Interface) []byte {
 			out = &blocks
 			disabled = word == "interface" && isNIC(strings.TrimSpace(value))
 		}
-		if text := strings.TrimSpace(line); text != "" && text[0] != '#' && (disabled || word == "allowinterfaces" || word == "denyinterfaces") {
+		if text := strings.TrimSpace(line); text != "" && text[0] != '#' && (disabled || manager && (word == "allowinterfaces" || word == "denyinterfaces")) {
 			line = comment(line)
 		}
 		out.WriteString(strings.TrimRight(line, "\n") + "\n")
 	}
-	return []byte(globals.String() + blockBegin + "\n" + dhcpcdOwn(interfaces) + blockEnd + "\n" + blocks.String())
+	return []byte(globals.String() + blockBegin + "\n" + dhcpcdOwn(interfaces, manager) + blockEnd + "\n" + blocks.String())
 }
 
 // isNIC reports whether it is a name of an Ethernet interface, or one that we give.
@@ -41,7 +42,7 @@ func isNIC(name string) bool {
 
 // dhcpcdOwn has the options. An only interface whose name nobody knows is any Ethernet
 // interface: its options are for all.
-func dhcpcdOwn(interfaces []Interface) string {
+func dhcpcdOwn(interfaces []Interface, manager bool) string {
 	var names, blocks []string
 	for _, i := range interfaces {
 		if !i.Dynamic() {
@@ -54,10 +55,13 @@ func dhcpcdOwn(interfaces []Interface) string {
 		names = append(names, name)
 		blocks = append(blocks, block+strings.Join(dhcpcdOptions(i), "\n")+"\n")
 	}
-	if len(names) == 0 {
+	own := ""
+	switch {
+	case manager && len(names) == 0:
 		return "denyinterfaces *\n"
+	case manager:
+		own = "allowinterfaces " + strings.Join(names, " ") + "\n"
 	}
-	own := "allowinterfaces " + strings.Join(names, " ") + "\n"
 	if dns, search := Resolver(interfaces); len(dns)+len(search) > 0 {
 		own += "nohook resolv.conf\n" // which has what is static
 	}

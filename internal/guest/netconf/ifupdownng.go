@@ -15,6 +15,9 @@ type IfupdownNG struct {
 	Sources []string
 	// DHCP6 is the command of the image's DHCPv6 client, "" for none.
 	DHCP6 string
+	// Dhcpcd is set where DHCP is dhcpcd's: for an interface that it serves it listens to
+	// advertisements, too, and its own file says what it does.
+	Dhcpcd bool
 }
 
 // Render returns the content of /etc/network/interfaces (interfaces(5) of ifupdown-ng).
@@ -53,7 +56,7 @@ func (f IfupdownNG) writeIPv4(b *strings.Builder, i Interface) {
 		ngGateway(put, i.route4())
 	default:
 		fmt.Fprintf(b, "iface %s inet dhcp\n", i.Name)
-		if i.Metric4 > 0 {
+		if i.Metric4 > 0 && !f.Dhcpcd {
 			put("metric %d", i.Metric4)
 		}
 	}
@@ -96,7 +99,11 @@ func (f IfupdownNG) writeIPv6(b *strings.Builder, i Interface) {
 			put("pre-up ip link set dev $IFACE up") // the method manual of busybox does not
 		}
 	}
-	for _, line := range advertisements(i) {
+	kernel := i
+	if f.Dhcpcd && i.advertised() && (i.IPv4 == DHCP || i.asksDHCP6()) {
+		kernel.IPv6 = None
+	}
+	for _, line := range advertisements(kernel) {
 		put("pre-up %s", line)
 	}
 	if i.IPv4 == None {
@@ -105,7 +112,7 @@ func (f IfupdownNG) writeIPv6(b *strings.Builder, i Interface) {
 	if i.IPv6 == Static {
 		ngGateway(put, i.route6())
 	}
-	if i.asksDHCP6() && f.DHCP6 != "" {
+	if i.asksDHCP6() && f.DHCP6 != "" && !(f.Dhcpcd && i.IPv4 == DHCP) {
 		put("post-up %s", f.DHCP6)
 	}
 }

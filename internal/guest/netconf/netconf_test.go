@@ -158,8 +158,8 @@ noipv6`
 func TestRunit(t *testing.T) {
 	t.Parallel()
 	eachFile(t, "runit", func(interfaces []Interface) []File {
-		once := Dhcpcd([]byte(shippedDhcpcd), interfaces)
-		if again := Dhcpcd(once, interfaces); string(again) != string(once) {
+		once := Dhcpcd([]byte(shippedDhcpcd), interfaces, true)
+		if again := Dhcpcd(once, interfaces, true); string(again) != string(once) {
 			t.Errorf("a second time:\n%s\nthe first:\n%s", again, once)
 		}
 		return []File{{"network.sh", Commands(interfaces, true)}, {"dhcpcd.conf", once}}
@@ -190,7 +190,10 @@ func TestIfupdownNG(t *testing.T) {
 	eachFile(t, "ifupdown-ng", func(interfaces []Interface) []File {
 		const client = "udhcpc6 -b -R -i $IFACE"
 		return []File{
-			{"ifupdown-ng", IfupdownNG{DHCP6: client}.Render(interfaces)}, {"busybox", IfupdownNG{Busybox: true, DHCP6: client}.Render(interfaces)},
+			{"ifupdown-ng", IfupdownNG{DHCP6: client}.Render(interfaces)},
+			{"dhcpcd", IfupdownNG{DHCP6: "dhcpcd -b $IFACE", Dhcpcd: true}.Render(interfaces)},
+			{"dhcpcd.conf", Dhcpcd([]byte("duid\n"), interfaces, false)},
+			{"busybox", IfupdownNG{Busybox: true, DHCP6: client}.Render(interfaces)},
 		}
 	})
 }

@@ -144,6 +144,12 @@ func TestApplyByName(t *testing.T) {
 			"etc/rc.d/rc.local": "=rc.local", "etc/rc.d/rc.local.snf-image-orig": "#!/bin/bash\ntrue\n",
 			rulesFile: nicFiles(t, "", two, []string{"nic0", "nic1"}, netconf.Wicked)[rulesFile],
 		}},
+		"ifupdown-ng with dhcpcd": {one, map[string]string{
+			"sbin/ifup": "", "usr/libexec/ifupdown-ng": "DIR", "sbin/dhcpcd": "", "etc/network/interfaces": "auto eth0\n", "etc/dhcpcd.conf": "duid\n",
+		}, map[string]string{
+			"etc/network/interfaces": "=ifupdown-ng", "etc/network/interfaces.snf-image-orig": "auto eth0\n", "etc/dhcpcd.conf.snf-image-orig": "duid\n",
+			"etc/dhcpcd.conf": string(netconf.Dhcpcd([]byte("duid\n"), planned(t, one, ""), false)),
+		}},
 		"busybox of Alpine": {one, map[string]string{
 			"sbin/ifup": "-> /bin/busybox", "bin/busybox": "", "etc/network/interfaces": "auto eth0\n", "etc/runlevels/boot/networking": "-> /etc/init.d/networking",
 		}, map[string]string{
@@ -187,7 +193,7 @@ func wholes(interfaces []netconf.Interface, want map[string]string) map[string][
 		"=ifupdown-ng": {string(netconf.IfupdownNG{}.Render(named))},
 		"=busybox":     {string(netconf.IfupdownNG{Busybox: true}.Render(named))},
 		"=runit":       {string(netconf.Commands(named, true))},
-		"=dhcpcd":      {string(netconf.Dhcpcd([]byte("duid\ninterface eth0\nstatic ip_address=192.0.2.1/24\n"), named))},
+		"=dhcpcd":      {string(netconf.Dhcpcd([]byte("duid\ninterface eth0\nstatic ip_address=192.0.2.1/24\n"), named, true))},
 	}
 	inet1, routes := netconf.RcInet1(named)
 	all["=rc.inet1"] = []string{string(inet1)}

@@ -47,7 +47,7 @@ type stack struct {
 func stacks() []stack {
 	return []stack{
 		{Ifupdown2, startsIfupdown(isIfupdown2), checkStanzas, applyIfupdown2},
-		{IfupdownNG, startsIfupdown(isIfupdownNG), checkStanzas, applyIfupdownNG},
+		{IfupdownNG, startsIfupdown(isIfupdownNG), checkIfupdownNG, applyIfupdownNG},
 		{Ifupdown, startsIfupdown(isIfupdown), checkIfupdown, applyIfupdown},
 		{Netplan, hasNetplan, checkNetplan, applyNetplan},
 		{Wicked, runsWicked, checkWicked, applyWicked},

@@ -81,7 +81,7 @@ func configures(script []byte) bool {
 // applyDhcpcd writes dhcpcd.conf, has runit start dhcpcd if it is needed, and does not have it
 // start those of single Ethernet interfaces.
 func applyDhcpcd(g system.Guest, named []netconf.Interface) error {
-	err := editWhole(g, dhcpcdConf, 0o644, func(old []byte) []byte { return netconf.Dhcpcd(old, named) })
+	err := editWhole(g, dhcpcdConf, 0o644, func(old []byte) []byte { return netconf.Dhcpcd(old, named, true) })
 	if err != nil {
 		return err
 	}

@@ -73,9 +73,25 @@ func applyIfupdownNG(g system.Guest, interfaces []netconf.Interface) error {
 			g.Warn("the image has no DHCPv6 client that its ifupdown can start: NIC %d does not ask a DHCPv6 server", i.Index)
 		}
 	}
-	return applyStanzas(g, interfaces, func(interfaces []netconf.Interface, sources []string) []byte {
-		return netconf.IfupdownNG{Busybox: byBusybox(g.Root), Sources: sources, DHCP6: client}.Render(interfaces)
+	var named []netconf.Interface
+	format := netconf.IfupdownNG{Busybox: byBusybox(g.Root), DHCP6: client}
+	format.Dhcpcd = !format.Busybox && installed(g.Root, "dhcpcd") // whose ifup calls udhcpc
+	err := applyStanzas(g, interfaces, func(interfaces []netconf.Interface, sources []string) []byte {
+		named, format.Sources = interfaces, sources
+		return format.Render(interfaces)
 	})
+	if err != nil || !format.Dhcpcd {
+		return err
+	}
+	return editWhole(g, dhcpcdConf, 0o644, func(old []byte) []byte { return netconf.Dhcpcd(old, named, false) })
+}
+
+// checkIfupdownNG finds out what applyIfupdownNG would fail with.
+func checkIfupdownNG(g system.Guest, interfaces []netconf.Interface) error {
+	if err := editable(g, dhcpcdConf); err != nil && !rootfs.IsNotExist(err) {
+		return err
+	}
+	return checkStanzas(g, interfaces)
 }
 
 // dhcp6Client returns the command of a DHCPv6 client of the image that goes on in the
@@ -83,7 +99,7 @@ func applyIfupdownNG(g system.Guest, interfaces []netconf.Interface) error {
 func dhcp6Client(root *rootfs.Root) string {
 	switch {
 	case installed(root, "dhcpcd"):
-		return "dhcpcd -6 -b $IFACE"
+		return "dhcpcd -b $IFACE"
 	case installed(root, "udhcpc6"):
 		return "udhcpc6 -b -R -i $IFACE"
 	case installed(root, "dhclient"):

@@ -1,6 +1,7 @@
 package sshd
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"snf-image/internal/guest/etc"
+	"snf-image/internal/guest/rootfs"
 	"snf-image/tests/guest"
 )
 
@@ -22,6 +24,18 @@ func TestSSHIncludeBomb(t *testing.T) {
 	}
 	if _, err := Read(image(t, files)); err == nil {
 		t.Error("Read = nil, want an error")
+	}
+}
+
+// TestSSHManyFiles refuses a directory with more files than a server has.
+func TestSSHManyFiles(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"etc/ssh/sshd_config": "Include d/*\n"}
+	for n := range 1001 {
+		files[fmt.Sprintf("etc/ssh/d/%d", n)] = "\n"
+	}
+	if _, err := Read(image(t, files)); !errors.Is(err, rootfs.ErrTooMany) {
+		t.Errorf("Read = %v, want %v", err, rootfs.ErrTooMany)
 	}
 }
 
