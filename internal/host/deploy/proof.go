@@ -38,6 +38,7 @@ func (i *imaging) findProof(ctx context.Context) error {
 	i.proof = check
 	i.record.proved(check.Proof())
 	if err != nil {
+		i.warnOf(check.Proof())
 		return i.unproved(err)
 	}
 	if s := i.image.Stream; s != nil && check.Needed() {
@@ -163,9 +164,7 @@ func feed(ctx context.Context, w io.Writer, f *os.File, size int64, cold bool) e
 func (i *imaging) verdict() error {
 	p, err := i.proof.Conclude()
 	i.record.proved(p)
-	for _, w := range p.Warnings {
-		i.warn(report.Printable(w))
-	}
+	i.warnOf(p)
 	if err != nil {
 		return i.unproved(err)
 	}
@@ -176,6 +175,13 @@ func (i *imaging) verdict() error {
 		i.Log.Info("the image is proved by " + proven(p))
 	}
 	return nil
+}
+
+// warnOf warns of what kept proofs from counting.
+func (i *imaging) warnOf(p trust.Proof) {
+	for _, w := range p.Warnings {
+		i.warn(report.Printable(w))
+	}
 }
 
 // proven says what proves an image, for people.

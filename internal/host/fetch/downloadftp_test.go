@@ -66,6 +66,18 @@ func TestDownloadFTP(t *testing.T) {
 	}
 }
 
+// TestMissing distinguishes a file that is not there from one that cannot be had now.
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]bool{"550 no such file": true, "450 busy": false, "530 log in": false} {
+		address := startFTP(t, &ftpServer{size: "213 10", time: "213 20060102150405", retr: answer})
+		_, err := patient(t, "ftp://127.0.0.1").Open(t.Context(), "ftp://"+address+"/image")
+		if err == nil || Missing(err) != want {
+			t.Errorf("%s: %v, missing %v", answer, err, Missing(err))
+		}
+	}
+}
+
 // TestDownloadFTPAsks shows what a server is told when it is asked for the rest.
 func TestDownloadFTPAsks(t *testing.T) {
 	t.Parallel()

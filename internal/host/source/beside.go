@@ -25,6 +25,7 @@ func BesideURL(client *fetch.Client, image, at string) (trust.Place, error) {
 		return trust.Place{}, errors.New("it is not a URL")
 	}
 	p := trust.Place{Names: []string{path.Base(u.Path)}, Remote: true}
+	p.Single = strings.HasPrefix(strings.ToLower(u.Scheme), "ftp") // such servers let few in at the same time
 	if end, err := url.Parse(at); err == nil && at != "" && !slices.Contains(p.Names, path.Base(end.Path)) {
 		p.Names = append(p.Names, path.Base(end.Path))
 	}

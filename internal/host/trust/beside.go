@@ -50,14 +50,19 @@ func (f *finder) expand(pattern string) []string {
 }
 
 // atOnce is how many files beside an image are asked for at the same time.
-const atOnce = 5
+func (f *finder) atOnce() int {
+	if f.Single {
+		return 1
+	}
+	return 5
+}
 
 // get returns the file names[i] beside the image, nil when there is none. It asks for those
 // that follow as well: a server may be far.
 func (f *finder) get(ctx context.Context, names []string, i int) ([]byte, error) {
 	if _, known := f.asked[names[i]]; !known {
 		var wg sync.WaitGroup
-		wave := names[i:min(i+atOnce, len(names))]
+		wave := names[i:min(i+f.atOnce(), len(names))]
 		got := make([]answer, len(wave))
 		for n, name := range wave {
 			wg.Go(func() { got[n].data, got[n].err = f.Read(ctx, name) })

@@ -98,8 +98,8 @@ type Place struct {
 	// none. It may be called by several goroutines at once.
 	Read func(ctx context.Context, name string) ([]byte, error)
 	// Remote means that each Read is a request to a server: only the names that vendors
-	// really use are tried then.
-	Remote bool
+	// really use are tried then. Single means one at a time.
+	Remote, Single bool
 }
 
 // Kind is what proves an image.
