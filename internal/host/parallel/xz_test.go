@@ -2,8 +2,10 @@ package parallel
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"os/exec"
@@ -67,7 +69,7 @@ func unpack(b []byte) ([]byte, error) {
 func TestXZ(t *testing.T) {
 	t.Parallel()
 	long := mixture(1, 5_000_003) // longer than a window
-	data := long[:1_500_000]
+	data, code := long[:1_500_000], arm64Code(700_000)
 	for name, tc := range map[string]struct {
 		data   []byte
 		script string
@@ -86,6 +88,9 @@ func TestXZ(t *testing.T) {
 		"literal context":       {data, "xz -T2 --lzma2=preset=0,lc=4,lp=0,pb=0"},
 		"x86":                   {data, "xz -T2 --block-size=300KiB --x86 --lzma2=preset=0"},
 		"x86, one block":        {long, "xz -T1 --x86 --lzma2=preset=0"},
+		"ARM64":                 {code, "xz -T2 --block-size=300KiB --arm64 --lzma2=preset=0"},
+		"ARM64, one block":      {append(long, code...), "xz -T1 --arm64=start=4096 --lzma2=preset=0"},
+		"ARM64, odd length":     {code[:99_999], "xz -T1 --check=crc32 --arm64 --lzma2=preset=0"},
 		"delta":                 {data, "xz -T2 --block-size=300KiB --delta=dist=4 --lzma2=preset=0"},
 		"delta and x86, stored": {mixture(3, 3_000_000), "xz -T1 --delta=dist=1 --x86 --lzma2=preset=0 --check=none"},
 		"noise":                 {shell(t, nil, "head -c 2M /dev/urandom"), "xz -0 -T2 --block-size=1MiB"},
@@ -198,6 +203,34 @@ func TestXZMiddle(t *testing.T) {
 	}
 }
 
+// arm64Code looks like n bytes of a program: half of it is instructions with distances.
+func arm64Code(n int) []byte {
+	r := rand.New(rand.NewPCG(7, 7))
+	var b []byte
+	for len(b) < n {
+		word := r.Uint32()
+		switch r.IntN(4) {
+		case 0:
+			word = word&0x3ffffff | 0x94000000
+		case 1:
+			word = word&0x60ffffff | 0x90000000 | -(word&1)&0xe00000
+		case 2:
+			word = 0
+		}
+		b = binary.LittleEndian.AppendUint32(b, word)
+	}
+	return b[:n]
+}
+
+// withFilter gives the first block of a file with one filter another filter.
+func withFilter(b []byte, id byte) []byte {
+	header := b[xzHeader:]
+	header = header[:(int(header[0])+1)*4]
+	header[2] = id
+	binary.LittleEndian.PutUint32(header[len(header)-4:], crc32.ChecksumIEEE(header[:len(header)-4]))
+	return b
+}
+
 func TestXZRefuses(t *testing.T) {
 	t.Parallel()
 	one := shell(t, []byte("text"), "xz")
@@ -209,7 +242,8 @@ func TestXZRefuses(t *testing.T) {
 		"something behind it":     {append(bytes.Clone(one), "something else"...), errContainer},
 		"padding in front":        {append(make([]byte, 4), one...), errContainer},
 		"a large dictionary":      {shell(t, []byte("text"), "xz --lzma2=dict=256MiB"), ErrDictionary},
-		"a filter of later times": {shell(t, []byte("text"), "xz --arm64 --lzma2"), ErrUnknown},
+		"a filter of later times": {withFilter(shell(t, []byte("text"), "xz --arm64 --lzma2"), 0x0b), ErrUnknown},
+		"ARM64 and another one":   {shell(t, []byte("text"), "xz --delta --arm64 --lzma2"), ErrUnknown},
 		"empty":                   {nil, io.ErrUnexpectedEOF},
 	} {
 		if _, err := unpack(tc.file); !errors.Is(err, tc.kind) {

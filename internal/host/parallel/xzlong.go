@@ -93,13 +93,13 @@ func (x *xzFile) window(h *blockHeader, out io.Writer) error {
 	defer x.room.put(buf)
 	d := new(lzma.Decoder)
 	d.Reset(h.dict)
-	sum, packed := x.check.make(), make([]byte, lzma.MaxPacked)
+	to, packed := &turned{filter: h.arm64, to: out, sum: x.check.make()}, make([]byte, lzma.MaxPacked)
 	start, pos, size := x.read, 0, int64(0)
 	for {
 		c, b, err := nextChunk(byteFiller{x}, packed)
 		if err != nil || c.Size == 0 {
 			if err == nil {
-				err = x.proven(h, x.read-start, size, sum)
+				err = errors.Join(to.end(), x.proven(h, x.read-start, size, to.sum))
 			}
 			return err
 		}
@@ -112,8 +112,7 @@ func (x *xzFile) window(h *blockHeader, out io.Writer) error {
 		if err := d.Decode(c, b, buf, pos); err != nil {
 			return err
 		}
-		sum.Write(buf[pos : pos+c.Size]) //nolint:errcheck // a hash.Hash has no errors
-		if _, err := out.Write(buf[pos : pos+c.Size]); err != nil {
+		if _, err := to.Write(buf[pos : pos+c.Size]); err != nil {
 			return err
 		}
 		pos, size = pos+c.Size, size+int64(c.Size)

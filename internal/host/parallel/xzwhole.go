@@ -43,8 +43,15 @@ func (w *whole) decode(p *part) error {
 		if err := d.Decode(c, packed, p.out, pos); err != nil {
 			return err
 		}
-		hash.Write(p.out[pos : pos+c.Size]) //nolint:errcheck // a hash.Hash has no errors
-		pos += c.Size
+		if pos += c.Size; w.header.arm64 != nil {
+			continue // what follows repeats it as it is
+		}
+		hash.Write(p.out[pos-c.Size : pos]) //nolint:errcheck // a hash.Hash has no errors
+		p.publish(pos)
+	}
+	if filter := w.header.arm64; filter != nil {
+		filter.turn(p.out[:pos], 0)
+		hash.Write(p.out[:pos]) //nolint:errcheck // a hash.Hash has no errors
 		p.publish(pos)
 	}
 	switch {
