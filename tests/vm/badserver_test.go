@@ -118,7 +118,7 @@ func TestBadServer(t *testing.T) {
 		want  string
 	}{
 		"/changed":   {true, `the file was changed on the server while it was fetched; start again`},
-		"/overlap":   {true, `the server was asked for what follows byte \d+ and sent bytes 512 to \d+; `},
+		"/overlap":   {true, `the server was asked for what follows byte \d+ and sent bytes 512 to \d+; have the server, or the proxy before it, answer requests for ranges`},
 		"/elsewhere": {true, `resuming it failed: it redirects to http://127.0.0.2:\d+: the URL is refused: it leads to a loopback .*; name another server, or let ALLOW_URL`},
 		"/gone":      {true, `the transfer broke off before its end, after \d+ bytes, and resuming it failed: the server answered 404`},
 		"/cut":       {true, `the transfer broke off before its end, after \d+ bytes, and the server does not let it be resumed, for it sent neither an ETag nor .*; start again, or have the server send a strong ETag`},

@@ -235,7 +235,7 @@ func TestHostileServer(t *testing.T) {
 			}
 			for part, remedy := range map[string]string{
 				ErrChanged.Error(): "start again, and leave", "be resumed": "a strong ETag", "encoded": "without Content-Encoding", "left alone": "later",
-				"the URL is refused": "ALLOW_URL",
+				"the URL is refused": "ALLOW_URL", "sent bytes": "RFC 9110, section 14", "which one": "RFC 9110", "from the start again": "RFC 9110",
 			} {
 				if strings.Contains(tc.err, part) && !strings.Contains(Remedy(err), remedy) {
 					t.Errorf("the remedy for %v is %q, want %q", err, Remedy(err), remedy)

@@ -119,6 +119,9 @@ func usableProxy(text string) bool {
 // Remedy returns the remedy for an error of Check, Open, Download or a Stream; empty
 // for an error without a remedy of its own.
 func Remedy(err error) string {
+	if _, ok := errors.AsType[*rangeError](err); ok {
+		return "have the server, or the proxy before it, answer requests for ranges (RFC 9110, section 14) or refuse them, or name another server"
+	}
 	switch {
 	case errors.Is(err, ErrForbidden):
 		return "name another server, or let ALLOW_URL in the configuration allow it"

@@ -144,7 +144,7 @@ func (a ask) judge(r *http.Response, u *url.URL) (*url.URL, error) {
 	case code == http.StatusOK && a.from == 0, code == http.StatusPartialContent && a.from > 0:
 		return nil, plainly(r.Header)
 	case code == http.StatusOK && a.version.holds(r.Header):
-		return nil, errors.New("the server begins from the start again, instead of sending the rest")
+		return nil, misranged("the server begins from the start again, instead of sending the rest")
 	case code == http.StatusOK, a.from > 0 && (code == http.StatusRequestedRangeNotSatisfiable || code == http.StatusPreconditionFailed):
 		return nil, ErrChanged
 	case slices.Contains(redirects, code):

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -65,22 +64,27 @@ func (a ask) span() string {
 func (a ask) rest(r *http.Response) (contentRange, error) {
 	ranges := r.Header.Values("Content-Range")
 	if len(ranges) != 1 {
-		return contentRange{}, errors.New("the server sent a part of the file and does not say which one")
+		return contentRange{}, misranged("the server sent a part of the file and does not say which one")
 	}
 	got, ok := parseContentRange(ranges[0])
 	switch {
 	case !ok:
-		return got, fmt.Errorf("the server sent a part of the file with the range %.80q, which is none", ranges[0])
+		return got, misranged("the server sent a part of the file with the range %.80q, which is none", ranges[0])
 	case !a.version.holds(r.Header):
 		return got, ErrChanged
 	case a.length >= 0 && got.total >= 0 && got.total != a.length:
 		return got, fmt.Errorf("%w: it had %d bytes and has %d", ErrChanged, a.length, got.total)
 	case a.length < 0 && got.total < 0: // nothing would tell its end from another break
-		return got, errors.New("the server sent a part of the file and does not say how long the whole is")
+		return got, misranged("the server sent a part of the file and does not say how long the whole is")
 	case got.first != a.from || a.to > 0 && got.last >= a.to || a.length >= 0 && got.last >= a.length:
-		return got, fmt.Errorf("the server was asked for what follows byte %d and sent bytes %d to %d", a.from, got.first, got.last)
+		return got, misranged("the server was asked for what follows byte %d and sent bytes %d to %d", a.from, got.first, got.last)
 	case r.ContentLength >= 0 && r.ContentLength != got.last-got.first+1:
-		return got, fmt.Errorf("the server sent %d bytes for the bytes %d to %d", r.ContentLength, got.first, got.last)
+		return got, misranged("the server sent %d bytes for the bytes %d to %d", r.ContentLength, got.first, got.last)
 	}
 	return got, nil
 }
+
+// rangeError is the error of an answer that is not of the range that was asked for.
+type rangeError struct{ error }
+
+func misranged(format string, args ...any) error { return &rangeError{fmt.Errorf(format, args...)} }

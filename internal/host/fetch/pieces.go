@@ -150,7 +150,7 @@ func (c *Client) piece(ctx context.Context, t *http.Transport, u *url.URL, a ask
 		return nil, err
 	}
 	if n, err := io.CopyN(io.Discard, p, 1); n > 0 || !errors.Is(err, io.EOF) { // the connection is free behind the end
-		return nil, errors.Join(errors.New("the server sent more than the piece that was asked for"), err)
+		return nil, errors.Join(misranged("the server sent more than the piece that was asked for"), err)
 	}
 	return b, nil
 }

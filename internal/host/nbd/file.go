@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,11 +37,16 @@ func ServeQcow2(ctx context.Context, f *os.File, name string, readOnly bool) (*S
 		})
 		c := fileConfinement(path, file)
 		c.Stage.Activate = true
+		c.Interrupt, c.Grace = syscall.SIGTERM, writeBack
 		c.Args = append([]string{path}, arguments("qcow2", "json:"+string(disk), readOnly)...)
 		c.Files = []*os.File{f}
 		return c, err
 	})
 }
+
+// writeBack is how long a server that is told to end has to write the tables of a file: of one
+// that is killed the file keeps clusters that nothing leads to.
+const writeBack = 5 * time.Second
 
 // inChild is the name a child has for one of its descriptors.
 func inChild(file int) string { return "/proc/self/fd/" + strconv.Itoa(file) }

@@ -2,6 +2,7 @@ package nbd
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +54,40 @@ func TestQcow2(t *testing.T) {
 	}
 	if missing := s.Missing(); !slices.ContainsFunc(s.Layers(), func(l string) bool { return strings.HasPrefix(l, "landlock") }) && !slices.Contains(missing, "landlock") {
 		t.Errorf("layers %v, missing %v", s.Layers(), missing)
+	}
+}
+
+// TestQcow2Interrupted: a server that is told to end writes the tables of its file, or the
+// clusters it wrote would be of nobody.
+func TestQcow2Interrupted(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "disk.qcow2")
+	if out, err := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", path, "64M").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s, err := ServeQcow2(ctx, f, "the disk", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, s)
+	data := bytes.Repeat([]byte{0xa5}, 1<<20)
+	for i := range int64(24) {
+		if _, err := c.WriteAt(data, i<<20); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	_ = s.Close()
+	out, err := exec.Command("qemu-img", "check", "-f", "qcow2", "--output=json", path).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `"allocated-clusters": 384`) {
+		t.Errorf("24 MiB were written, in clusters of 64 KiB (%v):\n%s", err, out)
 	}
 }
 
