@@ -14,16 +14,14 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"snf-image/tests/require"
+	"snf-image/tests/gpg"
 )
 
 // Mirror is a mirror of all vendors.
@@ -38,22 +36,13 @@ type Mirror struct {
 
 	t       testing.TB
 	shipped string
-	home    string // of gpg
+	gpg     gpg.GPG
 }
 
 // New starts a mirror of the entries in the directory shipped, of which none is published.
 func New(t testing.TB, shipped string) *Mirror {
 	t.Helper()
-	require.Tool(t, "gpg")
-	home, err := os.MkdirTemp("", "gpg") // the sockets of its agent have short paths
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &Mirror{Root: t.TempDir(), Entries: t.TempDir(), Keyring: t.TempDir(), Signed: time.Now().Add(-time.Hour), t: t, shipped: shipped, home: home}
-	t.Cleanup(func() {
-		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run() // after the test's context
-		_ = os.RemoveAll(home)
-	})
+	m := &Mirror{Root: t.TempDir(), Entries: t.TempDir(), Keyring: t.TempDir(), Signed: time.Now().Add(-time.Hour), t: t, shipped: shipped, gpg: gpg.New(t)}
 	server := httptest.NewServer(http.FileServer(http.Dir(m.Root)))
 	t.Cleanup(server.Close)
 	m.URL = server.URL
@@ -68,22 +57,10 @@ func (m *Mirror) Settings() string {
 	return fmt.Sprintf("CATALOGUE_MIRROR=%q\nALLOW_URL=%q\nCATALOGUE_DIRS=%q\nKEYRING_DIR=%q\nVENDOR_KEYS_DIR=%q\n", m.URL, m.URL, m.Entries, m.Keyring, m.Keyring+"/none")
 }
 
-func (m *Mirror) gpg(args ...string) string {
-	m.t.Helper()
-	return require.Run(m.t, "", append([]string{"gpg", "--homedir", m.home, "--batch", "--yes", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""}, args...)...)
-}
-
-// NewKey makes a key that expires, if not "never", a time after two days ago.
+// NewKey makes a key of two days ago that expires, if not "never", a time after that.
 func (m *Mirror) NewKey(name, expires string) string {
 	m.t.Helper()
-	m.gpg(faked(time.Now().Add(-48*time.Hour)), "--quick-gen-key", name+" <"+name+"@example.org>", "ed25519", "sign", expires)
-	for line := range strings.Lines(m.gpg("--with-colons", "--list-keys", name+"@example.org")) {
-		if f := strings.Split(strings.TrimSpace(line), ":"); f[0] == "fpr" {
-			return f[9]
-		}
-	}
-	m.t.Fatalf("no key %s", name)
-	return ""
+	return m.gpg.Key(name+" <"+name+"@example.org>", "ed25519", expires, faked(time.Now().Add(-48*time.Hour)))
 }
 
 // faked is the option that makes gpg believe in a time.
@@ -91,20 +68,12 @@ func faked(at time.Time) string { return fmt.Sprintf("--faked-system-time=%d!", 
 
 // Trust puts a key into the keyring, as it is now.
 func (m *Mirror) Trust(fingerprint string) {
-	m.write(filepath.Join(m.Keyring, fingerprint+".asc"), m.gpg("--armor", "--export", fingerprint))
+	m.t.Helper()
+	m.write(filepath.Join(m.Keyring, fingerprint+".asc"), string(m.gpg.Export(fingerprint)))
 }
 
 // Revoke revokes a key; who trusts it has to hear of that.
-func (m *Mirror) Revoke(fingerprint string) {
-	m.t.Helper()
-	file := filepath.Join(m.home, "openpgp-revocs.d", fingerprint+".rev")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	m.write(file, strings.Replace(string(text), ":-----BEGIN", "-----BEGIN", 1))
-	m.gpg("--import", file)
-}
+func (m *Mirror) Revoke(fingerprint string) { m.gpg.Revoke(fingerprint) }
 
 // Names are those of the shipped entries.
 func (m *Mirror) Names() []string {
@@ -127,12 +96,9 @@ var (
 // Entry returns what a shipped entry says, by name.
 func (m *Mirror) Entry(name string) map[string]string {
 	m.t.Helper()
-	text, err := os.ReadFile(filepath.Join(m.shipped, name+".conf"))
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	text := m.read(filepath.Join(m.shipped, name+".conf"))
 	values := map[string]string{"ARCH": "x86_64", "DEBIAN_ARCH": "amd64"}
-	for _, a := range assignment.FindAllStringSubmatch(string(text), -1) {
+	for _, a := range assignment.FindAllStringSubmatch(text, -1) {
 		values[a[1]] = variable.ReplaceAllStringFunc(a[2], func(v string) string { return values[strings.Trim(v, "${}")] })
 	}
 	return values
@@ -166,10 +132,7 @@ func (m *Mirror) Publish(name string, image []byte) {
 		case e["SIGNATURE"] != "":
 			m.sign(sums, m.At(at, e["SIGNATURE"]))
 		case e["KEYS"] != "" && e["IMAGE_SIGNATURE"] == "":
-			m.gpg("--local-user", m.Signer, faked(m.Signed), "--output", sums+".clear", "--clearsign", sums)
-			if err := os.Rename(sums+".clear", sums); err != nil {
-				m.t.Fatal(err)
-			}
+			m.write(sums, string(m.gpg.Run([]byte(m.read(sums)), "--local-user", m.Signer, faked(m.Signed), "--clear-sign")))
 		}
 	}
 	if e["IMAGE_SIGNATURE"] != "" {
@@ -181,11 +144,7 @@ func (m *Mirror) Publish(name string, image []byte) {
 // bind makes the entry.
 func (m *Mirror) bind(name string, image []byte) {
 	m.t.Helper()
-	data, err := os.ReadFile(filepath.Join(m.shipped, name+".conf"))
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	own := regexp.MustCompile(`(?m)^KEYS=.*$`).ReplaceAllString(string(data), `KEYS="`+m.Key+`"`)
+	own := regexp.MustCompile(`(?m)^KEYS=.*$`).ReplaceAllString(m.read(filepath.Join(m.shipped, name+".conf")), `KEYS="`+m.Key+`"`)
 	own = regexp.MustCompile(`(?m)^DIGEST=.*$`).ReplaceAllString(own, `DIGEST="sha256:`+digest(image, "256")+`"`)
 	m.write(filepath.Join(m.Entries, name+".conf"), own)
 }
@@ -193,11 +152,20 @@ func (m *Mirror) bind(name string, image []byte) {
 // sign makes a detached signature, armored where its name says so.
 func (m *Mirror) sign(file, as string) {
 	m.t.Helper()
-	args := []string{"--local-user", m.Signer, faked(m.Signed), "--output", as, "--detach-sign"}
+	more := []string{faked(m.Signed)}
 	if strings.HasSuffix(as, ".asc") {
-		args = slices.Insert(args, 0, "--armor")
+		more = append(more, "--armor")
 	}
-	m.gpg(append(args, file)...)
+	m.write(as, string(m.gpg.Sign(m.Signer, []byte(m.read(file)), more...)))
+}
+
+func (m *Mirror) read(file string) string {
+	m.t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return string(b)
 }
 
 func (m *Mirror) write(file, text string) {

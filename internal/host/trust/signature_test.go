@@ -211,3 +211,18 @@ func TestKeyring(t *testing.T) {
 		t.Errorf("a secret key: %v", err)
 	}
 }
+
+// TestOldKey takes the signature of a key that has vouched for its own name with SHA-1, as
+// those of Ubuntu's images did long ago: what is signed today is what counts.
+func TestOldKey(t *testing.T) {
+	t.Parallel()
+	g := gpg.New(t)
+	old := g.Key("Old <old@example.org>", "rsa2048", "never", "--cert-digest-algo", "SHA1", "--allow-weak-digest-algos", "--faked-system-time", "20120101T000000!")
+	if packets := string(g.Run(g.Run(nil, "--export", old), "--list-packets")); !strings.Contains(packets, "digest algo 2,") {
+		t.Fatalf("the key is not as old as it should be:\n%s", packets)
+	}
+	signature := g.Sign(old, text, "--digest-algo", "SHA512")
+	if s, err := Verify(NewKeys(exported(t, g, old)...), bytes.NewReader(text), signature); err != nil || s.Key != old {
+		t.Errorf("Verify = %+v, %v", s, err)
+	}
+}
