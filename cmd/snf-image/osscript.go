@@ -83,14 +83,29 @@ func (s *osScript) run(ctx context.Context) error {
 	case ganeti.Rename:
 		return s.rename(ctx)
 	case ganeti.Verify:
-		_, err := s.read(ctx)
-		return err
+		return s.verify(ctx)
 	case ganeti.Export:
 		return s.export(ctx)
 	case ganeti.Import:
 		return s.importDump(ctx)
 	}
 	return fmt.Errorf("unknown OS script %q", s.name)
+}
+
+// verify checks the parameters. It fetches nothing, and looks at no image: of proofs it
+// refuses what no image can satisfy.
+func (s *osScript) verify(ctx context.Context) error {
+	call, err := s.read(ctx)
+	if err != nil || call.spec.Image == spec.NoImage || call.remote() {
+		return err
+	}
+	if err := call.claim.Hopeless(); err != nil {
+		return &report.Failure{
+			Kind: report.Image, What: "checking what Ganeti passed", On: spec.ImgID,
+			Cause: fmt.Errorf("%w (%s is demanded by %s)", err, call.claim.Demand, call.claim.By), Remedy: trust.Remedy(err),
+		}
+	}
+	return nil
 }
 
 // osCall is a call with what was read for it.
@@ -101,6 +116,12 @@ type osCall struct {
 	fetch    *fetch.Client
 	warnings []string // of the parameters
 	claim    trust.Claim
+}
+
+// remote reports whether a URL may deliver another img_id.
+func (c *osCall) remote() bool {
+	set := slices.ContainsFunc(c.Parameters, func(p ganeti.Parameter) bool { return p.Name == spec.ConfigURL && p.Value.Reveal() != "" })
+	return set || slices.ContainsFunc(c.config.Parameters, func(p config.Parameter) bool { return p.Name == spec.ConfigURL && p.Value != "" })
 }
 
 // read reads configuration, variant, environment and what config_url delivers. All that is

@@ -145,14 +145,17 @@ func TestCreateRequiresProof(t *testing.T) {
 	write("image", image)
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(image)))
 	write("SHA256SUMS", sum+"  image\n")
-	for variant, tc := range map[string]struct{ id, text, want string }{
-		"none":   {"image#sha256=" + sum, "", `its digest came with the parameters of the instance, whose owner cannot vouch for it (required is demanded by VERIFY_IMAGES in ` + dir + `/conf:2)`},
-		"sums":   {"image", "", "nobody signed SHA256SUMS"},
-		"key":    {"image", "IMG_KEY=0123456789ABCDEF", "nobody signed SHA256SUMS"},
-		"digest": {"image#sha256=" + sum, "IMG_DIGEST=sha256:" + sum, "opening the disk, on " + dir + "/gone"}, // goes on
-		"named":  {"", "IMG_ID=image#sha256=" + sum, "opening the disk, on " + dir + "/gone"},
-		"weaker": {"image", "VERIFY_IMAGES=if-present", "opening the disk, on " + dir + "/gone"},
-		"typing": {"image", "VERIFY_IMAGES=always", "expected none, if-present or required"},
+	for variant, tc := range map[string]struct {
+		id, text, want string
+		hopeless       bool // which verify knows
+	}{
+		"none":   {"image#sha256=" + sum, "", `its digest came with the parameters of the instance, whose owner cannot vouch for it (required is demanded by VERIFY_IMAGES in ` + dir + `/conf:2)`, true},
+		"sums":   {"image", "", "nobody signed SHA256SUMS", true},
+		"key":    {"image", "IMG_KEY=0123456789ABCDEF", "the keyring has none of the keys that are bound to it: 0123456789ABCDEF", false},
+		"digest": {"image#sha256=" + sum, "IMG_DIGEST=sha256:" + sum, "opening the disk, on " + dir + "/gone", false}, // goes on
+		"named":  {"", "IMG_ID=image#sha256=" + sum, "opening the disk, on " + dir + "/gone", false},
+		"weaker": {"image", "VERIFY_IMAGES=if-present", "opening the disk, on " + dir + "/gone", false},
+		"typing": {"image", "VERIFY_IMAGES=always", "expected none, if-present or required", true},
 	} {
 		env := ganeti.Environment{
 			"OS_API_VERSION": "20", "INSTANCE_NAME": "web1", "OSP_IMG_FORMAT": "diskdump", "OS_VARIANT": variant, "HYPERVISOR": "kvm",
@@ -171,6 +174,11 @@ func TestCreateRequiresProof(t *testing.T) {
 		printFailure(&errs, err)
 		if code := exitCode(err); code == 0 || !strings.Contains(errs.String(), tc.want) {
 			t.Errorf("%s: exit code %d, want %q\n%s", variant, code, tc.want, &errs)
+		}
+		s.name = ganeti.Verify
+		err = s.call(t.Context(), []string{"verify", "parameters"})
+		if refused := exitCode(err) != 0; refused != tc.hopeless {
+			t.Errorf("%s: verify says %v", variant, err)
 		}
 	}
 }

@@ -213,6 +213,15 @@ func (c *Check) early() error {
 	return c.f.demanded(&p)
 }
 
+// Hopeless returns why nothing that may lie beside the image can satisfy the claim, nil when
+// something can. Nothing is looked for.
+func (c Claim) Hopeless() error {
+	if c.Demand != Required || satisfied(c.Digests) || len(c.Keys) > 0 {
+		return nil
+	}
+	return &Error{"", fmt.Errorf("%w: no digest is given but by the instance's owner, and no key is bound to it", ErrDemand)}
+}
+
 // demanded refuses a proof that is less than what is demanded.
 func (f *finder) demanded(p *Proof) error {
 	if f.Demand != Required || p.Bound || satisfied(f.Digests) {

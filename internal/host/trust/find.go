@@ -27,12 +27,27 @@ func Find(ctx context.Context, keys Keys, claim Claim, place Place) (*Check, err
 	if len(claim.Keys) > 0 {
 		f.keys = keys.Bound(claim.Keys)
 	}
-	err := f.search(ctx)
+	err := f.lackKeys()
+	if err == nil {
+		err = f.search(ctx)
+	}
 	c := newCheck(&f)
 	if err == nil {
 		err = c.early()
 	}
 	return c, err
+}
+
+// ErrNoBoundKey means that no signature could count.
+var ErrNoBoundKey = errors.New("the keyring has none of the keys that are bound to it")
+
+// lackKeys refuses bound keys of which the keyring has none: that is a slip, or a key that
+// somebody took away.
+func (f *finder) lackKeys() error {
+	if len(f.Keys) == 0 || f.Demand == None || len(f.keys.list) > 0 {
+		return nil
+	}
+	return &Error{"", fmt.Errorf("%w: %s", ErrNoBoundKey, strings.Join(f.Keys, ", "))}
 }
 
 // finder looks for the proofs of one image.

@@ -17,8 +17,12 @@ func Remedy(err error) string {
 		return "fetch the image again, or correct the digest"
 	case errors.Is(err, ErrMismatch), errors.Is(err, ErrBadSignature):
 		return "fetch the image and what lies beside it again, from the vendor; do not use this one"
-	case errors.Is(err, ErrUnknownKey), errors.Is(err, ErrUnbound):
-		return "compare the key with the one the vendor publishes"
+	case errors.Is(err, ErrNoBoundKey):
+		return "compare the vendor's key with what it publishes and add it (snf-image key add), or correct IMG_KEY or --key"
+	case errors.Is(err, ErrUnknownKey):
+		return "compare the key with the one the vendor publishes, and add it (snf-image key add)"
+	case errors.Is(err, ErrUnbound):
+		return "compare the key with the one the vendor publishes for this image"
 	case errors.Is(err, ErrKeyExpired), errors.Is(err, ErrExpired), errors.Is(err, ErrKeyRevoked):
 		return "get the vendor's present key and signature"
 	case errors.Is(err, ErrWeak), errors.Is(err, ErrWeakSignature):
