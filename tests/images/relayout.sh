@@ -95,6 +95,7 @@ if [ "$layout" = lvm ]; then
     lv vgcreate sys "$loop"
     lv lvcreate -an -Zn -Wn -l $(((root_mib - 4) / 4)) -n root sys
     losetup -d "$loop"
+    loops=() # somebody else may get the device
     part "$raw" $((root_at + 1)) $(((root_mib - 4) / 4 * 4))
     device=/dev/mapper/sys-root
 fi
@@ -161,6 +162,7 @@ finish() {
     for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do umount "${mounts[i]}"; done
     mounts=()
     for i in "${loops[@]}"; do losetup -d "$i" 2>/dev/null || :; done
+    loops=()
     mv "$raw" "$image"
     echo "$image" >&3
 }

@@ -13,8 +13,9 @@ const (
 	prep     = "9E1A2D38-C612-4316-AA26-8B49521E5A8B"
 )
 
-// vendors are the tables of cloud images, in the order of the disk and at
-// a fraction of their sizes. The root is last, whatever its number.
+// vendors are the tables of cloud images, in the order of the disk and at a fraction of their
+// sizes; Kali's is that of Debian, that of minimal images of Ubuntu is Ubuntu's, and Alpine's for
+// BIOS is none. The root, or what is there for data, is last, whatever its number.
 var vendors = []struct {
 	name, script string
 	root         int
@@ -33,6 +34,12 @@ var vendors = []struct {
 	{"Oracle", "1: size=4MiB type=U\n2: size=6MiB type=L\n3: size=4MiB type=S\n4: type=V", 4},
 	{"FreeBSD", "1: size=1MiB type=83BD6B9D-7F41-11DC-BE0B-001560B84F0F name=bootfs\n2: size=4MiB type=U name=efiesp\n3: size=4MiB type=516E7CB5-6ECF-11D6-8FF8-00022D09712B\n4: size=1MiB type=516E7CB4-6ECF-11D6-8FF8-00022D09712B name=config-drive\n5: type=516E7CB6-6ECF-11D6-8FF8-00022D09712B name=rootfs", 5},
 	{"Flatcar", "1: size=4MiB type=U\n2: size=2MiB type=" + biosBoot + "\n3: size=3MiB type=L\n4: size=3MiB type=L\n6: size=2MiB type=L\n7: size=1MiB type=L\n9: type=L", 9},
+	{"Fedora UKI", "1: size=10MiB type=U\n2: type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709", 2},
+	{"Fedora Server", "1: size=2MiB type=" + biosBoot + "\n2: size=4MiB type=U\n3: size=10MiB type=" + xbootldr + "\n4: type=V", 4},
+	{"CentOS GPT", "1: type=L", 1},
+	{"Arch", "1: size=1MiB type=" + biosBoot + "\n2: size=4MiB type=U\n3: type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709", 3},
+	{"Fedora CoreOS", "1: size=1MiB type=" + biosBoot + " name=BIOS-BOOT\n2: size=4MiB type=U name=EFI-SYSTEM\n3: size=8MiB type=L name=boot\n4: type=L name=root", 4},
+	{"Talos", "1: size=4MiB type=U name=EFI\n2: size=1MiB type=" + biosBoot + " name=BIOS\n3: size=4MiB type=L name=BOOT\n4: size=1MiB type=L name=META\n5: size=4MiB type=L name=STATE\n6: type=L name=EPHEMERAL", 6},
 	{"CentOS MBR", "label: dos\n1: start=2048 type=83 bootable", 1},
 }
 
