@@ -82,7 +82,9 @@ type session struct {
 	disks []*disk
 	root  filesystem.Volume // with the system, once that is found
 	nt    *inspect.NT       // of a Windows
-	task  *task.Run
+	// processor is the level of the processor that the programs of the system need.
+	processor string
+	task      *task.Run
 }
 
 // run does all the work and returns the result. Whatever happens, everything is

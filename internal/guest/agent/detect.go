@@ -129,7 +129,7 @@ func (s *session) enter(found *report.Inspection, root filesystem.Volume, system
 	if system.SELinux.Mode != "" {
 		found.SELinux = &report.SELinux{Mode: system.SELinux.Mode, Policy: system.SELinux.Type, Labelled: system.Labelled}
 	}
-	found.Processor = system.Processor
+	found.Processor = s.processor
 	s.enterNT(found, system)
 	found.RootFilesystem, found.RootFeatures = root.Type, filesystem.Features(root)
 	found.Warnings = append(found.Warnings, system.Warnings...)

@@ -8,6 +8,7 @@ import (
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/modules"
+	"snf-image/internal/guest/platform"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/task"
 	"snf-image/internal/spec"
@@ -19,6 +20,9 @@ const secondsOfDay = 24 * 60 * 60
 func (s *session) look(v filesystem.Volume, volumes []filesystem.Volume) (system inspect.System, err error) {
 	err = s.within(v, volumes, false, func(root *rootfs.Root, problem error) error {
 		system = inspect.Look(root, s.plan.UnixTime/secondsOfDay)
+		if s.processor = ""; s.plan.Mode != spec.ModeCustomize { // a machine that is there runs on its own
+			s.processor = platform.Processor(root)
+		}
 		if problem != nil && s.plan.Mode == spec.ModeInspect { // else MountImage fails with it
 			system.Warnings = append(system.Warnings, "only the root file system was looked at: "+problem.Error())
 		}

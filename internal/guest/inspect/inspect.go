@@ -13,7 +13,6 @@ import (
 	"snf-image/internal/guest/cloudinit"
 	"snf-image/internal/guest/etc"
 	"snf-image/internal/guest/network"
-	"snf-image/internal/guest/platform"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/selinux"
 	"snf-image/internal/guest/sshd"
@@ -49,9 +48,6 @@ type System struct {
 	// have labels.
 	SELinux  selinux.State
 	Labelled bool
-	// Processor is the level of the processor that the programs need, such as x86-64-v2;
-	// empty where they do not tell.
-	Processor string
 	// NT is what there is to know of a Windows, nil for other systems.
 	NT *NT
 	// Names are the names of its users.
@@ -79,7 +75,6 @@ func Look(root *rootfs.Root, today int64) System {
 	s.SELinux, err = selinux.Look(root)
 	s.warn(err)
 	s.Labelled = root.Labelled("/etc") != ""
-	s.Processor = platform.Processor(root)
 	return s
 }
 
