@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 
-	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/partition"
@@ -33,10 +32,8 @@ func fixPartitionTable(ctx context.Context, r *Run) error {
 	}
 	r.warnOf(change)
 	// Nobody may see the new partitions with signatures of former contents in them.
-	for _, c := range change.Claimed {
-		if err := filesystem.Erase(disk, filesystem.Claim(c)); err != nil {
-			return err
-		}
+	if err := r.place(disk, table, change); err != nil {
+		return err
 	}
 	if err := r.placeSwap(disk, table, change.Moved); err != nil {
 		return err

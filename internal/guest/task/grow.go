@@ -22,6 +22,13 @@ const (
 func (r *Run) grow(table *partition.Table, swap *partition.Swap) (partition.Change, error) {
 	request := partition.Request{Target: r.target(table), Swap: swap}
 	last := lastOf(table.Partitions)
+	if p, ok := r.recoveryLast(table); ok && request.Target != p.Number {
+		if !r.movesRecovery(table, p) {
+			r.Warn("partition %d, from which Windows repairs itself, lies last and stays where it is: nothing grows past it", p.Number)
+			return partition.Change{}, Skip("partition %d, for recovery, lies last", p.Number)
+		}
+		request.Move = last
+	}
 	switch v, _ := r.volume(r.Disks[0].Volume(last)); {
 	case v.Type == swapType:
 		request.Move = last
@@ -73,5 +80,8 @@ func (r *Run) placeSwap(disk filesystem.Store, table *partition.Table, moved int
 		return nil
 	}
 	v, _ := r.volume(r.Disks[0].Volume(moved))
+	if v.Type != swapType {
+		return nil
+	}
 	return filesystem.PlaceSwap(disk, p.Start, p.Size, v.UUID, v.Label)
 }

@@ -45,6 +45,9 @@ type Run struct {
 	Resize string
 	// SwapPartition is the partition FixPartitionTable made for swap, 0 for none.
 	SwapPartition int
+	// RecoveryMoved is the partition for recovery of a Windows that FixPartitionTable moved,
+	// 0 for none: Windows has to be told.
+	RecoveryMoved int
 	// Volumes are all partitions of all disks, disks without a table and LVM volumes, as
 	// they were before the first task.
 	Volumes []filesystem.Volume
