@@ -41,6 +41,8 @@ type Part struct {
 	Tree   Tree // ext, xfs and btrfs only; xfs without hard links, attributes and names with blanks
 	// Mkfs are further arguments of the program that makes the file system, but swap.
 	Mkfs []string
+	// State is one of those that Windows leaves NTFS in.
+	State string
 	// Group is the name of the volume group that "lvm" makes the partition a part of. The
 	// last partition with that name makes it, and its Volumes. Those have no Number,
 	// Start and Type, and Name is their name.

@@ -29,8 +29,15 @@ func (p Part) writeNTFS(t testing.TB, image *os.File) {
 	}
 	args := append([]string{"mkntfs", "-q", "-F", "-L", p.Label, "-p", fmt.Sprint(p.Start * MiB / 512), "-H", "255", "-S", "63"}, p.Mkfs...)
 	run(t, nil, append(args, area)...)
-	OnNTFS(t, area, func(dir string) { p.Tree.stage(t, dir) })
+	tree := p.Tree
+	if p.State == NTFSHibernated {
+		tree = tree.With(HiberFile("hibr"))
+	}
+	OnNTFS(t, area, func(dir string) { tree.stage(t, dir) })
 	data, err := os.ReadFile(area)
+	if err == nil {
+		err = setNTFSState(data, p.State)
+	}
 	if err == nil {
 		_, err = image.WriteAt(data, p.Start*MiB)
 	}

@@ -32,7 +32,7 @@ func Mounted(t testing.TB, disk string, n int, f func(dir string)) {
 	withLoop(t, disk, p, func(dev string) {
 		dir := filepath.Join(t.TempDir(), "mnt")
 		options := "ro,nosuid,nodev,noexec" + map[string]string{
-			"ext3": ",noload", "ext4": ",noload", "xfs": ",norecovery,nouuid", "btrfs": ",rescue=nologreplay",
+			"ext3": ",noload", "ext4": ",noload", "xfs": ",norecovery,nouuid", "btrfs": ",rescue=nologreplay", "ntfs": ",norecover",
 		}[fsType(dev)]
 		tool(t, "mkdir", dir)
 		tool(t, "mount", "-t", fsType(dev), "-o", options, dev, dir)

@@ -98,6 +98,7 @@ func soundFS(dev string) error {
 	args := map[string][]string{
 		"ext2": {"e2fsck", "-fn"}, "ext3": {"e2fsck", "-fn"}, "ext4": {"e2fsck", "-fn"},
 		"xfs": {"xfs_repair", "-n"}, "btrfs": {"btrfs", "check", "--readonly"},
+		"ntfs": {"ntfsresize", "--info", "--force", "--force", "--no-progress-bar"},
 	}[fsType(dev)]
 	if args == nil {
 		return nil
@@ -127,6 +128,10 @@ func fsBytes(t testing.TB, dev string) int64 {
 	case "xfs":
 		out := strings.ReplaceAll(tool(t, "xfs_db", "-r", "-c", "sb 0", "-c", "print dblocks blocksize", dev), " =", ":")
 		return field(t, out, "dblocks:") * field(t, out, "blocksize:")
+	case "ntfs":
+		// Of another program than ntfsresize, which grows it; the copy of the boot sector
+		// comes on top.
+		return field(t, tool(t, "ntfsinfo", "--mft", "--force", dev), "Volume Size in Clusters:") * field(t, tool(t, "ntfsinfo", "--mft", "--force", dev), "Cluster Size:")
 	case "btrfs":
 		return field(t, tool(t, "btrfs", "inspect-internal", "dump-super", dev), "dev_item.total_bytes")
 	}

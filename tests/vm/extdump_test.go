@@ -46,7 +46,7 @@ bad:	.asciz	"the partition was started with wrong registers\r\n"
 `
 
 // assembled returns the boot sector.
-func assembled(t *testing.T, dir string) []byte {
+func assembled(t *testing.T, dir, bootSector string) []byte {
 	t.Helper()
 	object, binary := filepath.Join(dir, "boot.o"), filepath.Join(dir, "boot.bin")
 	source := harness.File(t, dir, "boot.asm", bootSector)
@@ -70,7 +70,7 @@ func TestExtDump(t *testing.T) {
 	harness.Gate(t, append([]string{"as", "objcopy", "gzip"}, needed...)...)
 	t.Parallel()
 	j := makeJob(t, images.Whole("ext4", 64, images.Debian()))
-	boot := assembled(t, j.dir)
+	boot := assembled(t, j.dir, bootSector)
 	writeTo(t, j.image, 0, boot)
 	if out, err := exec.Command("gzip", "-1", j.image).CombinedOutput(); err != nil {
 		t.Fatalf("gzip: %v: %s", err, out)

@@ -1,7 +1,6 @@
 package filesystem
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -141,7 +140,7 @@ func runNTFS(ctx context.Context, device string, args ...string) error {
 	if !ok {
 		return err
 	}
-	err = fmt.Errorf("%w: %s", err, lastLine(out))
+	err = &toolError{args[0], exit.Code, lastWords(string(out), exit.Stderr)}
 	const notNTFS, damaged, hibernated, unclean = 12, 13, 14, 15
 	switch exit.Code {
 	case hibernated:
@@ -152,11 +151,29 @@ func runNTFS(ctx context.Context, device string, args ...string) error {
 	return err
 }
 
-// lastLine returns the last line of what a tool printed.
-func lastLine(out []byte) string {
-	out = bytes.TrimSpace(out)
-	line := out[bytes.LastIndexByte(out, '\n')+1:]
-	return strings.ToValidUTF8(string(line[:min(len(line), 200)]), "")
+// toolError is the error of a tool that says at length what it found.
+type toolError struct {
+	tool  string
+	code  int
+	words string
+}
+
+func (e *toolError) Error() string { return fmt.Sprintf("%s, status %d: %s", e.tool, e.code, e.words) }
+
+// lastWords returns the line of what a tool printed that says most: that which it calls an
+// error, else the last one.
+func lastWords(texts ...string) string {
+	var last string
+	for line := range strings.Lines(strings.Join(texts, "\n")) {
+		line = strings.TrimSpace(strings.Trim(strings.TrimSpace(line), "*"))
+		switch {
+		case strings.HasPrefix(line, "ERROR"):
+			return strings.ToValidUTF8(line[:min(len(line), 200)], "")
+		case line != "":
+			last = line
+		}
+	}
+	return strings.ToValidUTF8(last[:min(len(last), 200)], "")
 }
 
 // checkNTFS is Kind.Check: what Windows had in the journal is brought into the file system.
@@ -181,13 +198,14 @@ func checkNTFS(ctx context.Context, device string, force bool) (repaired bool, e
 // verifyNTFS is Kind.Verify. The tool accounts for every cluster before it would resize.
 func verifyNTFS(ctx context.Context, device string) error {
 	err := runNTFS(ctx, device, "ntfsresize", "--info", "--force", "--force", "--no-progress-bar", device)
-	if exit, ok := errors.AsType[*command.ExitError](err); ok && exit.Code == 1 {
-		if strings.Contains(err.Error(), "bad sector") {
-			return ErrBadSectors
-		}
-		return fmt.Errorf("%w: %w", ErrUnclean, err)
+	e, ok := errors.AsType[*toolError](err)
+	switch {
+	case !ok || e.code != 1:
+		return err
+	case strings.Contains(e.words, "bad sector"):
+		return ErrBadSectors
 	}
-	return err
+	return fmt.Errorf("checking %s: %w (%w)", device, ErrUnclean, err)
 }
 
 // markedNTFS is Kind.Marked.

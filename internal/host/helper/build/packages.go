@@ -16,7 +16,7 @@ type source struct {
 }
 
 // tools are the programs of the helper in the order they are collected. Who
-// needs them: the tasks (e2fsprogs, blkid), CUSTOM_TASK and
+// needs them: the tasks (e2fsprogs, blkid, NTFS, the registry), CUSTOM_TASK and
 // task overwriting (bash and the small tools), the rescue shell (the rest;
 // busybox for an editor and a pager in a tenth of the room).
 var tools = []source{
@@ -27,7 +27,6 @@ var tools = []source{
 	{"lvm2", `/sbin/lvm`},
 	{"ntfs-3g", `/bin/lowntfs-3g /bin/ntfs-3g.probe /bin/ntfsfix /bin/ntfsinfo /bin/ntfsrecover /sbin/ntfsresize`},
 	{"libhivex-bin", `/usr/bin/hivexsh`},
-	{"fdisk", `/sbin/sfdisk`},
 	{"util-linux", `/sbin/blkid /sbin/mkswap /sbin/swaplabel /sbin/blockdev /sbin/wipefs
 		/bin/dmesg /bin/findmnt /bin/lsblk /bin/more /bin/mountpoint
 		/usr/bin/flock /usr/bin/getopt /usr/bin/nsenter /usr/bin/setsid /usr/bin/unshare`},
@@ -50,7 +49,6 @@ var tools = []source{
 	{"grep", `/bin/grep /bin/egrep /bin/fgrep`},
 	{"mawk", `/usr/bin/mawk`},
 	{"findutils", `/usr/bin/find /usr/bin/xargs`},
-	{"diffutils", `/usr/bin/cmp /usr/bin/diff`},
 	{"gzip", `/bin/gzip /bin/gunzip /bin/zcat`},
 	{"tar", `/bin/tar`},
 	{"busybox", `/bin/busybox`},
@@ -69,13 +67,14 @@ var links = []struct{ name, target string }{
 }
 
 // applets are the programs busybox stands in for, in /usr/bin. Those of coreutils that
-// count digests, and expr, would bring two libraries of 7 MB.
-const applets = "vi less ps top free hexdump xxd strings patch which clear hostname expr md5sum sha1sum sha256sum sha512sum"
+// count digests, and expr, would bring two libraries of 7 MB. There is no program for
+// partition tables: sfdisk would bring one of half a MB.
+const applets = "cmp diff vi less ps top free hexdump xxd strings patch which clear hostname expr md5sum sha1sum sha256sum sha512sum"
 
 // libraries are the packages with shared libraries that have one name in every
 // suite.
 var libraries = []string{
-	"libc6", "libcom-err2", "libss2", "libblkid1", "libuuid1", "libfdisk1", "libsmartcols1",
+	"libc6", "libcom-err2", "libss2", "libblkid1", "libuuid1", "libsmartcols1",
 	"libmount1", "libselinux1", "libpcre2-8-0", "libtinfo6", "libudev1", "libacl1", "libattr1",
 	"libinih1", "liblzo2-2", "libhivex0", "libdevmapper1.02.1", "libdevmapper-event1.02.1",
 }

@@ -1,0 +1,116 @@
+package images
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+)
+
+// States of an NTFS file system that Windows did not leave in order.
+const (
+	NTFSDirty      = "dirty"   // Windows is going to check it
+	NTFSJournal    = "journal" // something is in the journal, which nothing can read
+	NTFSFast       = "fast"    // Windows was shut down by fast startup
+	NTFSHibernated = "hibernated"
+)
+
+// HiberFile is what makes a file system a hibernated one.
+func HiberFile(mark string) Entry {
+	return Entry{Path: "hiberfil.sys", Data: mark + string(make([]byte, 8192-len(mark)))}
+}
+
+// setNTFSState brings a file system into a state. Structures are those of the documentation
+// of the Linux NTFS project; all numbers are little-endian.
+func setNTFSState(fs []byte, state string) error {
+	switch state {
+	case "", NTFSHibernated:
+		return nil
+	case NTFSDirty:
+		const volume, information, flags = 3, 0x70, 10
+		for _, table := range []int{48, 56} { // places of the table of files, and of its copy
+			value, err := ntfsAttribute(fs, table, volume, information)
+			if err != nil {
+				return err
+			}
+			value[int(binary.LittleEndian.Uint16(value[20:]))+flags] |= 1
+		}
+		return nil
+	}
+	const log, data = 2, 0x80
+	a, err := ntfsAttribute(fs, 48, log, data)
+	if err != nil {
+		return err
+	}
+	runs := a[binary.LittleEndian.Uint16(a[32:]):]
+	length, place := int(runs[0]&15), int(runs[0]>>4)
+	cluster := make([]byte, 8)
+	copy(cluster, runs[1+length:][:place])
+	at := binary.LittleEndian.Uint64(cluster) * ntfsClusterBytes(fs)
+	major, minor := uint16(1), uint16(1)
+	if state == NTFSFast {
+		major, minor = 2, 0
+	}
+	page := restartPage(binary.LittleEndian.Uint64(a[48:]), major, minor)
+	copy(fs[at:], page)
+	copy(fs[at+uint64(len(page)):], page)
+	return nil
+}
+
+func ntfsClusterBytes(fs []byte) uint64 {
+	return uint64(binary.LittleEndian.Uint16(fs[11:])) * uint64(fs[13])
+}
+
+// ntfsAttribute returns the first attribute of a type in a record of the table of files whose
+// place is a field of the boot sector.
+func ntfsAttribute(fs []byte, table, record int, kind uint32) ([]byte, error) {
+	const size = 1024
+	at := binary.LittleEndian.Uint64(fs[table:])*ntfsClusterBytes(fs) + uint64(record*size)
+	r := fs[at:][:size]
+	if !bytes.HasPrefix(r, []byte("FILE")) {
+		return nil, fmt.Errorf("record %d is not at byte %d", record, at)
+	}
+	for r = r[binary.LittleEndian.Uint16(r[20:]):]; binary.LittleEndian.Uint32(r) != kind; {
+		n := binary.LittleEndian.Uint32(r[4:])
+		if n == 0 || int(n) >= len(r) {
+			return nil, fmt.Errorf("record %d has no attribute %#x", record, kind)
+		}
+		r = r[n:]
+	}
+	return r, nil
+}
+
+// restartPage returns a first page of a journal of that size that a client has open.
+func restartPage(size uint64, major, minor uint16) []byte {
+	const area, client = 0x30, 0x40
+	p := make([]byte, 4096)
+	put16 := func(at int, values ...uint16) {
+		for i, v := range values {
+			binary.LittleEndian.PutUint16(p[at+2*i:], v)
+		}
+	}
+	copy(p, "RSTR")
+	put16(4, 0x1e, 9)
+	binary.LittleEndian.PutUint32(p[16:], 4096)
+	binary.LittleEndian.PutUint32(p[20:], 4096)
+	put16(24, area, minor, major)
+	bits := uint32(67)
+	for n := size; n > 0; n >>= 1 {
+		bits--
+	}
+	binary.LittleEndian.PutUint64(p[area:], 0x1000)
+	put16(area+8, 1, 0xffff, 0, 0) // one client, none free, the first one in use, not clean
+	binary.LittleEndian.PutUint32(p[area+16:], bits)
+	put16(area+20, client+160, client)
+	binary.LittleEndian.PutUint64(p[area+24:], size)
+	put16(area+36, area, client)
+	put16(area+client+16, 0xffff, 0xffff)
+	binary.LittleEndian.PutUint32(p[area+client+28:], 8)
+	copy(p[area+client+32:], "N\x00T\x00F\x00S\x00")
+	put16(0x1e, 1) // the last two bytes of each sector are kept here
+	for i := range 8 {
+		end := p[512*i+510:][:2]
+		copy(p[0x20+2*i:], end)
+		copy(end, p[0x1e:])
+	}
+	return p
+}
