@@ -21,6 +21,7 @@ var victimKinds = []images.Part{
 	{FS: "xfs", MiB: 320, Mkfs: []string{"-m", "crc=0"}},
 	{FS: "btrfs", MiB: 128},
 	{FS: "vfat", MiB: 16, Mkfs: []string{"-F", "16"}},
+	{FS: "ntfs", MiB: 32},
 	{FS: "ext4", MiB: 32},
 	{FS: "ext4", MiB: 32, Mkfs: []string{"-O", "^metadata_csum"}},
 	{FS: "lvm", MiB: 48, Group: "sys", Volumes: []images.Part{{Name: "data", FS: "ext4", MiB: 16}}},
@@ -93,7 +94,7 @@ func damage(t *testing.T, r *rand.Rand, file string, start, size int64) {
 	}
 }
 
-// corrupt deploys an image with seven damaged file systems, or looks at one. Whatever they
+// corrupt deploys an image with eight damaged file systems, or looks at one. Whatever they
 // do to the helper, the host gets an error or a success in time, and the disk is complete
 // or blank.
 func corrupt(t *testing.T, i int, r *rand.Rand) {
@@ -150,7 +151,7 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// TestCorrupt has 21 damaged file systems in three helpers.
+// TestCorrupt has 24 damaged file systems in three helpers.
 func TestCorrupt(t *testing.T) {
 	combinable(t)
 	for _, i := range []int{1, 2, 3} {
@@ -161,7 +162,7 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
-// TestTortureCorrupt has seven damaged file systems in every run.
+// TestTortureCorrupt has eight damaged file systems in every run.
 func TestTortureCorrupt(t *testing.T) {
 	combinable(t)
 	endure(t, "corrupt", setting(t, "SNF_CORRUPT", 3), corrupt)

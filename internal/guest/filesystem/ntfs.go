@@ -140,7 +140,7 @@ func runNTFS(ctx context.Context, device string, args ...string) error {
 	if !ok {
 		return err
 	}
-	err = &toolError{args[0], exit.Code, lastWords(string(out), exit.Stderr)}
+	err = &toolError{args[0], exit.Code, verdict(string(out), exit.Stderr)}
 	const notNTFS, damaged, hibernated, unclean = 12, 13, 14, 15
 	switch exit.Code {
 	case hibernated:
@@ -160,9 +160,9 @@ type toolError struct {
 
 func (e *toolError) Error() string { return fmt.Sprintf("%s, status %d: %s", e.tool, e.code, e.words) }
 
-// lastWords returns the line of what a tool printed that says most: that which it calls an
+// verdict returns the line of what a tool printed that says most: that which it calls an
 // error, else the last one.
-func lastWords(texts ...string) string {
+func verdict(texts ...string) string {
 	var last string
 	for line := range strings.Lines(strings.Join(texts, "\n")) {
 		line = strings.TrimSpace(strings.Trim(strings.TrimSpace(line), "*"))
