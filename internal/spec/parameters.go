@@ -47,7 +47,7 @@ const NoImage = "null"
 func AllParameters() []Parameter {
 	return []Parameter{
 		{ImgID, TextParameter, "the image: a file in IMAGE_DIR (NAME or local://NAME), catalogue:NAME, an http, https, ftp or ftps URL, or null to customize the disk as it is; #sha256=HEX or #sha512=HEX behind it is the digest it must have", ""},
-		{ImgFormat, TextParameter, "how the image encodes a disk: diskdump, raw, qcow2, vmdk, vhd, vhdx, vdi, auto, extdump or ntfsdump", "ntfsdump"},
+		{ImgFormat, TextParameter, "how the image encodes a disk: diskdump, raw, qcow2, vmdk, vhd, vhdx, vdi, auto, extdump or ntfsdump", ""},
 		{ImgPasswd, SecretParameter, "password for the users in USERS; excludes img_passwd_hash", ""},
 		{ImgPasswdHash, SecretParameter, "crypt(3) hash of the password for the users in USERS", ""},
 		{AuthKeys, TextParameter, "OpenSSH authorized_keys lines for the users in USERS", ""},

@@ -26,15 +26,17 @@ const (
 	Head = superblock + 1024
 
 	sector = 512
-	// linux is the type of the partition, active its mark.
-	linux  = 0x83
-	active = 0x80
+	// linux and windows are types of the partition, active is its mark.
+	linux   = 0x83
+	windows = 0x07
+	active  = 0x80
 )
 
 // Errors of a dump.
 var (
 	ErrNotExt   = errors.New("it is not a dump of an ext2, ext3 or ext4 file system")
-	ErrTooLarge = errors.New("the partition table of an extdump is an MBR, whose partitions have at most 2 TiB")
+	ErrNotNTFS  = errors.New("it is not a dump of an NTFS file system")
+	ErrTooLarge = errors.New("the partition table before a dump is an MBR, whose partitions have at most 2 TiB")
 )
 
 // New returns the Size bytes before the dump of an ext2, ext3 or ext4 file system that begins
@@ -48,20 +50,26 @@ func New(head []byte, length int64) (before []byte, need int64, err error) {
 	if length == 0 {
 		length = fs.bytes
 	}
+	before, err = record(fs.id, linux, length)
+	return before, fs.bytes, err
+}
+
+// record returns the Size bytes before a partition of a type with that many bytes.
+func record(id [4]byte, kind byte, length int64) ([]byte, error) {
 	if length/sector > math.MaxUint32-Size/sector {
-		return nil, 0, fmt.Errorf("%w: it has %d bytes", ErrTooLarge, length)
+		return nil, fmt.Errorf("%w: it has %d bytes", ErrTooLarge, length)
 	}
 	b := make([]byte, Size)
 	copy(b, code)
-	copy(b[440:444], fs.id[:])
-	putEntry(b[446:462], Size/sector, uint32(length/sector))
+	copy(b[440:444], id[:])
+	putEntry(b[446:462], kind, Size/sector, uint32(length/sector))
 	binary.LittleEndian.PutUint16(b[510:], 0xaa55)
-	return b, fs.bytes, nil
+	return b, nil
 }
 
 // putEntry writes an active entry of a partition table.
-func putEntry(e []byte, start, count uint32) {
-	e[0], e[4] = active, linux
+func putEntry(e []byte, kind byte, start, count uint32) {
+	e[0], e[4] = active, kind
 	putGeometry(e[1:4], start)
 	putGeometry(e[5:8], start+count-1)
 	binary.LittleEndian.PutUint32(e[8:], start)

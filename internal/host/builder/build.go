@@ -102,11 +102,6 @@ func (b *builder) report(s problem.Severity, rule error, name, message, remedy s
 	b.Report(p)
 }
 
-// missing reports what is known but not there yet.
-func (b *builder) missing(name, what, remedy string) {
-	b.report(problem.Error, problem.ErrNotInThisVersion, name, what+": not in this version", remedy)
-}
-
 // text returns the value of a parameter without the white space around it.
 func (b *builder) text(name string) (string, bool) {
 	v, ok := b.values[name]

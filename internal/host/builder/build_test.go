@@ -42,10 +42,6 @@ func TestRules(t *testing.T) {
 		{"image with a line break", param(spec.ImgID, "a\nb"), problem.Error, ErrImage, "control"},
 		{"format unknown", param(spec.ImgFormat, "zip"), problem.Error, ErrFormat, "diskdump, raw"},
 		{"format empty", param(spec.ImgFormat, ""), problem.Error, ErrFormat, "unknown image format"},
-		{"format to come", func(p *Parameters, _ *Input) {
-			p.Set(spec.ImgFormat, "NTFSDump", "OSP")
-			p.SetProperty(spec.PropOSFamily, "linux", "--property")
-		}, problem.Error, missing, "image format ntfsdump: not in this version"},
 		{"format required", input(func(in *Input) { in.DefaultFormat = "" }), problem.Error, ErrRequired, "img_format"},
 		{"password and hash", func(p *Parameters, _ *Input) {
 			p.Set(spec.ImgPasswd, "a", "OSP")

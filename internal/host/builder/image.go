@@ -63,11 +63,8 @@ func (b *builder) format() spec.Format {
 		return b.in.DefaultFormat
 	}
 	f, known := values.LookupFormat(name)
-	switch {
-	case !known:
+	if !known {
 		b.report(problem.Error, ErrFormat, spec.ImgFormat, "unknown image format "+problem.Quote(name), "use one of "+values.FormatNames())
-	case f.Missing && b.spec.Image != spec.NoImage:
-		b.missing(spec.ImgFormat, "image format "+string(f.Name), "convert the image with qemu-img convert -O raw and use diskdump")
 	}
 	return f.Name
 }

@@ -109,7 +109,7 @@ var goodFile = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]{0,199}$`)
 
 func setFormat(e *Entry, s string) error {
 	f, known := values.LookupFormat(s)
-	if !known || f.Missing {
+	if !known {
 		return errors.New("expected one of " + values.FormatNames())
 	}
 	e.Format = f.Name

@@ -58,11 +58,7 @@ func parameterRows() (rows []string) {
 
 func formatRows() (rows []string) {
 	for _, f := range values.AllFormats() {
-		missing := ""
-		if f.Missing {
-			missing = "all of it"
-		}
-		rows = append(rows, row(code(string(f.Name)), f.Doc, state(missing)))
+		rows = append(rows, row(code(string(f.Name)), f.Doc, state("")))
 	}
 	return rows
 }

@@ -109,7 +109,7 @@ func (i *imaging) foreseeTable() {
 // newSpool returns an empty file without a name for an image that may have to be read in
 // any order and comes as a stream, nil where that cannot be.
 func newSpool(dir string, name spec.Format, stream bool) (*os.File, error) {
-	if !stream || name == spec.DiskDump || name == spec.Raw || name == spec.ExtDump {
+	if !stream || name == spec.DiskDump || name == spec.Raw || name == spec.ExtDump || name == spec.NTFSDump {
 		return nil, nil
 	}
 	return unnamed(dir)

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"snf-image/internal/host/blockmap"
+	"snf-image/internal/host/bootrecord"
 	"snf-image/internal/host/foreign"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -42,7 +43,8 @@ func decoders() []decoder {
 	return []decoder{
 		{name: spec.DiskDump, title: "a dump of a disk", file: openRaw, stream: Dump},
 		{name: spec.Raw, title: "a raw image", file: openRaw, stream: Dump},
-		{name: spec.ExtDump, title: "a dump of a file system", file: openExtDump, stream: Dump, framed: streamExtDump},
+		{name: spec.ExtDump, title: "a dump of a file system", file: openDump(bootrecord.New), stream: Dump, framed: streamDump(bootrecord.New)},
+		{name: spec.NTFSDump, title: "a dump of NTFS", file: openDump(bootrecord.NewNTFS), stream: Dump, framed: streamDump(bootrecord.NewNTFS)},
 		{name: spec.Qcow2, title: "a qcow2 image", is: isQcow2, file: openQcow2, most: mostQcow2},
 		{
 			name: spec.VMDK, title: "a VMDK image", is: blockmap.IsVMDK, file: mapped(blockmap.OpenVMDK),

@@ -46,12 +46,12 @@ func encodeDense(t *testing.T, path string, disk []byte) {
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	for _, f := range []spec.Format{spec.DiskDump, spec.Raw, spec.ExtDump, spec.Qcow2, spec.VMDK, spec.VHD, spec.VHDX, spec.VDI, spec.Auto} {
+	for _, f := range []spec.Format{spec.DiskDump, spec.Raw, spec.ExtDump, spec.NTFSDump, spec.Qcow2, spec.VMDK, spec.VHD, spec.VHDX, spec.VDI, spec.Auto} {
 		if err := Check(f); err != nil {
 			t.Errorf("Check(%s) = %v", f, err)
 		}
 	}
-	for _, f := range []spec.Format{spec.NTFSDump, "qed", ""} {
+	for _, f := range []spec.Format{"qed", ""} {
 		err := Check(f)
 		if err == nil || !strings.Contains(err.Error(), "not in this version") || report.KindOf(err) != report.Usage {
 			t.Errorf("Check(%q) = %v, want a usage failure saying not in this version", f, err)

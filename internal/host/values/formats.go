@@ -8,24 +8,23 @@ import (
 
 // FormatInfo describes one image format.
 type FormatInfo struct {
-	Name    spec.Format
-	Doc     string
-	Missing bool // not in this version
+	Name spec.Format
+	Doc  string
 }
 
 // AllFormats returns the image formats in the order they are documented.
 func AllFormats() []FormatInfo {
 	return []FormatInfo{
-		{spec.DiskDump, "dump of a whole disk", false},
-		{spec.Raw, "dump of a whole disk, also compressed or in a tar archive", false},
-		{spec.ExtDump, "dump of one ext2, ext3 or ext4 file system, also compressed or in a tar archive", false},
-		{spec.NTFSDump, "dump of one NTFS file system", true},
-		{spec.Qcow2, "QEMU copy-on-write image, also compressed or in a tar archive", false},
-		{spec.VMDK, "VMware disk image in one file, sparse or stream-optimized; also compressed or in a tar archive (OVA)", false},
-		{spec.VHD, "Virtual PC and Azure disk image, fixed or dynamic; also compressed or in a tar archive", false},
-		{spec.VHDX, "Hyper-V disk image, fixed or dynamic; also compressed or in a tar archive", false},
-		{spec.VDI, "VirtualBox disk image, static or dynamic; also compressed or in a tar archive", false},
-		{spec.Auto, "found out from the bytes of the image", false},
+		{spec.DiskDump, "dump of a whole disk"},
+		{spec.Raw, "dump of a whole disk, also compressed or in a tar archive"},
+		{spec.ExtDump, "dump of one ext2, ext3 or ext4 file system, also compressed or in a tar archive"},
+		{spec.NTFSDump, "dump of one NTFS file system, also compressed or in a tar archive"},
+		{spec.Qcow2, "QEMU copy-on-write image, also compressed or in a tar archive"},
+		{spec.VMDK, "VMware disk image in one file, sparse or stream-optimized; also compressed or in a tar archive (OVA)"},
+		{spec.VHD, "Virtual PC and Azure disk image, fixed or dynamic; also compressed or in a tar archive"},
+		{spec.VHDX, "Hyper-V disk image, fixed or dynamic; also compressed or in a tar archive"},
+		{spec.VDI, "VirtualBox disk image, static or dynamic; also compressed or in a tar archive"},
+		{spec.Auto, "found out from the bytes of the image"},
 	}
 }
 
@@ -39,13 +38,11 @@ func LookupFormat(name string) (FormatInfo, bool) {
 	return FormatInfo{}, false
 }
 
-// FormatNames lists the formats of this version.
+// FormatNames lists the formats.
 func FormatNames() string {
 	var names []string
 	for _, f := range AllFormats() {
-		if !f.Missing {
-			names = append(names, string(f.Name))
-		}
+		names = append(names, string(f.Name))
 	}
 	return strings.Join(names, ", ")
 }

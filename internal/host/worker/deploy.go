@@ -203,7 +203,7 @@ func imageRemedy(err error) string {
 		return "name its format, if it comes from where it should"
 	case errors.Is(err, format.ErrDamaged):
 		return "fetch or make the image again"
-	case errors.Is(err, format.ErrNotExt):
+	case errors.Is(err, format.ErrNotExt), errors.Is(err, format.ErrNotNTFS):
 		return "name its real format"
 	case errors.Is(err, format.ErrRefused):
 		return "make another image of it, by qemu-img convert for example"
