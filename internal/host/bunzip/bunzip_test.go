@@ -10,38 +10,14 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"snf-image/tests/corpus"
 	"snf-image/tests/require"
 )
 
 // begin is the bit behind the mark of the first block of a stream.
 const begin = 80
 
-// mixture is n bytes of what disks hold.
-func mixture(seed uint64, n int) []byte {
-	r := rand.New(rand.NewPCG(seed, 1))
-	var b []byte
-	for len(b) < n {
-		length := 1 + r.IntN(1+r.IntN(9000))
-		switch r.IntN(5) {
-		case 0:
-			b = append(b, make([]byte, length)...)
-		case 1:
-			for range length / 8 {
-				b = append(b, fmt.Sprintf("%d of %x; ", r.IntN(100), r.IntN(1000))...)
-			}
-		case 2:
-			b = append(b, bytes.Repeat([]byte{byte(r.IntN(256))}, r.IntN(600))...)
-		case 3:
-			for range length {
-				b = append(b, byte(r.Uint32()))
-			}
-		default:
-			from := r.IntN(len(b) + 1)
-			b = append(b, b[from:min(len(b), from+length)]...)
-		}
-	}
-	return b[:n]
-}
+func mixture(seed uint64, n int) []byte { return corpus.Mixture(seed, n, 9000) }
 
 // pack returns a stream with data.
 func pack(t testing.TB, data []byte, level int) []byte {

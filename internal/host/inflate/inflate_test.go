@@ -4,40 +4,14 @@ import (
 	"bytes"
 	"compress/flate"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"testing"
+
+	"snf-image/tests/corpus"
 )
 
-// mixture is n bytes of what disks hold.
-func mixture(seed uint64, n int) []byte {
-	r := rand.New(rand.NewPCG(seed, 1))
-	var b []byte
-	for len(b) < n {
-		length := 1 + r.IntN(1+r.IntN(9000))
-		switch r.IntN(5) {
-		case 0:
-			b = append(b, make([]byte, length)...)
-		case 1:
-			for range length / 8 {
-				b = append(b, fmt.Sprintf("%d of %x; ", r.IntN(100), r.IntN(1000))...)
-			}
-		case 2:
-			for i := range length {
-				b = append(b, byte(i>>3)^byte(r.IntN(3)))
-			}
-		case 3:
-			for range length {
-				b = append(b, byte(r.Uint32()))
-			}
-		default:
-			from := r.IntN(len(b) + 1)
-			b = append(b, b[from:min(len(b), from+length)]...)
-		}
-	}
-	return b[:n]
-}
+func mixture(seed uint64, n int) []byte { return corpus.Mixture(seed, n, 9000) }
 
 func deflate(t testing.TB, b []byte, level int) []byte {
 	t.Helper()

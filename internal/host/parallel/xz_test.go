@@ -14,6 +14,7 @@ import (
 	"testing/iotest"
 
 	"snf-image/internal/host/lzma"
+	"snf-image/tests/corpus"
 )
 
 // shell returns what a script makes of in.
@@ -28,35 +29,7 @@ func shell(t testing.TB, in []byte, script string) []byte {
 	return out.Bytes()
 }
 
-// mixture is n bytes of what disks hold: zeros, text, tables, noise, repetitions near and
-// far.
-func mixture(seed uint64, n int) []byte {
-	r := rand.New(rand.NewPCG(seed, 1))
-	var b []byte
-	for len(b) < n {
-		length := 1 + r.IntN(1+r.IntN(300_000))
-		switch r.IntN(5) {
-		case 0:
-			b = append(b, make([]byte, length)...)
-		case 1:
-			for range length / 8 {
-				b = append(b, fmt.Sprintf("%d of %x; ", r.IntN(100), r.IntN(1000))...)
-			}
-		case 2:
-			for i := range length / 8 {
-				b = append(b, byte(i), byte(i>>8), 0, 0, byte(r.IntN(4)), 0xe8, byte(i>>3), 0xff)
-			}
-		case 3:
-			for range length / 4 {
-				b = append(b, byte(r.Uint32()))
-			}
-		default:
-			from := r.IntN(len(b) + 1)
-			b = append(b, b[from:min(len(b), from+length)]...)
-		}
-	}
-	return b[:n]
-}
+func mixture(seed uint64, n int) []byte { return corpus.Mixture(seed, n, 300000) }
 
 // unpack reads everything, in pieces of odd sizes.
 func unpack(b []byte) ([]byte, error) {
