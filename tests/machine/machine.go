@@ -20,7 +20,7 @@ import (
 
 // loginLimit is how long a boot may take; half a minute on an idle node with
 // software emulation.
-const loginLimit = 8 * time.Minute
+const loginLimit = 15 * time.Minute
 
 // Config describes the machine to boot.
 type Config struct {
@@ -164,11 +164,17 @@ func (m *Machine) Send(t testing.TB, line string) {
 	}
 }
 
+// The login prompt, and one behind which the kernel has written something.
+var prompt, spoiled = regexp.MustCompile(`\S+ login: $`), regexp.MustCompile(`\S+ login: \[ *[0-9.]+\] `)
+
 // Prompt waits for the login prompt and returns the name it bears.
 func (m *Machine) Prompt(t testing.TB) string {
 	t.Helper()
 	at := m.console.position()
-	m.Expect(t, loginLimit, `\S+ login: $`)
+	for m.console.expect(t, loginLimit, prompt, spoiled) == 1 {
+		at = m.console.position()
+		m.Send(t, "") // for another one
+	}
 	words := strings.Fields(m.console.since(at))
 	return words[len(words)-2]
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +61,10 @@ func TestNetworkStacks(t *testing.T) {
 			t.Parallel()
 			s.boot(t)
 			shown.Show(s.row, vendorStacks[s.stack].column, support.Booted)
+			if s.stack == "networkd" { // the same program
+				shown.Show("arch", "networkd", support.Parser)
+				shown.Show("amazon-2023", "networkd", support.Parser)
+			}
 		})
 	}
 }
@@ -73,13 +78,19 @@ func TestTortureSystems(t *testing.T) {
 			all = append(all, vendorSystem{suite[0], suite[1], stack, false})
 		}
 	}
+	show := func(string, string, support.Level) {}
+	if setting(t, "SNF_ONLY", 0) == 0 { // a single run shows less than all
+		show = support.Collect(t).Show
+	}
 	endure(t, "systems", len(all), func(t *testing.T, i int, _ *rand.Rand) {
-		t.Log(all[i-1])
-		all[i-1].boot(t)
+		s := all[i-1]
+		t.Log(s)
+		s.boot(t)
+		show(s.row, vendorStacks[s.stack].column, support.Booted)
 	})
 }
 
-var vendorNeeds = []string{"qemu-system-x86_64", "mmdebstrap", "ssh", "ssh-keygen", "losetup", "nsenter", "unshare", "ip"}
+var vendorNeeds = []string{"qemu-system-x86_64", "mmdebstrap", "ssh", "ssh-keygen", "losetup", "nsenter", "unshare", "ip", "dnsmasq"}
 
 // changeImage runs a script in the root of a Debian image, and returns what it says.
 func changeImage(t *testing.T, image, script string) string {
@@ -107,7 +118,7 @@ const (
 	firstAddress, secondAddress, secondAddress6 = "10.0.2.15", "10.9.0.15", "fd09::15"
 )
 
-// boot deploys the system with two NICs, boots it, reaches it at every address by SSH, and
+// boot deploys the system with five NICs, boots it, reaches it at every address by SSH, and
 // boots it again.
 func (s vendorSystem) boot(t *testing.T) {
 	t.Helper()
@@ -119,21 +130,10 @@ func (s vendorSystem) boot(t *testing.T) {
 	}
 	changeImage(t, j.image, stack.change)
 	identity, known := s.deploy(t, j)
-	n := machine.NewNetwork(t)
-	n.Link(t, "first", "10.0.2.2/24")
-	n.Link(t, "second", "10.9.0.1/24", "fd09::1/64")
-	n.Resolver(t, "10.0.2.2", "www.corp.example.org", [4]byte{192, 0, 2, 80})
-	m := machine.Boot(t, machine.Config{
-		Disk: j.disk, Firmware: machine.SeaBIOS, Network: n, SSH: firstAddress + ":22", Reboots: true,
-		NICs: []machine.NIC{{MAC: machineMAC, Link: "first"}, {MAC: secondMAC, Link: "second"}},
-	})
+	m, router := start(t, j.disk)
 	m.Login(t, password)
 	before := s.inside(t, m, stack.file)
-	for _, address := range []string{firstAddress + ":22", secondAddress + ":22", "[" + secondAddress6 + "]:22"} {
-		if out, err := m.RemoteAt(t, address, identity, known, machineName, "id -un"); err != nil || !strings.HasSuffix(out, "root\n") {
-			t.Errorf("SSH to %s: %v, %q", address, err, out)
-		}
-	}
+	logIn(t, m, identity, known)
 	if !s.once {
 		m.Send(t, "reboot")
 		m.Login(t, password)
@@ -141,8 +141,33 @@ func (s vendorSystem) boot(t *testing.T) {
 			t.Errorf("the second boot (-first +second):\n%s", diff)
 		}
 	}
+	checkAsked(t, router)
 	m.Stop()
 	j.done()
+}
+
+// logIn reaches the machine by SSH at each of its static addresses.
+func logIn(t *testing.T, m *machine.Machine, identity, known string) {
+	t.Helper()
+	for _, address := range []string{firstAddress + ":22", secondAddress + ":22", "[" + secondAddress6 + "]:22"} {
+		if out, err := m.RemoteAt(t, address, identity, known, machineName, "id -un"); err != nil || !strings.HasSuffix(out, "root\n") {
+			t.Errorf("SSH to %s: %v, %q", address, err, out)
+		}
+	}
+}
+
+// start boots a disk with five NICs, whose router it returns.
+func start(t *testing.T, disk string) (*machine.Machine, *machine.Server) {
+	t.Helper()
+	n := machine.NewNetwork(t)
+	n.Link(t, "first", "10.0.2.2/24")
+	n.Link(t, "second", "10.9.0.1/24", "fd09::1/64")
+	n.Resolver(t, "10.0.2.2", "www.corp.example.org", [4]byte{192, 0, 2, 80})
+	more, router := dynamicLinks(t, n)
+	return machine.Boot(t, machine.Config{
+		Disk: disk, Firmware: machine.SeaBIOS, Network: n, SSH: firstAddress + ":22", Reboots: true,
+		NICs: append([]machine.NIC{{MAC: machineMAC, Link: "first"}, {MAC: secondMAC, Link: "second"}}, more...),
+	}), router
 }
 
 // deploy returns the private key and the file of the report's known hosts.
@@ -150,36 +175,56 @@ func (s vendorSystem) deploy(t *testing.T, j *job) (identity, known string) {
 	t.Helper()
 	identity, reportFile := filepath.Join(j.dir, "id"), filepath.Join(j.dir, "report.json")
 	keygen(t, "-q", "-t", "ed25519", "-N", "", "-f", identity)
-	site.Run(t, "deploy", "--image", j.image, "--disk", j.disk, "--size", "3G", "--name", machineName,
-		"--password-file", j.file("pw", password+"\n"), "--authorized-keys", identity+".pub", "--property", "USERS=root", "--report", reportFile,
-		"--nic", "mac="+machineMAC+",ip="+firstAddress+"/24,gateway=10.0.2.2,dns=10.0.2.2,search=corp.example.org",
-		"--nic", "mac="+secondMAC+",ip="+secondAddress+"/24,gateway=10.9.0.1,ip6="+secondAddress6+"/64,gateway6=fd09::1").OK(t)
+	site.Run(t, append([]string{
+		"deploy", "--image", j.image, "--disk", j.disk, "--size", "3G", "--name", machineName,
+		"--password-file", j.file("pw", password+"\n"), "--authorized-keys", identity + ".pub", "--property", "USERS=root", "--report", reportFile,
+		"--nic", "mac=" + machineMAC + ",ip=" + firstAddress + "/24,gateway=10.0.2.2,dns=10.0.2.2,search=corp.example.org",
+		"--nic", "mac=" + secondMAC + ",ip=" + secondAddress + "/24,gateway=10.9.0.1,ip6=" + secondAddress6 + "/64,gateway6=fd09::1",
+	}, dynamicFlags()...)...).OK(t)
 	oracle.Sound(t, j.disk)
 	return identity, j.file("known_hosts", strings.Join(readReport(t, reportFile).KnownHosts, "\n")+"\n")
+}
+
+// looks are commands that are run on a machine, and what they print; "*" is anything.
+type looks []struct{ command, want string }
+
+// reached is what a machine has on its five NICs, whatever its network stack.
+func reached() looks {
+	const words = `-o addr show scope global | awk '{print $3, $4}' | sort`
+	return looks{
+		{learned(), ""},
+		{"ip -c=never -4 " + words, "inet " + firstAddress + "/24\ninet 10.10.0.50/24\ninet " + secondAddress + "/24"},
+		{"ip -c=never -6 " + words + " | sed 's,::77/.*,::77,'", "inet6 " + secondAddress6 + "/64\ninet6 fd10::5054:ff:fe00:3/64\ninet6 fd11::5054:ff:fe00:4/64\ninet6 fd12::77"},
+		{"ip -c=never route get 192.0.2.80 | head -n 1 | cut -d' ' -f3", "10.0.2.2"},
+		{"ip -c=never -6 route get 2001:db8::1 | grep -o 'via [^ ]*'", "via fd09::1"},
+		{"ip -c=never route show default | grep -c 'via 10.9.0.1 .* metric 1025'", "1"},
+		{"getent ahostsv4 www | head -n 1 | cut -d' ' -f1", "192.0.2.80"},
+		{"hostname", machineName},
+		{"cat /etc/machine-id; :", "*"},
+		{"ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub", "*"},
+	}
 }
 
 // inside looks around on the running machine and returns what must be the same after the next
 // boot. A machine that is still starting is waited for.
 func (s vendorSystem) inside(t *testing.T, m *machine.Machine, file string) map[string]string {
 	t.Helper()
-	const words = `-o addr show scope global | awk '{print $3, $4}' | sort`
-	found := map[string]string{}
-	for _, c := range []struct{ command, want string }{
+	return slices.Concat(looks{
 		{"timeout 90 systemctl is-system-running --wait; :", "running"},
 		{"systemctl --failed --plain --no-legend; :", ""},
-		{"ip -c=never -4 " + words, "inet " + firstAddress + "/24\ninet " + secondAddress + "/24"},
-		{"ip -c=never -6 " + words, "inet6 " + secondAddress6 + "/64"},
-		{"ip -c=never route get 192.0.2.80 | head -n 1 | cut -d' ' -f3", "10.0.2.2"},
-		{"ip -c=never -6 route show default | head -n 1 | cut -d' ' -f3", "fd09::1"},
-		{"ip -c=never route show default | grep -c 'via 10.9.0.1 .* metric 1025'", "1"},
-		{"getent ahostsv4 www | head -n 1 | cut -d' ' -f1", "192.0.2.80"},
-		{"hostname", machineName},
+	}, reached(), looks{
 		{"cloud-init status 2>/dev/null | head -n 1", "status: disabled"},
 		{"ls " + file, file},
-		{"cat /etc/machine-id", "*"},
-		{"ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub", "*"},
 		{"ls -d /etc/ssh/ssh_host_* /etc/netplan/* /etc/systemd/network/* /etc/network/interfaces.d/* 2>/dev/null; :", "*"},
-	} {
+	}).run(t, m, "journalctl -b -p warning --no-pager | tail -n 30; networkctl 2>&1; networkctl --no-pager status 2>&1 | tail")
+}
+
+// run returns what the commands print. When they are not content, further ones tell of the
+// machine.
+func (all looks) run(t *testing.T, m *machine.Machine, further string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, c := range all {
 		out, status := m.Shell(t, c.command)
 		out = strings.TrimSpace(out)
 		if status != 0 || out != c.want && c.want != "*" {
@@ -188,7 +233,7 @@ func (s vendorSystem) inside(t *testing.T, m *machine.Machine, file string) map[
 		found[c.command] = out
 	}
 	if t.Failed() {
-		out, _ := m.Shell(t, "ip -c=never addr; ip -c=never route; ip -c=never -6 route; cat /etc/resolv.conf; journalctl -b -p warning --no-pager | tail -n 30; networkctl 2>&1; networkctl --no-pager status 2>&1 | tail")
+		out, _ := m.Shell(t, "ip -c=never addr; ip -c=never route; ip -c=never -6 route; cat /etc/resolv.conf; "+further)
 		t.Log(out)
 	}
 	return found
