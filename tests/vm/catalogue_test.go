@@ -61,7 +61,9 @@ func TestCatalogue(t *testing.T) {
 			m.Publish(name, image)
 			flipBit(t, m.At(e["URL"], beside))
 			in.Run(t, bare(name)...).Fails(t, 3, "signature|digest|damaged")
-			oracle.EndsZero(t, j.disk)
+			if _, err := os.Stat(j.disk); err == nil { // a proof is wrong before the disk is made
+				oracle.EndsZero(t, j.disk)
+			}
 		}
 		m.Publish(name, image)
 	}
