@@ -64,6 +64,7 @@ func (r *Redactor) AddCredentials(c spec.Credentials) {
 	for _, f := range c.Files {
 		r.AddTexts(spec.Secret(f.Contents))
 	}
+	r.AddTexts(spec.Secret(c.AnswerFile), spec.Secret(c.NodeAnswer))
 	for name, value := range c.Environment {
 		switch name {
 		case "SNF_IMAGE_PASSWD", "SNF_IMAGE_PASSWD_HASH", "SNF_IMAGE_OS_PRODUCT_KEY":

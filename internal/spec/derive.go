@@ -24,7 +24,7 @@ type PlanOptions struct {
 	SoftTimeout       time.Duration // for an installed machine, 0 for no limit
 
 	DHCPTags, StatefulTags, StatelessTags []string
-	DefaultNIC                            string
+	DefaultNIC, TimeZone                  string
 	DNS, Search                           []string
 	Debug, DebugShell                     bool
 }
@@ -49,6 +49,7 @@ func (s *Spec) Plan(o PlanOptions) Plan {
 		p.CloudInit, p.CloudInitDebug, p.InstanceID = true, o.CloudInitDebug, o.InstanceID
 	}
 	p.SSHPasswordLogin = s.Properties[PropSSHPasswordLogin] != "" && !strings.EqualFold(s.Properties[PropSSHPasswordLogin], "keep")
+	p.AssumesUsers, p.TimeZone = s.AssumesUsers(), o.TimeZone
 	p.setNetwork(s, o)
 	p.OSFamily, p.RootPartition = s.Family()
 	delete(p.Properties, PropCustomTask)
@@ -133,7 +134,13 @@ func (s *Spec) wantsCredentials() bool {
 	if len(s.Tasks()) == 0 {
 		return false
 	}
-	return s.runs(InitializeDatasource) || s.runs(ChangePassword) || s.runs(DeleteSSHKeys) || s.runs(EnforcePersonality) || s.runsPrograms()
+	return s.runs(InitializeDatasource) || s.mayBeWindows() && s.runs(InstallUnattend) || s.runs(ChangePassword) || s.runs(DeleteSSHKeys) || s.runs(EnforcePersonality) || s.runsPrograms()
+}
+
+// mayBeWindows reports whether nothing says that the system is another one.
+func (s *Spec) mayBeWindows() bool {
+	family, _ := s.Family()
+	return family == "" || strings.HasPrefix(family, "windows")
 }
 
 // runsPrograms reports whether a program of the image or the Spec may run, which

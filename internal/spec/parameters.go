@@ -55,8 +55,8 @@ func AllParameters() []Parameter {
 		{InstProperties, ObjectParameter, "properties of this instance; they override img_properties", ""},
 		{ImgPersonality, ArrayParameter, "files to inject: path, contents (base64), owner, group, mode (decimal)", ""},
 		{ConfigURL, TextParameter, "URL of a JSON object with any of these parameters, fetched exactly once; what it delivers names no path of the node", ""},
-		{OSProductKey, SecretParameter, "Windows product key", "Windows"},
-		{OSAnswerFile, TextParameter, "URL of a Windows answer file; it wins over one inside the image", "Windows"},
+		{OSProductKey, SecretParameter, "Windows product key", ""},
+		{OSAnswerFile, TextParameter, "URL of a Windows answer file; it wins over one inside the image", ""},
 		{CloudUserdata, SecretParameter, "base64 of cloud-init user-data", ""},
 	}
 }

@@ -29,7 +29,11 @@ type Plan struct {
 	// Firmware is that of the Spec.
 	Firmware string   `json:"firmware,omitempty"`
 	Users    []string `json:"users,omitempty"` // never empty; default filled in by the host
-	Format   string   `json:"format,omitempty"`
+	// AssumesUsers says that nothing named the users: on Windows it is another one.
+	AssumesUsers bool `json:"assumes_users,omitempty"`
+	// TimeZone is that of an answer file of Windows that is made.
+	TimeZone string `json:"time_zone,omitempty"`
+	Format   string `json:"format,omitempty"`
 	// Properties are image and instance properties merged, names in upper case.
 	Properties map[string]string `json:"properties,omitempty"`
 	Exclude    map[string]string `json:"exclude,omitempty"` // task name → property that leaves it out
@@ -148,6 +152,12 @@ type Credentials struct {
 	UserData Secret `json:"user_data,omitempty"`
 	// CustomTask is the program of property CUSTOM_TASK.
 	CustomTask []byte `json:"custom_task,omitempty"`
+	// Password and the others are for Windows: the clear text, the product key, the answer
+	// files of os_answer_file and of UNATTEND.
+	Password   *Secret `json:"password,omitempty"`
+	ProductKey *Secret `json:"product_key,omitempty"`
+	AnswerFile []byte  `json:"answer_file,omitempty"`
+	NodeAnswer []byte  `json:"node_answer,omitempty"`
 	// Environment holds the SNF_IMAGE_ variables with secrets in them. It is
 	// sent only when a program from the image or the spec will run.
 	Environment map[string]Secret `json:"environment,omitempty"`

@@ -38,6 +38,7 @@ const (
 	PropOSFamily         = "OSFAMILY"
 	PropRootPartition    = "ROOT_PARTITION"
 	PropUsers            = "USERS"
+	PropIgnoreUnattend   = "IGNORE_UNATTEND"
 	PropOverwriting      = "ALLOW_MOUNTED_TASK_OVERWRITING"
 	PropHashMethod       = "PASSWD_HASHING_METHOD"
 	PropSwap             = "SWAP"
@@ -68,7 +69,7 @@ func AllProperties() []Property {
 		{PropRootPartition, TextProperty, PropertyUsed, "number of the root partition, 0 for a disk without a partition table; for a root on LVM that of its physical volume; detected when missing"},
 		{PropUsers, TextProperty, PropertyUsed, "space-separated users whose credentials are set; root when missing"},
 		{"DO_SYNC", BooleanProperty, PropertyHarmless, "accepted: nothing is skipped that would have to be synced"},
-		{"IGNORE_UNATTEND", BooleanProperty, PropertyHarmless, "install our answer file even if a Windows image has one"},
+		{PropIgnoreUnattend, BooleanProperty, PropertyUsed, "the answer file that a Windows image has is not used"},
 		{PropOverwriting, BooleanProperty, PropertyUsed, "programs in /root/snf-image/helper of the image may replace the tasks that run while it is mounted"},
 		{PropNTFSResize, BooleanProperty, PropertyUsed, "NTFS of Windows grows in the helper, not when it starts first; it is checked then"},
 		{PropNTFSNoCheck, BooleanProperty, PropertyUsed, "NTFS that grew in the helper is not marked to be checked"},

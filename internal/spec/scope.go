@@ -33,6 +33,10 @@ func (s *Spec) asksFor(task string) bool {
 		return s.Name != ""
 	case ChangeMachineID, DeleteSSHKeys:
 		return !s.Asked || s.NewIdentity
+	case InstallUnattend:
+		return !s.Asked || s.ProductKey != nil || s.AnswerFile != ""
+	case DisableRemoteDesktopConnections:
+		return !s.Asked
 	case ChangePassword:
 		return s.setsLogin()
 	case ConfigureNetwork:

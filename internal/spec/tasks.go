@@ -35,13 +35,9 @@ const (
 	SELinuxAutorelabel        = "SELinuxAutorelabel"
 	UmountImage               = "UmountImage"
 
-	FilesystemResizeAfterUmount = "FilesystemResizeAfterUmount"
-)
-
-// Names of the tasks that are not in this version.
-const (
 	InstallUnattend                 = "InstallUnattend"
 	DisableRemoteDesktopConnections = "DisableRemoteDesktopConnections"
+	FilesystemResizeAfterUmount     = "FilesystemResizeAfterUmount"
 )
 
 // AllTasks returns every task in the order in which tasks run.
@@ -51,15 +47,15 @@ func AllTasks() []Task {
 		{FilesystemResizeUnmounted, 20, false, "ext2, ext3 and ext4 file systems grow to their partition", ""},
 		{MountImage, 30, false, "the root file system and everything in its fstab is mounted", ""},
 		{InitializeDatasource, 35, true, "with the property CLOUD_INIT=yes: the NoCloud seed from which the image's cloud-init configures the machine at its first boot", ""},
-		{InstallUnattend, 35, true, "Windows answer file and first-boot scripts", "Windows"},
-		{FilesystemResizeMounted, 40, true, "XFS and btrfs file systems grow to their partition", ""},
+		{InstallUnattend, 35, true, "the answer file of Windows is completed or made, with the scripts of the first boot", ""},
+		{FilesystemResizeMounted, 40, true, "XFS and btrfs file systems grow to their partition; Windows grows its own at the first boot", ""},
 		{AddSwap, 50, true, "the swap area is made and entered in fstab by UUID", ""},
 		{AssignHostname, 50, true, "the instance name becomes the host name", ""},
 		{ChangeMachineID, 50, true, "a fresh /etc/machine-id and D-Bus copy; random seeds and DHCP leases of the image are removed", ""},
 		{ChangePassword, 50, true, "password and authorized_keys of the users in USERS", ""},
 		{ConfigureNetwork, 50, true, "the image's own network configuration describes the instance's NICs", ""},
 		{DeleteSSHKeys, 50, true, "the image's SSH host keys are replaced by fresh ones", ""},
-		{DisableRemoteDesktopConnections, 50, true, "no remote desktop until the set-up of Windows is complete", "Windows"},
+		{DisableRemoteDesktopConnections, 50, true, "no remote desktop until the set-up of Windows is complete", ""},
 		{EnforcePersonality, 60, true, "the files of img_personality are injected", ""},
 		{RunCustomTask, 70, true, "the program of CUSTOM_TASK runs with the image mounted", ""},
 		{SELinuxAutorelabel, 75, false, "new files have the SELinux label of the image's policy; `/.autorelabel` where that cannot be done", ""},

@@ -44,7 +44,7 @@ func TestConversation(t *testing.T) {
 		{"another run", []any{channel.Plan, spec.Plan{Nonce: "m"}}, "another run"},
 		{"not a plan", []any{channel.Plan, []string{"x"}}, "reading the plan message"},
 		{"no disk", []any{channel.Plan, spec.Plan{Nonce: "n"}}, "waiting for the disk-ready message"},
-		{"no task of ours", []any{channel.Plan, spec.Plan{Nonce: "n", Tasks: []string{"InstallUnattend"}}}, "not in this version: task InstallUnattend"},
+		{"no task of ours", []any{channel.Plan, spec.Plan{Nonce: "n", Tasks: []string{"CopyKernel"}}}, "not in this version: task CopyKernel"},
 		{"plan without disks", []any{channel.Plan, spec.Plan{Nonce: "n"}, channel.DiskReady, channel.DiskReadyBody{}}, "the plan has no disk"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 
 	"snf-image/internal/guest/cloudinit"
 	"snf-image/internal/guest/identity"
+	"snf-image/internal/guest/windows"
 )
 
 // assignHostname gives the system the name of the instance.
@@ -19,6 +20,22 @@ func assignHostname(_ context.Context, r *Run) error {
 		return err
 	}
 	return cloudinit.Rename(r.guest(), r.Plan.InstanceName)
+}
+
+// nameWindows gives Windows the name of the instance: its first label.
+func nameWindows(_ context.Context, r *Run) error {
+	if r.Plan.InstanceName == "" {
+		return Skip("the instance has no name")
+	}
+	return windows.SetName(r.guest(), r.windowsSystem(), r.Plan.InstanceName)
+}
+
+// nameLegacy is nameWindows before NT 6.
+func nameLegacy(_ context.Context, r *Run) error {
+	if r.Plan.InstanceName == "" {
+		return Skip("the instance has no name")
+	}
+	return windows.SetNameLegacy(r.guest(), r.Plan.InstanceName)
 }
 
 // checkHostname finds out, without writing, what assignHostname would fail with.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"snf-image/internal/guest/account"
+	"snf-image/internal/guest/windows"
 )
 
 const secondsOfDay = 24 * 60 * 60
@@ -19,6 +20,27 @@ func changePassword(_ context.Context, r *Run) error {
 		return loginByCloudInit(r, change)
 	}
 	return change.Apply(r.guest())
+}
+
+// changeWindowsPassword has Windows give the users in USERS the password at its first boot.
+func changeWindowsPassword(_ context.Context, r *Run) error {
+	c := r.credentials()
+	if len(c.AuthorizedKeys) > 0 {
+		r.Warn("auth_keys are not set: Windows has no use for them")
+	}
+	if c.Password == nil {
+		return Skip("no password is to be set")
+	}
+	users := r.Plan.Users
+	if r.Plan.AssumesUsers {
+		user, err := windows.DefaultUser(r.Root)
+		if err != nil {
+			return err
+		}
+		r.Warn("the property USERS is not set: the password is that of %s", user)
+		users = []string{user}
+	}
+	return windows.SetPasswords(r.guest(), r.windowsSystem(), users, *c.Password)
 }
 
 // checkLogin finds out, without writing, what changePassword would fail with.

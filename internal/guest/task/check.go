@@ -15,6 +15,9 @@ import (
 // rather than left half changed.
 func Check(r *Run) error {
 	defer func() { r.warnings = nil }() // the tasks give them again
+	if f := r.family(); f == inspect.Windows || f == inspect.WindowsLegacy {
+		return r.checkWindows()
+	}
 	for _, s := range steps() {
 		if s.check == nil || r.family() != inspect.Linux || !r.willRun(s.name) {
 			continue

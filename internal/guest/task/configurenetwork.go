@@ -6,6 +6,7 @@ import (
 
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/network"
+	"snf-image/internal/guest/windows"
 	"snf-image/internal/spec"
 )
 
@@ -23,6 +24,18 @@ func configureNetwork(_ context.Context, r *Run) error {
 		return networkByCloudInit(r, interfaces)
 	}
 	return network.Configure(r.guest(), interfaces, keyfiles(r.Plan))
+}
+
+// configureWindowsNetwork has Windows configure its NICs at the first boot.
+func configureWindowsNetwork(_ context.Context, r *Run) error {
+	interfaces, err := wantedInterfaces(r.Plan)
+	if errors.Is(err, netconf.ErrLeave) {
+		return Skip("%v", err)
+	}
+	if err != nil {
+		return err
+	}
+	return windows.ConfigureNetwork(r.guest(), r.windowsSystem(), interfaces)
 }
 
 // checkNetwork finds out, without writing, what configureNetwork would fail with.

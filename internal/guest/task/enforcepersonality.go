@@ -7,6 +7,7 @@ import (
 
 	"snf-image/internal/guest/cloudinit"
 	"snf-image/internal/guest/personality"
+	"snf-image/internal/guest/windows"
 )
 
 // enforcePersonality puts the files of the personality into the image.
@@ -18,6 +19,15 @@ func enforcePersonality(_ context.Context, r *Run) error {
 		return personalityByCloudInit(r)
 	}
 	return personality.Inject(r.Root, r.Credentials.Files)
+}
+
+// enforceOnWindows puts the files of the personality into a Windows.
+func enforceOnWindows(_ context.Context, r *Run) error {
+	files := r.credentials().Files
+	if len(files) == 0 {
+		return Skip("no files to inject")
+	}
+	return windows.Inject(r.Root, files, r.now())
 }
 
 // checkPersonality finds out, without writing, what enforcePersonality would fail with.

@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,6 +57,9 @@ func putMachine(r *Run, put func(name, value string)) {
 	put("HOSTNAME", r.Plan.InstanceName)
 	put("TYPE", r.Plan.Format)
 	put("CLOUD_INIT_DEBUG", map[bool]string{true: "yes", false: "no"}[r.Plan.CloudInitDebug])
+	if name, p := r.answerFile(); p != "" {
+		put(name, path.Join(r.Target, p))
+	}
 	// Of an LVM volume it is the partition that the volume lies in.
 	if name, _, _ := strings.Cut(r.Resize, ":"); name != "" && name != r.Disks[0].whole() {
 		put("RESIZE_PART", strings.TrimPrefix(name, r.Disks[0].whole()))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"snf-image/internal/guest/filesystem"
+	"snf-image/internal/guest/windows"
 	"snf-image/internal/spec"
 )
 
@@ -44,6 +45,20 @@ func resizeMounted(ctx context.Context, r *Run) error {
 	}
 	r.Note("the file system of %v grew from %d bytes", v, old)
 	return nil
+}
+
+// extendWindows has Windows extend the file system of the partition that grew when it starts
+// first. One that has been set up does not start first any more.
+func extendWindows(_ context.Context, r *Run) error {
+	n := r.extendedByWindows()
+	switch {
+	case n == 0:
+		return Skip("no file system grows when Windows starts")
+	case r.careful() && r.sealed() != nil:
+		r.Warn("the file system of partition %d is not extended: do so in Windows, with diskpart, or set OFFLINE_NTFSRESIZE", n)
+		return nil
+	}
+	return windows.Extend(r.Root, n)
 }
 
 // verifyGrown looks, once they are unmounted, at the file systems that were grown while

@@ -124,8 +124,8 @@ func TestEnded(t *testing.T) {
 
 func TestUnknown(t *testing.T) {
 	t.Parallel()
-	got := Unknown(&spec.Plan{Tasks: []string{spec.MountImage, "InstallUnattend", "x"}})
-	if diff := cmp.Diff([]string{"InstallUnattend", "x"}, got); diff != "" {
+	got := Unknown(&spec.Plan{Tasks: []string{spec.MountImage, "CopyKernel", "x"}})
+	if diff := cmp.Diff([]string{"CopyKernel", "x"}, got); diff != "" {
 		t.Errorf("Unknown (-want +got):\n%s", diff)
 	}
 }
@@ -142,8 +142,8 @@ func TestTableIsSpecs(t *testing.T) {
 	}
 	for _, s := range steps() {
 		got = append(got, s.name)
-		if s.linux == nil || s.mounted() && s.check == nil && s.name != spec.FilesystemResizeMounted {
-			t.Errorf("%s does nothing on Linux, or changes files that nothing looks at before", s.name)
+		if s.linux == nil && s.windows == nil || s.linux != nil && s.mounted() && s.check == nil && s.name != spec.FilesystemResizeMounted {
+			t.Errorf("%s does nothing, or changes files of a Linux that nothing looks at before", s.name)
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -154,11 +154,11 @@ func TestTableIsSpecs(t *testing.T) {
 // TestFamilies leaves out what is not for the system.
 func TestFamilies(t *testing.T) {
 	t.Parallel()
-	plan := &spec.Plan{Tasks: []string{spec.FilesystemResizeUnmounted, spec.AssignHostname, spec.UmountImage}}
+	plan := &spec.Plan{Tasks: []string{spec.FilesystemResizeUnmounted, spec.DeleteSSHKeys, spec.UmountImage}}
 	for family, want := range map[string]string{inspect.Windows: "not for windows", inspect.OpenBSD: "not for openbsd"} {
 		_, results, err := runPlan(t, plan, &Run{Inspection: &report.Inspection{OSFamily: family}, Target: "/nonexistent"})
 		if err != nil || results[1].Outcome != report.Skipped || results[1].Reason != want {
-			t.Errorf("%s: %v, %+v, want AssignHostname skipped: %s", family, err, results, want)
+			t.Errorf("%s: %v, %+v, want DeleteSSHKeys skipped: %s", family, err, results, want)
 		}
 		if results[2].Outcome != report.Done {
 			t.Errorf("%s: %+v, want UmountImage done", family, results[2])

@@ -16,13 +16,13 @@ import (
 	"snf-image/internal/guest/windows/timezone"
 )
 
-// sysprepInf is the answer file of Windows XP and Server 2003.
-const sysprepInf = "/sysprep/sysprep.inf"
+// SysprepInf is the answer file of Windows XP and Server 2003.
+const SysprepInf = "/sysprep/sysprep.inf"
 
 // InstallLegacy is Install for Windows XP and Server 2003. Their set-up runs the scripts when
 // it is nearly done, and what cleans up behind them comes last.
 func InstallLegacy(g system.Guest, a Answers, now time.Time) error {
-	if err := checkMiniSetup(g.Root); err != nil {
+	if err := SealedLegacy(g.Root); err != nil {
 		return err
 	}
 	zone, err := timezone.Index(a.Zone)
@@ -37,20 +37,20 @@ func InstallLegacy(g system.Guest, a Answers, now time.Time) error {
 	if err != nil {
 		return adviseLegacy(err)
 	}
-	if _, err := g.Root.MkdirAll(path.Dir(sysprepInf), public); err != nil {
+	if _, err := g.Root.MkdirAll(path.Dir(SysprepInf), public); err != nil {
 		return err
 	}
-	if a.Given != nil && g.Root.Has(sysprepInf) {
-		kept, err := setAside(g.Root, sysprepInf, now)
+	if a.Given != nil && g.Root.Has(SysprepInf) {
+		kept, err := setAside(g.Root, SysprepInf, now)
 		if err != nil {
 			return err
 		}
-		g.Log.Info("the answer file of the image is set aside", "from", sysprepInf, "to", kept)
+		g.Log.Info("the answer file of the image is set aside", "from", SysprepInf, "to", kept)
 	}
-	if err := g.Root.WriteFile(sysprepInf, made, secret); err != nil {
+	if err := g.Root.WriteFile(SysprepInf, made, secret); err != nil {
 		return err
 	}
-	if err := installScripts(g, sysprepInf); err != nil {
+	if err := installScripts(g, SysprepInf); err != nil {
 		return err
 	}
 	return addCommands(g.Root, install)
@@ -61,14 +61,15 @@ func (a Answers) chooseLegacy(root *rootfs.Root) ([]byte, error) {
 	switch {
 	case a.Given != nil:
 		return a.Given, nil
-	case !a.Ignore && root.IsRegular(sysprepInf):
-		return root.ReadFile(sysprepInf, sysprep.Size)
+	case !a.Ignore && root.IsRegular(SysprepInf):
+		return root.ReadFile(SysprepInf, sysprep.Size)
 	}
 	return sysprep.Standard(), nil
 }
 
-// checkMiniSetup refuses a Windows that is not going to be set up when it starts.
-func checkMiniSetup(root *rootfs.Root) error {
+// SealedLegacy returns why a Windows before NT 6 is not going to be set up when it starts, or
+// nil.
+func SealedLegacy(root *rootfs.Root) error {
 	h, err := registry.Open(root, hiveSystem)
 	if err != nil {
 		return err
@@ -114,7 +115,7 @@ func SetNameLegacy(g system.Guest, instance string) error {
 	if err != nil {
 		return err
 	}
-	return g.Root.Edit(sysprepInf, func(old []byte) ([]byte, error) {
+	return g.Root.Edit(SysprepInf, func(old []byte) ([]byte, error) {
 		out, _, err := sysprep.Complete(old, sysprep.Completion{ComputerName: name})
 		return out, adviseLegacy(err)
 	})

@@ -89,7 +89,7 @@ func TestRules(t *testing.T) {
 		{"custom task", property(spec.PropCustomTask, "%"), problem.Error, ErrCustomTask, "base64"},
 		{"custom task empty", property(spec.PropCustomTask, " "), problem.Error, ErrCustomTask, "empty"},
 		{"product key", param(spec.OSProductKey, ""), problem.Error, ErrProductKey, "XXXXX"},
-		{"answer file", param(spec.OSAnswerFile, "http://x/a.xml"), problem.Warning, ErrIgnored, "Windows is not in this version"},
+		{"answer file", param(spec.OSAnswerFile, "?"), problem.Error, ErrAnswerFile, "not a URL or path"},
 		{"user-data without CLOUD_INIT", param(spec.CloudUserdata, "x"), problem.Warning, ErrIgnored, "CLOUD_INIT"},
 		{"user-data", userData("%"), problem.Error, ErrUserData, "encode the user-data with base64"},
 		{"user-data empty", userData(" "), problem.Warning, ErrUserData, "empty, ignored"},

@@ -65,7 +65,9 @@ func TestCloudInitTasks(t *testing.T) {
 		cloud      bool
 		excluded   []string
 	}{
-		"deployed":     {deployInput(), yes, true, []string{spec.FilesystemResizeAfterUmount, spec.FilesystemResizeMounted, spec.FilesystemResizeUnmounted, spec.FixPartitionTable}},
+		"deployed": {deployInput(), yes, true, []string{
+			spec.DisableRemoteDesktopConnections, spec.FilesystemResizeAfterUmount, spec.FilesystemResizeMounted, spec.FilesystemResizeUnmounted, spec.FixPartitionTable, spec.InstallUnattend,
+		}},
 		"other no":     {deployInput(), map[string]string{spec.PropCloudInit: "no"}, false, nil},
 		"left":         {deployInput(), map[string]string{spec.PropCloudInit: "leave"}, false, nil},
 		"no task":      {deployInput(), map[string]string{spec.PropCloudInit: "yes", spec.PropExcludeAll: "yes"}, false, nil},

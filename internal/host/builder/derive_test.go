@@ -27,8 +27,8 @@ func built(t *testing.T, in Input, properties map[string]string) *spec.Spec {
 
 // always are the tasks nothing has to ask for.
 var always = []string{
-	spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage, spec.FilesystemResizeMounted, spec.AssignHostname,
-	spec.ChangeMachineID, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.SELinuxAutorelabel, spec.UmountImage, spec.FilesystemResizeAfterUmount,
+	spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage, spec.InstallUnattend, spec.FilesystemResizeMounted, spec.AssignHostname,
+	spec.ChangeMachineID, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.DisableRemoteDesktopConnections, spec.SELinuxAutorelabel, spec.UmountImage, spec.FilesystemResizeAfterUmount,
 }
 
 // TestPlanOfLivingMachine: whatever works on a disk as it is keeps it sound, with and
@@ -78,15 +78,15 @@ func TestTasks(t *testing.T) {
 	}{
 		{"nothing asked for", built(t, deployInput(), nil), always},
 		{"everything", full, []string{
-			spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage, spec.FilesystemResizeMounted,
+			spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage, spec.InstallUnattend, spec.FilesystemResizeMounted,
 			spec.AddSwap, spec.AssignHostname, spec.ChangeMachineID,
-			spec.ChangePassword, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.EnforcePersonality, spec.RunCustomTask, spec.SELinuxAutorelabel, spec.UmountImage, spec.FilesystemResizeAfterUmount,
+			spec.ChangePassword, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.DisableRemoteDesktopConnections, spec.EnforcePersonality, spec.RunCustomTask, spec.SELinuxAutorelabel, spec.UmountImage, spec.FilesystemResizeAfterUmount,
 		}},
 		{"no task at all", built(t, deployInput(), map[string]string{spec.PropExcludeAll: "yes"}), nil},
 		{"exclusions stay planned", built(t, deployInput(), map[string]string{spec.PropExcludeMounted: "yes"}), always},
 		{"customize without a name", built(t, customize, nil), []string{
-			spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage, spec.FilesystemResizeMounted,
-			spec.ChangeMachineID, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.SELinuxAutorelabel, spec.UmountImage, spec.FilesystemResizeAfterUmount,
+			spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage, spec.InstallUnattend, spec.FilesystemResizeMounted,
+			spec.ChangeMachineID, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.DisableRemoteDesktopConnections, spec.SELinuxAutorelabel, spec.UmountImage, spec.FilesystemResizeAfterUmount,
 		}},
 		{"inspect", built(t, inspect, nil), nil},
 	} {
@@ -179,7 +179,8 @@ func TestWantsCredentials(t *testing.T) {
 		want  bool
 	}{
 		{"host keys", nil, true},
-		{"nothing left", map[string]string{"EXCLUDE_TASK_DELETESSHKEYS": "yes"}, false},
+		{"nothing left", map[string]string{"EXCLUDE_TASK_DELETESSHKEYS": "yes", spec.PropOSFamily: "linux"}, false},
+		{"perhaps Windows", map[string]string{"EXCLUDE_TASK_DELETESSHKEYS": "yes"}, true},
 		{"overwriting", map[string]string{"EXCLUDE_TASK_DELETESSHKEYS": "yes", spec.PropOverwriting: "yes"}, true},
 		{"not mounted", map[string]string{spec.PropExcludeMounted: "yes", spec.PropOverwriting: "yes"}, false},
 		{"custom task", map[string]string{"EXCLUDE_TASK_DELETESSHKEYS": "yes", spec.PropCustomTask: "YQ=="}, true},

@@ -14,7 +14,6 @@ func (b *builder) buildWindows() {
 		if !productKey.MatchString(key) {
 			b.report(problem.Error, ErrProductKey, spec.OSProductKey, "not a product key", "write it as XXXXX-XXXXX-XXXXX-XXXXX-XXXXX")
 		}
-		b.report(problem.Warning, ErrIgnored, spec.OSProductKey, "without effect: Windows is not in this version", "")
 		s := spec.Secret(key)
 		b.spec.ProductKey = &s
 	}
@@ -28,7 +27,6 @@ func (b *builder) buildWindows() {
 		b.report(problem.Error, ErrOrigin, spec.OSAnswerFile, "a path of this node, which parameters from a URL must not name",
 			"name a URL there, or the path with --answer-file")
 	}
-	b.report(problem.Warning, ErrIgnored, spec.OSAnswerFile, "without effect: Windows is not in this version", "")
 	b.spec.AnswerFile = answer
 }
 

@@ -82,8 +82,8 @@ func used() []Setting {
 
 func toCome() []Setting {
 	return []Setting{
-		{"UNATTEND", "file", "", Harmless, "Windows answer file of the node (deprecated)", to(text, func(c *Config) *string { return &c.Unattend })},
-		{"WINDOWS_TIMEZONE", "name", "GMT Standard Time", Harmless, "time zone of Windows guests", to(text, func(c *Config) *string { return &c.WindowsTimezone })},
+		{"UNATTEND", "file", "", Used, "answer file for Windows images that have none (deprecated)", to(text, func(c *Config) *string { return &c.Unattend })},
+		{"WINDOWS_TIMEZONE", "name", "GMT Standard Time", Used, "time zone of Windows guests whose answer file is made", to(text, func(c *Config) *string { return &c.WindowsTimezone })},
 		{"VERIFY_RESULT", "word", "none", Missing, "check of the finished disk: none or strict", onlyNone},
 		{"CACHE_DIR", "directory", "", Missing, "cache of downloaded images", nil},
 		{"CACHE_SIZE", "size", "", Missing, "its size", nil},

@@ -23,6 +23,9 @@ func (c customization) check(ctx context.Context, o target.Options) error {
 	if err := c.openDisks(ctx, o); err != nil || o.DryRun {
 		return err
 	}
+	if err := c.readAnswers(ctx); err != nil {
+		return err
+	}
 	if err := c.helping.listen(); err != nil {
 		return err
 	}

@@ -50,6 +50,9 @@ func (i *imaging) check(ctx context.Context, o target.Options) (err error) {
 	if i.ends, err = newEnds(); err != nil || o.DryRun {
 		return err
 	}
+	if err := i.readAnswers(ctx); err != nil {
+		return err
+	}
 	if err := i.helping.listen(); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type run struct {
 	helping helping
 	record  *record
 
+	answers  answers
 	touched  bool // something may have been written to a disk
 	debugged int  // the agent's debug messages so far
 	redactor redact.Redactor

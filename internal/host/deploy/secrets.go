@@ -27,6 +27,9 @@ func (r *run) credentials(in *report.Inspection, made []spec.HostKey) (*spec.Cre
 	keys := slices.DeleteFunc(slices.Clone(made), func(k spec.HostKey) bool {
 		return !slices.Contains(in.HostKeyTypes, k.Type)
 	})
+	if windows(in.OSFamily) {
+		return r.windowsCredentials()
+	}
 	hashes, err := r.hashes(in.OSFamily)
 	if err != nil {
 		return nil, err

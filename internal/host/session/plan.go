@@ -27,7 +27,8 @@ func NewPlan(s *spec.Spec, c *config.Config) spec.Plan {
 		DHCPTags: c.DHCPTags, StatefulTags: c.StatefulDHCPv6Tags, StatelessTags: c.StatelessDHCPv6Tags,
 		SoftTimeout: c.HelperSoftTimeout, InstanceID: newUUID(), CloudInitDebug: c.CloudInitDebug,
 		DefaultNIC: c.DefaultNICConfig, DNS: c.DNS, Search: c.Search,
-		Debug: c.ImageDebug, DebugShell: c.HelperDebug,
+		TimeZone: c.WindowsTimezone,
+		Debug:    c.ImageDebug, DebugShell: c.HelperDebug,
 	})
 	for i, d := range s.Disks {
 		swap := p.Swap != nil && p.Swap.Disk == i

@@ -3,6 +3,7 @@ package values
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -54,7 +55,13 @@ func CheckFile(f spec.File) string {
 	return ""
 }
 
+// onWindows is the beginning of an absolute path of Windows.
+var onWindows = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
+
 func CheckPath(p string) string {
+	if onWindows.MatchString(p) {
+		p = strings.ReplaceAll(p[2:], `\`, "/")
+	}
 	switch {
 	case !strings.HasPrefix(p, "/"):
 		return "the path is not absolute"
