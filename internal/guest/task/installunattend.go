@@ -10,10 +10,16 @@ import (
 
 // installUnattend installs the answer file of Windows, and the scripts of its first boot.
 func installUnattend(ctx context.Context, r *Run) error {
-	if strings.HasSuffix(r.Inspection.Windows.State, "_TO_AUDIT") {
+	if w := r.Inspection.Windows; w != nil && strings.HasSuffix(w.State, "_TO_AUDIT") {
 		r.Warn("Windows starts in audit mode: the scripts with passwords are removed when that has ended, by sysprep /oobe")
 	}
-	return windows.Install(ctx, r.guest(), r.windowsSystem(), r.answers(), r.now())
+	if err := windows.Install(ctx, r.guest(), r.windowsSystem(), r.answers(), r.now()); err != nil {
+		return err
+	}
+	if r.RecoveryMoved == 0 {
+		return nil
+	}
+	return windows.EnableRecovery(r.Root)
 }
 
 // installSysprep is installUnattend before NT 6.
