@@ -1,0 +1,106 @@
+package task
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"snf-image/internal/guest/inspect"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+	"snf-image/tests/guest"
+	"snf-image/tests/hive"
+)
+
+const windowsSystemHive = "[HIVE\\Select]\n\"Current\"=dword:00000001\n\n[HIVE\\Setup]\n\"SystemSetupInProgress\"=dword:00000001\n\"MiniSetupInProgress\"=dword:00000001\n"
+
+const windowsAccounts = "[HIVE\\SAM\\Domains\\Account\\Users\\Names\\Verwalter]\n@=hex(1f4):\n"
+
+// windowsTasks are those that change the files of a Windows.
+var windowsTasks = []string{
+	spec.InstallUnattend, spec.FilesystemResizeMounted, spec.AssignHostname, spec.ChangeMachineID, spec.ChangePassword,
+	spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.DisableRemoteDesktopConnections, spec.EnforcePersonality,
+}
+
+// runOnWindows is a run on a Windows with everything that can be asked for.
+func runOnWindows(t *testing.T, family string) (*Run, guest.Guest) {
+	t.Helper()
+	g := guest.New(t, map[string]string{
+		"Windows/System32/config/SYSTEM": string(hive.New(t, windowsSystemHive)), "Windows/System32/config/SAM": string(hive.New(t, windowsAccounts)),
+		"Program Files/Cloudbase Solutions/Cloudbase-Init": "DIR",
+	})
+	password, key := spec.Secret("Geheim&1"), spec.Secret("AAAAA-BBBBB-CCCCC-DDDDD-EEEEE")
+	return &Run{
+		Plan: &spec.Plan{
+			Mode: spec.ModeDeploy, Tasks: windowsTasks, InstanceName: "web1.example.org", Users: []string{"root"}, AssumesUsers: true,
+			TimeZone: "GMT Standard Time", NICs: []spec.NIC{{MAC: "52:54:00:00:00:01", IP: "192.0.2.10", Subnet: "192.0.2.0/24"}},
+		},
+		Credentials: &spec.Credentials{
+			Password: &password, ProductKey: &key, AuthorizedKeys: []string{"ssh-ed25519 x"}, Files: []spec.File{{Path: `C:\a\b.txt`, Contents: []byte("x")}},
+		},
+		Inspection:    &report.Inspection{OSFamily: family, Version: "10.0.17763", Windows: &report.Windows{Architecture: "amd64", State: "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE"}},
+		Root:          g.Root,
+		RecoveryMoved: 4,
+	}, g
+}
+
+// TestWindowsTasks runs the tasks of a Windows: each does what is asked for, or says why not.
+func TestWindowsTasks(t *testing.T) {
+	t.Parallel()
+	for _, family := range []string{inspect.Windows, inspect.WindowsLegacy} {
+		r, g := runOnWindows(t, family)
+		if family == inspect.WindowsLegacy {
+			r.Inspection.Version, r.Inspection.Windows = "5.1.2600", &report.Windows{Architecture: "x86"}
+		}
+		_, results, err := runPlan(t, r.Plan, r)
+		if err != nil {
+			t.Fatalf("%s: %v", family, err)
+		}
+		got := map[string]string{}
+		for _, result := range results {
+			got[result.Name] = string(result.Outcome) + " " + result.Reason + strings.Join(result.Warnings, "; ")
+		}
+		want := map[string]string{
+			spec.InstallUnattend:         "warned the image has cloudbase-init, which is left as it is: it may set another name and password when it finds a source of data",
+			spec.FilesystemResizeMounted: "skipped no file system grows when Windows starts",
+			spec.AssignHostname:          "done ", spec.ChangeMachineID: "skipped not for " + family, spec.DeleteSSHKeys: "skipped not for " + family,
+			spec.ChangePassword:   "warned auth_keys are not set: Windows has no use for them; the property USERS is not set: the password is that of Verwalter",
+			spec.ConfigureNetwork: "done ", spec.DisableRemoteDesktopConnections: "done ", spec.EnforcePersonality: "done ",
+		}
+		files := map[string]string{
+			"unattend.xml": "<ComputerName>web1<", "Windows/SnfScripts/RecoveryEnvironment.cmd": "reagentc", "Windows/SnfScripts/ConfigureNetwork.ps1": "192.0.2.10",
+		}
+		if family == inspect.WindowsLegacy {
+			want[spec.FilesystemResizeMounted] = "skipped not for windows-legacy"
+			want[spec.ConfigureNetwork] = "warned static addresses are not set on Windows XP and Server 2003, which ask by DHCP"
+			files = map[string]string{"sysprep/sysprep.inf": "ComputerName=web1", "sysprep/i386/$OEM$/CmdLines.txt": "SetupComplete.cmd"}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", family, diff)
+		}
+		files["Windows/SnfScripts/ChangeAdminPassword.cmd"], files["a/b.txt"], files["Windows/SnfScripts/RemoteDesktop.cmd"] = `^"Verwalter^" ^"Geheim^&1^"`, "x", "delete"
+		for p, part := range files {
+			if text := g.Content(t, p); !strings.Contains(text, part) {
+				t.Errorf("%s: %s does not have %q:\n%s", family, p, part, text)
+			}
+		}
+	}
+}
+
+// TestWindowsInUse is not changed by tasks that need its first boot.
+func TestWindowsInUse(t *testing.T) {
+	t.Parallel()
+	r, g := runOnWindows(t, inspect.Windows)
+	r.Plan.Mode, r.Inspection.Windows.State = spec.ModeCustomize, "IMAGE_STATE_COMPLETE"
+	if err := Check(r); err == nil || !strings.Contains(err.Error(), "nothing is changed, since InstallUnattend cannot be done") {
+		t.Errorf("Check: %v", err)
+	}
+	r.Plan.Tasks = []string{spec.FilesystemResizeMounted, spec.EnforcePersonality}
+	if err := Check(r); err != nil {
+		t.Errorf("files alone: %v", err)
+	}
+	if changed := g.Root.Changed(); len(changed) > 0 {
+		t.Errorf("%q was changed", changed)
+	}
+}
