@@ -3,6 +3,7 @@ package vm
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -90,13 +91,29 @@ func TestInspectVolumes(t *testing.T) {
 	}
 }
 
-// TestLargeSectors refuses a disk whose MBR counts sectors of 4096 bytes.
+// TestLargeSectors refuses a disk whose MBR counts sectors of 4096 bytes. A device of the node
+// that has such is one of 512 for the helper, as it is for the instance.
 func TestLargeSectors(t *testing.T) {
 	j := newJob(t, images.Primary("ext4", images.Debian()))
 	writeTo(t, j.image, 446+8, []byte{0, 1, 0, 0, 0, 64, 0, 0}) // from sector 256, 16384 of them
 	truncate(t, j.image, 66*images.MiB)
 	site.Run(t, j.args("--size", "256M")...).Fails(t, 3, "made for sectors of 4096 bytes.*make the image on a disk with sectors of 512 bytes")
 	j.undone()
+
+	j = makeJob(t, images.Primary("ext4", images.Debian()))
+	file := filepath.Join(j.dir, "large")
+	truncateNew(t, file, 256*images.MiB)
+	out, err := exec.Command("losetup", "--show", "--find", "--sector-size", "4096", file).Output()
+	if err != nil {
+		t.Fatalf("losetup: %v", err)
+	}
+	loop := strings.TrimSpace(string(out))
+	defer func() { _ = exec.Command("losetup", "--detach", loop).Run() }()
+	site.Run(t, "deploy", "--image", j.image, "--disk", loop, "--name", "web1").OK(t)
+	oracle.Sound(t, file)
+	if _, parts := oracle.ReadTable(t, file); parts[1].End()*512 < 254*images.MiB {
+		t.Errorf("partitions %+v", parts)
+	}
 }
 
 // TestInspectDebian tells how a real image boots and what its programs need.
