@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/source"
 	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -177,4 +178,53 @@ func TestDryRunTellsTheProof(t *testing.T) {
 	if err := DryRun(t.Context(), req, out); err != nil || !strings.Contains(out.String(), "proof     SHA256SUMS, which nobody signed (if-present demanded by the test)\n") {
 		t.Errorf("DryRun: %v\n%s", err, out)
 	}
+}
+
+// TestChangedWhileItIsRead: what the worker reads and what is proved have to be the same
+// bytes.
+func TestChangedWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(file string) error
+		copied error // how the copy ended
+		want   string
+	}{
+		"not":       {func(string) error { return nil }, nil, ""},
+		"written":   {func(file string) error { return writeAt(file, 5) }, nil, errChanged.Error()},
+		"shortened": {func(file string) error { return os.Truncate(file, 10) }, nil, "reading the image for its proof"},
+		"no copy":   {func(string) error { return nil }, errors.New("the copy failed"), "the copy failed"},
+	} {
+		file := filepath.Join(t.TempDir(), "image")
+		if err := os.WriteFile(file, raw(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		image, err := source.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check, err := trust.Find(t.Context(), trust.Keys{}, trust.Claim{Digests: []trust.Digest{{Algorithm: "sha256", Hex: strings.Repeat("00", 32)}}}, trust.Place{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := &imaging{image: image, proof: check}
+		r, err := i.readForProof(t.Context(), false)
+		time.Sleep(20 * time.Millisecond) // the clock of inodes is coarse
+		if err := errors.Join(err, tc.change(file)); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.end(i, tc.copied); tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s: %v, want %q", name, err, tc.want)
+		}
+		_ = image.Close()
+	}
+}
+
+// writeAt writes the byte that is there already.
+func writeAt(file string, at int64) error {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte{imageByte}, at)
+	return errors.Join(err, f.Close())
 }
