@@ -128,3 +128,26 @@ func FuzzNew(f *testing.F) {
 		}
 	})
 }
+
+// FuzzNewNTFS makes the record before any dump: a file system has a size, and the boot
+// sector differs in one field.
+func FuzzNewNTFS(f *testing.F) {
+	boot := make([]byte, sector)
+	copy(boot[ntfsMark:], "NTFS    ")
+	boot[ntfsSector+1], boot[ntfsSectors+1], boot[510], boot[511] = 2, 8, 0x55, 0xaa
+	f.Add(boot, int64(0))
+	f.Add(boot, int64(1<<41))
+	f.Fuzz(func(t *testing.T, head []byte, length int64) {
+		before, need, err := NewNTFS(head, max(length, 0)/sector*sector)
+		if err != nil {
+			return
+		}
+		if need <= 0 || len(before) != Size+sector {
+			t.Fatalf("%d bytes, need %d", len(before), need)
+		}
+		same := append(bytes.Clone(head[:ntfsHidden]), before[Size+ntfsHidden:Size+ntfsHidden+4]...)
+		if same = append(same, head[ntfsHidden+4:sector]...); !bytes.Equal(before[Size:], same) {
+			t.Error("more of the boot sector changed than where it lies")
+		}
+	})
+}
