@@ -66,9 +66,9 @@ func netplanEthernet(b *strings.Builder, i Interface, alone bool, renderer strin
 	// networkd asks a DHCP server only when an advertisement says so; for NetworkManager
 	// this is what lets it listen to advertisements at all.
 	put("dhcp6: %t", advertised && (i.IPv6 != SLAAC || renderer == ByNetworkManager))
-	if advertised && renderer == ByNetworkManager {
+	if metric := netplanMetric6(i, renderer); metric > 0 {
 		put("dhcp6-overrides:")
-		put("  route-metric: %d", i.metricNM())
+		put("  route-metric: %d", metric)
 	}
 	put("accept-ra: %t", advertised)
 	if i.MTU > 0 {
@@ -86,6 +86,19 @@ func netplanEthernet(b *strings.Builder, i Interface, alone bool, renderer strin
 		putList(put, "addresses", i.DNS)
 		putList(put, "search", i.Search)
 	}
+}
+
+// netplanMetric6 is the metric of routes of advertisements. netplan gives them 100 where it
+// writes of DHCPv6 for networkd, which before 249 has one metric for these and for DHCP: with
+// both DHCPs netplan takes none but equal ones.
+func netplanMetric6(i Interface, renderer string) int {
+	switch {
+	case !i.advertised(), renderer == ByNetworkd && i.IPv6 == SLAAC:
+		return 0
+	case renderer == ByNetworkd && i.IPv4 == DHCP:
+		return i.Metric4
+	}
+	return i.metricNM()
 }
 
 // netplanRoutes writes the default routes, whose word "default" is not in every version.
