@@ -122,6 +122,7 @@ var faults = map[string]fault{
 	"unknown flag":      {deploying("--frobnicate"), 2, "frobnicate", false},
 	"unknown user":      {deploying("--property", "USERS=nobody-has-this-name", "--password-file", "/dev/null"), 8, "nobody-has-this-name", true},
 	"relative path":     {deploying("--file", "/etc/hostname:etc/motd"), 2, "etc/motd", false},
+	"no cloud-init":     {deploying("--property", "CLOUD_INIT=yes"), 8, "InitializeDatasource.*the image has no cloud-init.*leave out the property CLOUD_INIT", true},
 	"not there yet":     {deploying("--property", "OSFAMILY=openbsd"), 2, "not in this version", false},
 	"unknown owner":     {deploying("--file", "/etc/hostname:/etc/motd:0644:nobody-has-this-name"), 8, "nobody-has-this-name", true},
 	"custom task fails": {deploying(custom("echo one reason >&2; exit 3")...), 8, "RunCustomTask.*: CUSTOM_TASK: exit status 3; .*set IMAGE_DEBUG=yes", true},
