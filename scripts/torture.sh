@@ -9,6 +9,7 @@
 #   hostile   every hostile image in every layout, HOSTILE of them [all]
 #   faults    every fault in every layout, FAULTS of them [all]
 #   systems   boot four releases of Debian with four network stacks each, twice
+#   openrc    boot Debian's packages of what Alpine is made of, arranged as there, twice
 #   cloud     four releases of Debian read what is written for cloud-init, and six systems of
 #             them are configured by it, booted twice
 #   labels    Debian 12 and 13 with SELinux enforcing, on each file system
@@ -26,7 +27,7 @@
 set -euo pipefail
 
 : "${SEED:=$((RANDOM << 15 | RANDOM))}" "${LIMIT:=7200}"
-readonly logs=$PWD/build/torture all=(boots kills hostile faults systems cloud labels disks corrupt corpora layouts cluster)
+readonly logs=$PWD/build/torture all=(boots kills hostile faults systems openrc cloud labels disks corrupt corpora layouts cluster)
 [ $# -gt 0 ] || set -- "${all[@]}"
 for part; do
     [[ " ${all[*]} " == *" $part "* ]] ||
