@@ -18,7 +18,7 @@ const perHelper = 32
 
 // TestTortureCorpora has the damaged and odd file systems with which the makers of the tools
 // test these: many beside a healthy root, whose fstab mounts them, and then each that is
-// checked and grown alone, as the whole disk. Whatever they do to the helper, the host gets an
+// checked and grown alone, behind that root. Whatever they do to the helper, the host gets an
 // error or a success in time, and the disk is complete or blank.
 func TestTortureCorpora(t *testing.T) {
 	combinable(t)
@@ -38,15 +38,19 @@ func TestTortureCorpora(t *testing.T) {
 	alone := find("e2fsprogs/*.img", "btrfs-progs/*.img", "util-linux/*xfs*.img")
 	endure(t, "corpora", setting(t, "SNF_CORPORA", len(batches)+len(alone)), func(t *testing.T, i int, _ *rand.Rand) {
 		if i <= len(batches) {
-			meetBeside(t, batches[i-1])
+			j, size := beside(t, batches[i-1])
+			judgeLook(t, site.Run(t, "inspect", j.image))
+			judgeDamaged(t, j, site.Run(t, j.args("--size", fmt.Sprint(size), "--property", "GROW=1")...))
 		} else if i -= len(batches) + 1; i < len(alone) {
-			meetAlone(t, alone[i])
+			j, size := beside(t, alone[i:i+1])
+			judgeDamaged(t, j, site.Run(t, j.args("--size", fmt.Sprint(size+64*images.MiB))...))
 		}
 	})
 }
 
-// meetBeside looks at and deploys an image that has a partition for each of the files.
-func meetBeside(t *testing.T, files []string) {
+// beside makes an image of size bytes with a healthy root, and a partition for each of the files
+// behind it, which its fstab mounts. The last one is to grow.
+func beside(t *testing.T, files []string) (j *job, size int64) {
 	t.Helper()
 	const linux = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 	tree := images.PlainDebian()
@@ -63,26 +67,12 @@ func meetBeside(t *testing.T, files []string) {
 	root := images.Root(1, 1, "ext4", tree.With(images.Entry{Path: "etc/fstab", Data: fstab}))
 	root.Type, image.MiB = linux, at+1
 	image.Parts = append(image.Parts, root)
-	j := makeJob(t, image)
+	j = makeJob(t, image)
 	for n, file := range files {
 		copyTo(t, j.image, image.Parts[n].Start*images.MiB, file)
 	}
 	t.Logf("%s to %s", files[0], files[len(files)-1])
-	judgeLook(t, site.Run(t, "inspect", j.image))
-	judgeDamaged(t, j, site.Run(t, j.args("--size", fmt.Sprint(image.MiB*images.MiB), "--property", "GROW=1")...))
-}
-
-// meetAlone deploys a file as the whole disk, to one that is larger.
-func meetAlone(t *testing.T, file string) {
-	t.Helper()
-	j := &job{t: t, dir: harness.Dir(t)}
-	j.image, j.disk = filepath.Join(j.dir, "image.raw"), filepath.Join(j.dir, "disk.raw")
-	size := (fileSize(t, file)/images.MiB + 3) * images.MiB
-	truncateNew(t, j.image, size)
-	copyTo(t, j.image, 0, file)
-	t.Log(file)
-	judgeDamaged(t, j, site.Run(t, "deploy", "--image", j.image, "--format", "diskdump", "--disk", j.disk, "--size", fmt.Sprint(size+64*images.MiB),
-		"--name", "web1", "--property", "OSFAMILY=linux", "--property", "ROOT_PARTITION=0"))
+	return j, image.MiB * images.MiB
 }
 
 func fileSize(t *testing.T, path string) int64 {
