@@ -17,6 +17,7 @@
 #   corrupt   CORRUPT [100] runs with seven damaged file systems each
 #   corpora   CORPORA [all] runs with the damaged file systems of the tools' own sources
 #   layouts   LAYOUTS [all] of the layouts of Debian 12 and 13 boot
+#   groups    the image worker in a delegated control group, by a kernel of its own
 #   cluster   the tests in a Ganeti cluster of three nodes
 #
 # Environment, besides these numbers: SEED [random]; ONLY, the number of a single run
@@ -27,7 +28,7 @@
 set -euo pipefail
 
 : "${SEED:=$((RANDOM << 15 | RANDOM))}" "${LIMIT:=7200}"
-readonly logs=$PWD/build/torture all=(boots kills hostile faults systems openrc cloud labels disks corrupt corpora layouts cluster)
+readonly logs=$PWD/build/torture all=(boots kills hostile faults systems openrc cloud labels disks corrupt corpora layouts groups cluster)
 [ $# -gt 0 ] || set -- "${all[@]}"
 for part; do
     [[ " ${all[*]} " == *" $part "* ]] ||

@@ -50,10 +50,10 @@ echo o >/proc/sysrq-trigger
 $b sleep 60
 `
 
-// TestDelegatedGroup runs the program where control groups of version 2 are delegated to it,
+// TestTortureGroups runs the program where control groups of version 2 are delegated to it,
 // by a kernel of its own: the worker is in one with its limits, and what it keeps in memory
 // does not count against it.
-func TestDelegatedGroup(t *testing.T) {
+func TestTortureGroups(t *testing.T) {
 	harness.Gate(t, "qemu-system-x86_64", "qemu-img", "cpio", "gzip")
 	t.Parallel()
 	dir := harness.Dir(t)
