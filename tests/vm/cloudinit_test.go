@@ -25,6 +25,15 @@ import (
 // cloud-init writes the network, with any other stack we do.
 type cloudSystem struct{ suite, row, stack string }
 
+// TestCloudInit boots a system that its cloud-init configures, twice; make torture has more.
+func TestCloudInit(t *testing.T) {
+	harness.Gate(t, vendorNeeds...)
+	t.Parallel()
+	shown := support.Collect(t)
+	cloudSystem{"trixie", "debian-13", "netplan"}.boot(t)
+	shown.Show("debian-13", "cloud-mode", support.Booted)
+}
+
 // TestTortureCloud boots every release of Debian with cloud-init, and each way to its network.
 func TestTortureCloud(t *testing.T) {
 	harness.Gate(t, vendorNeeds...)
