@@ -41,10 +41,10 @@ func TestFstabInVM(t *testing.T) {
 }
 
 // addToFstab appends to /etc/fstab in the root file system of the disk, which
-// starts at 2 MiB in the GPT image.
+// starts at 18 MiB in the GPT image.
 func addToFstab(t *testing.T, disk, lines string) {
 	t.Helper()
-	at := disk + "?offset=2097152"
+	at := disk + "?offset=18874368"
 	old, err := exec.Command("debugfs", "-R", "cat /etc/fstab", at).Output()
 	must(t, err)
 	file := filepath.Join(t.TempDir(), "fstab")

@@ -19,7 +19,7 @@ func TestShellInVM(t *testing.T) {
 	h := boot(t, "disk0="+disk)
 	h.send(channel.Plan, plan(spec.ModeShell))
 	h.send(channel.DiskReady, channel.DiskReadyBody{})
-	out := h.typeIn("echo $((6*7)); tty; mount -o ro /dev/disk-a2 /mnt/target && ls -d /mnt/target/e*; sleep 1000 & exit\n")
+	out := h.typeIn("echo $((6*7)); tty; mount -o ro /dev/disk-a3 /mnt/target && ls -d /mnt/target/e*; sleep 1000 & exit\n")
 	for _, want := range []string{"snf-image helper", "disk 0: /dev/disk-a", "42\r\n", "/dev/pts/0", "/mnt/target/etc"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the shell printed %q, want %q in it", out, want)
