@@ -31,6 +31,8 @@ type Call struct {
 	// Text is what a program was given to run: the decoded command of PowerShell, the file of
 	// diskpart or PowerShell.
 	Text string
+	// Variables are those of the environment that scripts hand over by.
+	Variables map[string]string
 }
 
 // recorded are the programs in the place of which the recorder is, below C:\windows\system32.

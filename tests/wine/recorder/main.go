@@ -23,7 +23,9 @@ func main() {
 
 func run(args []string) error {
 	name := strings.ToLower(strings.TrimSuffix(strings.ToLower(filepath.Base(args[0])), ".exe"))
-	call := map[string]any{"program": name, "arguments": args[1:]}
+	call := map[string]any{"program": name, "arguments": args[1:], "variables": map[string]string{
+		"SNF_NAME": os.Getenv("SNF_NAME"), "SNF_PASSWORD": os.Getenv("SNF_PASSWORD"),
+	}}
 	for i, a := range args[1:] {
 		switch {
 		case strings.EqualFold(a, "-EncodedCommand") && i+2 < len(args):

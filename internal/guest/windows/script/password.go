@@ -23,36 +23,45 @@ func SetPasswords(users []string, password spec.Secret, old bool) ([]byte, error
 	var b strings.Builder
 	b.WriteString(head)
 	for n, user := range users {
-		line, err := setPassword(user, password.Reveal(), old)
+		variables, line, err := setPassword(user, password.Reveal(), old)
 		if err != nil {
 			return nil, fmt.Errorf("the password of account %q: %w", user, err)
 		}
-		fmt.Fprintf(&b, "<nul >nul 2>&1 %s\n", line)
+		fmt.Fprintf(&b, "%s<nul >nul 2>&1 %s\n", variables, line)
 		fmt.Fprintf(&b, "if errorlevel 1 >>%s echo %%DATE%% %%TIME%% the password of account %d of USERS was not set\n", logVariable, n+1)
 	}
 	b.WriteString("exit /b 0\n")
 	return windows(b.String()), nil
 }
 
-func setPassword(user, password string, old bool) (string, error) {
+// byPowerShell sets the password that variables hold. It is the same for each account:
+// Windows keeps the command lines of PowerShell in its event log, and may keep its scripts.
+const byPowerShell = `$ErrorActionPreference='Stop'
+function Text($wide) { [Text.Encoding]::Unicode.GetString([Convert]::FromBase64String($wide)) }
+$name = Text "$env:SNF_NAME"
+([ADSI]('WinNT://./'+$name+',user')).SetPassword((Text "$env:SNF_PASSWORD"))
+& "$env:SystemRoot\System32\net.exe" user $name ` + accountFlags + `
+exit $LASTEXITCODE
+`
+
+const accountFlags = "/ACTIVE:YES /EXPIRES:NEVER /PASSWORDREQ:YES /Y"
+
+// setPassword returns the line that gives an account its password, and the lines before it
+// with the variables that it needs.
+func setPassword(user, password string, old bool) (variables, line string, err error) {
 	if err := checkAccount(user); err != nil {
-		return "", err
+		return "", "", err
 	}
 	if err := checkPassword(password); err != nil {
-		return "", err
+		return "", "", err
 	}
-	const flags = "/ACTIVE:YES /EXPIRES:NEVER /PASSWORDREQ:YES"
 	if plain(user) && plain(password) && !command(password) {
-		return `"%SystemRoot%\System32\net.exe" user ` + argument(user) + " " + argument(password) + " " + flags + " /Y", nil
+		return "", `"%SystemRoot%\System32\net.exe" user ` + argument(user) + " " + argument(password) + " " + accountFlags, nil
 	}
 	if old {
-		return "", fmt.Errorf("%w: on Windows XP and 2003 it has to be of ASCII characters, must not begin with a slash, and is neither * nor ?", ErrUnquotable)
+		return "", "", fmt.Errorf("%w: on Windows XP and 2003 it has to be of ASCII characters, must not begin with a slash, and is neither * nor ?", ErrUnquotable)
 	}
-	return encodedCommand("$ErrorActionPreference='Stop'\n" +
-		"$name=" + literal(user) + "\n" +
-		"([ADSI]('WinNT://./'+$name+',user')).SetPassword(" + literal(password) + ")\n" +
-		`& "$env:SystemRoot\System32\net.exe" user $name ` + flags + " /Y\n" +
-		"exit $LASTEXITCODE\n"), nil
+	return fmt.Sprintf("set SNF_NAME=%s\nset SNF_PASSWORD=%s\n", base64Wide(user), base64Wide(password)), encodedCommand(byPowerShell), nil
 }
 
 // command reports whether net.exe takes a password for something else: an option, a question,

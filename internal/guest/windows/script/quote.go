@@ -53,16 +53,12 @@ func argument(text string) string {
 // shell is how a script starts PowerShell.
 const shell = `"%SystemRoot%\System32\WindowsPowerShell\v1.0\powershell.exe" -NoProfile -NonInteractive -ExecutionPolicy Bypass`
 
-// encodedCommand returns the line that has PowerShell run a text.
-func encodedCommand(text string) string {
-	return shell + " -EncodedCommand " + base64.StdEncoding.EncodeToString(wide(text))
-}
+// encodedCommand returns the line that has PowerShell run a text, which must hold no secret.
+func encodedCommand(text string) string { return shell + " -EncodedCommand " + base64Wide(text) }
 
-// literal returns a text as an expression of PowerShell. In base64 there is nothing to quote:
+// base64Wide returns a text in UTF-16 and base64, in which there is nothing to quote:
 // PowerShell takes typographic quotation marks for its own.
-func literal(text string) string {
-	return "[Text.Encoding]::Unicode.GetString([Convert]::FromBase64String('" + base64.StdEncoding.EncodeToString(wide(text)) + "'))"
-}
+func base64Wide(text string) string { return base64.StdEncoding.EncodeToString(wide(text)) }
 
 // wide returns a text in UTF-16, little-endian.
 func wide(text string) []byte {

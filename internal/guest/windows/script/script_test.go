@@ -3,6 +3,7 @@ package script
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,6 +66,23 @@ func TestRefusedPasswords(t *testing.T) {
 		if out, err := SetPasswords([]string{user}, "x", false); err == nil {
 			t.Errorf("account %q: %q", user, out)
 		}
+	}
+}
+
+// TestSecretsOnCommandLines: Windows keeps the command lines of PowerShell in its event log,
+// where a password would stay for ever.
+func TestSecretsOnCommandLines(t *testing.T) {
+	t.Parallel()
+	script := func(password string) []string {
+		data, err := SetPasswords([]string{"Administrator", "Müller"}, spec.Secret(password), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.DeleteFunc(strings.Split(string(data), "\r\n"), func(line string) bool { return !strings.Contains(line, "powershell") })
+	}
+	one, other := script("пароль"), script("密码")
+	if len(one) != 2 || one[0] != one[1] || !slices.Equal(one, other) {
+		t.Errorf("the command lines depend on the account or the password:\n%q\n%q", one, other)
 	}
 }
 
