@@ -120,6 +120,9 @@ func BoundInspection(i Inspection) Inspection {
 	if i.SELinux != nil {
 		i.SELinux = &SELinux{Clean(i.SELinux.Mode), Clean(i.SELinux.Policy), i.SELinux.Labelled}
 	}
+	if i.Windows != nil {
+		i.Windows = &Windows{Clean(i.Windows.Architecture), Clean(i.Windows.State)}
+	}
 	for _, list := range []*[]string{&i.BootModes, &i.EFILoaders, &i.RootFeatures} {
 		*list = cleanAll((*list)[:min(len(*list), maxFeatures)], maxList)
 	}

@@ -45,6 +45,7 @@ const (
 	maxCell   = 1 << 20
 	maxKeys   = 1 << 18 // subkeys of one key
 	maxValues = 1 << 12 // of one key
+	maxNames  = 1 << 20 // bytes of the names of one key's values
 )
 
 // Hive is an open hive of an image.

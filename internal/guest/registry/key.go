@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -57,6 +58,27 @@ func (h *Hive) Keys(path string) (names []string, err error) {
 		return true
 	})
 	return names, h.wrap(err)
+}
+
+// Below passes each subkey of a key to see, with the value of that name that it has.
+func (h *Hive) Below(path, name string, see func(sub string, v Value, ok bool)) error {
+	k, _, err := h.find(path)
+	if err != nil || k == nil {
+		return h.wrap(err)
+	}
+	var problem error
+	left := int64(maxKeys) // values of all of them
+	err = h.each(*k, func(sub key) bool {
+		var v Value
+		var ok bool
+		if left -= int64(sub.values); left < 0 {
+			problem = fmt.Errorf("%w: the subkeys of %.40q have more than %d values", ErrDamaged, k.name, maxKeys)
+		} else if v, ok, problem = h.named(sub, name); problem == nil {
+			see(sub.name, v, ok)
+		}
+		return problem == nil
+	})
+	return h.wrap(cmp.Or(err, problem))
 }
 
 // find returns the key at a path, nil if it is missing, and of its names those that are

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -285,6 +286,37 @@ func TestManyKeys(t *testing.T) {
 		if n, ok := v.Number(); !ok || n != uint32(i) {
 			t.Errorf("key%d has %d", i, n)
 		}
+	}
+	seen := map[string]bool{}
+	must(t, h.Below("Many", "N", func(sub string, v Value, ok bool) {
+		n, is := v.Number()
+		seen[sub] = ok && is && sub == fmt.Sprintf("key%d", n)
+	}))
+	if good := slices.Collect(maps.Values(seen)); len(good) != 1200 || slices.Contains(good, false) {
+		t.Errorf("%d subkeys, or some with another value", len(good))
+	}
+}
+
+// TestLongNames: a hive says in few bytes that each of many values has the same long name;
+// neither is that held many times, nor what lies around a value.
+func TestLongNames(t *testing.T) {
+	t.Parallel()
+	h := hive.New(t, "[HIVE\\K]\n\""+strings.Repeat("v", 2000)+"\"=dword:00000001\n")
+	key := bytes.Index(h, []byte("nk\x20\x00")) // not the root, whose flags are others
+	vector := 4096 + 4 + int(binary.LittleEndian.Uint32(h[key+keyVector:]))
+	value := h[vector : vector+4]
+	const values = 1000
+	list := binary.LittleEndian.AppendUint32(nil, ^uint32(4+4*values)+1)
+	list = append(list, bytes.Repeat(value, values)...)
+	binary.LittleEndian.PutUint32(h[key+keyValues:], values)
+	binary.LittleEndian.PutUint32(h[key+keyVector:], uint32(len(h)-4096))
+	h = append(h, list...)
+	binary.LittleEndian.PutUint32(h[baseBins:], uint32(len(h)-4096))
+	hive.Seal(h)
+	opened, _, err := open(t, h)
+	must(t, err)
+	if names, err := opened.Names("K"); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "names of the values") {
+		t.Errorf("%d names, %v", len(names), err)
 	}
 }
 

@@ -3,6 +3,7 @@ package registry
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf16"
 )
@@ -107,14 +108,20 @@ func (h *Hive) Value(path, name string) (v Value, ok bool, err error) {
 	if err != nil || k == nil {
 		return Value{}, false, h.wrap(err)
 	}
-	entries, err := h.entries(*k)
+	v, ok, err = h.named(*k, name)
+	return v, ok, h.wrap(err)
+}
+
+// named returns the value of that name, and whether k has it.
+func (h *Hive) named(k key, name string) (v Value, ok bool, err error) {
+	entries, err := h.entries(k)
 	for _, e := range entries {
 		if strings.EqualFold(e.name, name) {
 			v, err = h.value(e)
-			return v, err == nil, h.wrap(err)
+			return v, err == nil, err
 		}
 	}
-	return Value{}, false, h.wrap(err)
+	return Value{}, false, err
 }
 
 // Names returns the names of the values of a key, none where it is missing.
@@ -143,7 +150,7 @@ func (h *Hive) entries(k key) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := make([]entry, k.values)
+	found, left := make([]entry, k.values), maxNames
 	for i := range found {
 		at := u32(list[4*i:])
 		c, err := h.cell(at, valueName, valueName+maxName)
@@ -154,7 +161,10 @@ func (h *Hive) entries(k key) ([]entry, error) {
 		if string(c[:2]) != "vk" || n > len(c)-valueName {
 			return nil, fmt.Errorf("%w: the cell at %d is not a value", ErrDamaged, at)
 		}
-		found[i] = entry{decodeName(c[valueName:valueName+n], u16(c[valueFlags:])&narrowValue != 0), c[:valueName]}
+		if left -= n; left < 0 {
+			return nil, fmt.Errorf("%w: the names of the values of the key %.40q have more than %d bytes", ErrDamaged, k.name, maxNames)
+		}
+		found[i] = entry{decodeName(c[valueName:valueName+n], u16(c[valueFlags:])&narrowValue != 0), slices.Clone(c[:valueName])}
 	}
 	return found, nil
 }

@@ -41,19 +41,11 @@ func accounts(root *rootfs.Root) ([]account, error) {
 		return nil, err
 	}
 	defer h.Close() //nolint:errcheck // it was only read
-	names, err := h.Keys(namesKey)
-	if err != nil {
-		return nil, err
-	}
 	var out []account
-	for _, name := range names {
-		v, _, err := h.Value(namesKey+`\`+name, "")
-		if err != nil {
-			return nil, err
-		}
+	err = h.Below(namesKey, "", func(name string, v registry.Value, _ bool) {
 		out = append(out, account{name, uint32(v.Type)})
-	}
-	return out, nil
+	})
+	return out, err
 }
 
 // DefaultUser returns the account whose password is set when USERS names none.
