@@ -31,16 +31,27 @@ func changeWindowsPassword(_ context.Context, r *Run) error {
 	if c.Password == nil {
 		return Skip("no password is to be set")
 	}
-	users := r.Plan.Users
-	if r.Plan.AssumesUsers {
-		user, err := windows.DefaultUser(r.Root)
-		if err != nil {
-			return err
-		}
-		r.Warn("the property USERS is not set: the password is that of %s", user)
-		users = []string{user}
+	if err := r.prepared(); err != nil {
+		return err
+	}
+	users, err := r.windowsUsers()
+	if err != nil {
+		return err
 	}
 	return windows.SetPasswords(r.guest(), r.windowsSystem(), users, *c.Password)
+}
+
+// windowsUsers returns the users whose password is set.
+func (r *Run) windowsUsers() ([]string, error) {
+	if !r.Plan.AssumesUsers {
+		return r.Plan.Users, nil
+	}
+	user, err := windows.DefaultUser(r.Root)
+	if err != nil {
+		return nil, err
+	}
+	r.Warn("the property USERS is not set: the password is that of %s", user)
+	return []string{user}, nil
 }
 
 // checkLogin finds out, without writing, what changePassword would fail with.

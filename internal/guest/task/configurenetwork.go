@@ -32,6 +32,9 @@ func configureWindowsNetwork(_ context.Context, r *Run) error {
 	if errors.Is(err, netconf.ErrLeave) {
 		return Skip("%v", err)
 	}
+	if err == nil {
+		err = r.checkWindowsNetwork()
+	}
 	if err != nil {
 		return err
 	}

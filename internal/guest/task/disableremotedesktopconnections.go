@@ -8,5 +8,8 @@ import (
 
 // refuseRemoteDesktop has Windows refuse remote desktop connections until it is set up.
 func refuseRemoteDesktop(ctx context.Context, r *Run) error {
+	if err := r.prepared(); err != nil {
+		return err
+	}
 	return windows.RefuseRemoteDesktop(ctx, r.guest(), r.windowsSystem())
 }

@@ -1,7 +1,6 @@
 package task
 
 import (
-	"fmt"
 	"time"
 
 	"snf-image/internal/guest/inspect"
@@ -29,22 +28,6 @@ func (r *Run) sealed() error {
 		nt.State = w.State
 	}
 	return nt.Sealed()
-}
-
-// checkWindows refuses to change by the set-up what has been set up.
-func (r *Run) checkWindows() error {
-	for _, task := range []string{
-		spec.InstallUnattend, spec.AssignHostname, spec.ChangePassword, spec.ConfigureNetwork, spec.DisableRemoteDesktopConnections,
-	} {
-		if !r.willRun(task) {
-			continue
-		}
-		if err := r.sealed(); err != nil {
-			return fmt.Errorf("nothing is changed, since %s cannot be done: %w", task, err)
-		}
-		break
-	}
-	return nil
 }
 
 // now is the time of the host.

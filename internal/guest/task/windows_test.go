@@ -88,6 +88,60 @@ func TestWindowsTasks(t *testing.T) {
 	}
 }
 
+// TestWindowsChecked: what a task would fail with is found before the first one writes.
+func TestWindowsChecked(t *testing.T) {
+	t.Parallel()
+	never := spec.Secret("line\nfeed")
+	for name, c := range map[string]struct {
+		change     func(r *Run)
+		task, want string
+	}{
+		"name":     {func(r *Run) { r.Plan.InstanceName = "sixteen-letters-" }, spec.AssignHostname, "not the name of a computer"},
+		"user":     {func(r *Run) { r.Plan.AssumesUsers = false }, spec.ChangePassword, "no user"},
+		"password": {func(r *Run) { r.Credentials.Password = &never }, spec.ChangePassword, "control characters"},
+		"zone":     {func(r *Run) { r.Plan.TimeZone = "Mars" }, spec.InstallUnattend, "Mars"},
+		"answers":  {func(r *Run) { r.Credentials.AnswerFile = []byte("<x/>") }, spec.InstallUnattend, "os_answer_file"},
+		"file":     {func(r *Run) { r.Credentials.Files[0].Path = `D:\x` }, spec.EnforcePersonality, "drive C"},
+		"scripts": {
+			func(r *Run) { r.Plan.Tasks = []string{spec.AssignHostname, spec.ConfigureNetwork} },
+			spec.AssignHostname, "no answer file",
+		},
+		"password alone": {func(r *Run) { r.Plan.Tasks = []string{spec.ChangePassword} }, spec.ChangePassword, "would not run our scripts"},
+		"network alone":  {func(r *Run) { r.Plan.Tasks = []string{spec.ConfigureNetwork} }, spec.ConfigureNetwork, "would not run our scripts"},
+	} {
+		r, g := runOnWindows(t, inspect.Windows)
+		r.Plan.Mode = spec.ModeCustomize
+		if err := Check(r); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		c.change(r)
+		if err := Check(r); err == nil || !strings.Contains(err.Error(), "nothing is changed, since "+c.task+" cannot be done") || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if changed := g.Root.Changed(); len(changed) > 0 {
+			t.Errorf("%s: %q was changed", name, changed)
+		}
+	}
+}
+
+// TestWindowsUnprepared leaves no password where nothing would run and remove its script.
+func TestWindowsUnprepared(t *testing.T) {
+	t.Parallel()
+	r, g := runOnWindows(t, inspect.Windows)
+	r.Plan.Tasks = []string{spec.ChangePassword}
+	if _, _, err := runPlan(t, r.Plan, r); err == nil || !strings.Contains(err.Error(), "InstallUnattend") || len(g.Root.Changed()) > 0 {
+		t.Errorf("%v, %q was changed", err, g.Root.Changed())
+	}
+	r.Plan.Tasks = windowsTasks
+	if _, _, err := runPlan(t, r.Plan, r); err != nil {
+		t.Fatal(err)
+	}
+	r.Plan.Tasks = []string{spec.ChangePassword, spec.ConfigureNetwork} // the machine was not started since
+	if _, _, err := runPlan(t, r.Plan, r); err != nil {
+		t.Errorf("once more: %v", err)
+	}
+}
+
 // TestWindowsInUse is not changed by tasks that need its first boot.
 func TestWindowsInUse(t *testing.T) {
 	t.Parallel()

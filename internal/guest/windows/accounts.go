@@ -72,17 +72,26 @@ func named(all []account, user string) bool {
 // SetPasswords has the first boot give users that password: those of the image, and those
 // that the answer file makes.
 func SetPasswords(g system.Guest, s System, users []string, password spec.Secret) error {
-	all, err := accounts(g.Root)
-	if err != nil {
-		return err
-	}
 	made, err := fromAnswer(g.Root, s)
 	if err != nil {
 		return err
 	}
+	text, err := passwords(g, s, made, users, password)
+	if err != nil {
+		return err
+	}
+	return put(g.Root, script.Passwords, text)
+}
+
+// passwords returns the script that sets them, where the answer file says what made has.
+func passwords(g system.Guest, s System, made answer.Settings, users []string, password spec.Secret) ([]byte, error) {
+	all, err := accounts(g.Root)
+	if err != nil {
+		return nil, err
+	}
 	for _, user := range users {
 		if !named(all, user) && !slices.ContainsFunc(made.Local, func(n string) bool { return strings.EqualFold(n, user) }) {
-			return outcome.Advise(fmt.Errorf("the image has no user %q, which the property USERS names", user), "name users of the image in the property USERS")
+			return nil, outcome.Advise(fmt.Errorf("the image has no user %q, which the property USERS names", user), "name users of the image in the property USERS")
 		}
 		if strings.EqualFold(made.AutoLogon, user) {
 			g.Warn("the answer file logs %s in by itself, with a password of its own: it will be asked for", user)
@@ -90,9 +99,9 @@ func SetPasswords(g system.Guest, s System, users []string, password spec.Secret
 	}
 	text, err := script.SetPasswords(users, password, s.Major < 6)
 	if err != nil {
-		return outcome.Advise(err, "choose another password, or other users")
+		return nil, outcome.Advise(err, "choose another password, or other users")
 	}
-	return put(g.Root, script.Passwords, text)
+	return text, nil
 }
 
 // fromAnswer returns what the answer file says; before NT 6 it makes no accounts.

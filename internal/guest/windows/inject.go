@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/spec"
 )
@@ -19,16 +20,9 @@ var everybody = rootfs.Attr{Mode: 0o755}
 // Inject puts files into the tree. A file that is there is kept under another name. All
 // places are looked at before anything is written.
 func Inject(root *rootfs.Root, files []spec.File, now time.Time) error {
-	var places []string
-	for n, f := range files {
-		p, err := Place(f.Path)
-		if err == nil {
-			err = checkPlace(root, p)
-		}
-		if err != nil {
-			return fmt.Errorf("personality entry %d, %s: %w", n+1, f.Path, err)
-		}
-		places = append(places, p)
+	places, err := placesOf(root, files)
+	if err != nil {
+		return err
 	}
 	for n, f := range files {
 		same := func(p string) bool { return strings.EqualFold(p, places[n]) }
@@ -40,6 +34,21 @@ func Inject(root *rootfs.Root, files []spec.File, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// placesOf returns where each file goes.
+func placesOf(root *rootfs.Root, files []spec.File) (places []string, err error) {
+	for n, f := range files {
+		p, err := Place(f.Path)
+		if err == nil {
+			err = checkPlace(root, p)
+		}
+		if err != nil {
+			return nil, outcome.Advise(fmt.Errorf("personality entry %d, %s: %w", n+1, f.Path, err), "correct the path in img_personality")
+		}
+		places = append(places, p)
+	}
+	return places, nil
 }
 
 func inject(root *rootfs.Root, p string, data []byte, now time.Time) error {

@@ -40,15 +40,9 @@ func commands() []answer.Command {
 // that removes them. Of the answer files the given one wins over the image's own, that over
 // the node's, and that over one that is made.
 func Install(ctx context.Context, g system.Guest, s System, a Answers, now time.Time) error {
-	data, at, err := a.choose(g.Root, s)
+	made, at, err := a.completed(g.Root, s)
 	if err != nil {
 		return err
-	}
-	made, err := answer.Complete(data, answer.Completion{
-		Architecture: s.Architecture, ProductKey: strings.ToUpper(a.ProductKey.Reveal()), Commands: commands(),
-	})
-	if err != nil {
-		return outcome.Advise(fmt.Errorf("completing %s: %w", a.origin(g.Root), err), "correct that answer file")
 	}
 	if err := setOthersAside(g, at, now); err != nil {
 		return err
@@ -60,6 +54,21 @@ func Install(ctx context.Context, g system.Guest, s System, a Answers, now time.
 		return err
 	}
 	return installScripts(g, at)
+}
+
+// completed returns the answer file as it will be, and where it goes.
+func (a Answers) completed(root *rootfs.Root, s System) (made []byte, at string, err error) {
+	data, at, err := a.choose(root, s)
+	if err != nil {
+		return nil, "", err
+	}
+	made, err = answer.Complete(data, answer.Completion{
+		Architecture: s.Architecture, ProductKey: strings.ToUpper(a.ProductKey.Reveal()), Commands: commands(),
+	})
+	if err != nil {
+		return nil, "", outcome.Advise(fmt.Errorf("completing %s: %w", a.origin(root), err), "correct that answer file")
+	}
+	return made, at, nil
 }
 
 // choose returns the answer file that counts, and where it goes.

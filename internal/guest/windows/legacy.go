@@ -22,20 +22,9 @@ const SysprepInf = "/sysprep/sysprep.inf"
 // InstallLegacy is Install for Windows XP and Server 2003. Their set-up runs the scripts when
 // it is nearly done, and what cleans up behind them comes last.
 func InstallLegacy(g system.Guest, a Answers, now time.Time) error {
-	if err := SealedLegacy(g.Root); err != nil {
-		return err
-	}
-	zone, err := timezone.Index(a.Zone)
-	if err != nil {
-		return outcome.Advise(err, "correct WINDOWS_TIMEZONE in the configuration of the node")
-	}
-	data, err := a.chooseLegacy(g.Root)
+	made, list, err := a.completedLegacy(g.Root)
 	if err != nil {
 		return err
-	}
-	made, install, err := sysprep.Complete(data, sysprep.Completion{TimeZone: zone, ProductKey: strings.ToUpper(a.ProductKey.Reveal())})
-	if err != nil {
-		return adviseLegacy(err)
 	}
 	if _, err := g.Root.MkdirAll(path.Dir(SysprepInf), public); err != nil {
 		return err
@@ -53,7 +42,31 @@ func InstallLegacy(g system.Guest, a Answers, now time.Time) error {
 	if err := installScripts(g, SysprepInf); err != nil {
 		return err
 	}
-	return addCommands(g.Root, install)
+	return addCommands(g.Root, list)
+}
+
+// completedLegacy returns sysprep.inf as it will be, and the path of the list of commands.
+func (a Answers) completedLegacy(root *rootfs.Root) (made []byte, list string, err error) {
+	if err := SealedLegacy(root); err != nil {
+		return nil, "", err
+	}
+	zone, err := timezone.Index(a.Zone)
+	if err != nil {
+		return nil, "", outcome.Advise(err, "correct WINDOWS_TIMEZONE in the configuration of the node")
+	}
+	data, err := a.chooseLegacy(root)
+	if err != nil {
+		return nil, "", err
+	}
+	made, install, err := sysprep.Complete(data, sysprep.Completion{TimeZone: zone, ProductKey: strings.ToUpper(a.ProductKey.Reveal())})
+	if err != nil {
+		return nil, "", adviseLegacy(err)
+	}
+	list, err = Place(install + `\$OEM$\CmdLines.txt`)
+	if err != nil {
+		return nil, "", adviseLegacy(fmt.Errorf("%w: InstallFilesPath: %w", sysprep.ErrRefused, err))
+	}
+	return made, list, nil
 }
 
 // chooseLegacy returns the sysprep.inf that counts: UNATTEND names one of another form.
@@ -90,16 +103,12 @@ func SealedLegacy(root *rootfs.Root) error {
 	return nil
 }
 
-// addCommands has the set-up run the scripts. install is where its files lie.
-func addCommands(root *rootfs.Root, install string) error {
-	dir, err := Place(install + `\$OEM$\CmdLines.txt`)
-	if err != nil {
-		return adviseLegacy(fmt.Errorf("%w: InstallFilesPath: %w", sysprep.ErrRefused, err))
-	}
-	if _, err := root.MkdirAll(path.Dir(dir), public); err != nil {
+// addCommands has the set-up run the scripts, by its list of commands.
+func addCommands(root *rootfs.Root, list string) error {
+	if _, err := root.MkdirAll(path.Dir(list), public); err != nil {
 		return err
 	}
-	return root.Put(dir, func(old []byte) ([]byte, error) {
+	return root.Put(list, func(old []byte) ([]byte, error) {
 		out, err := sysprep.AddCommands(old, []sysprep.Command{
 			{Line: "cmd /c " + script.Path(script.Passwords), Script: `SnfScripts\ChangeAdminPassword.cmd`},
 			{Line: "diskpart /s " + script.Path(script.Extend), Script: `SnfScripts\ExtendFilesystem`},

@@ -10,6 +10,14 @@ import (
 // ConfigureNetwork has the interfaces with a static address configured when the set-up is
 // complete. The others Windows configures by itself.
 func ConfigureNetwork(g system.Guest, s System, interfaces []netconf.Interface) error {
+	for _, p := range []string{script.Network, script.NetworkPS} { // what was wanted before
+		if !g.Root.Has(p) {
+			continue
+		}
+		if err := g.Root.Remove(p); err != nil {
+			return err
+		}
+	}
 	static := 0
 	for _, i := range interfaces {
 		if i.Static() {

@@ -15,9 +15,6 @@ const denyConnections = "fDenyTSConnections"
 // complete, when the value is again what it was, or what the answer file wants it to be. One
 // that was not there is not there again.
 func RefuseRemoteDesktop(ctx context.Context, g system.Guest, s System) error {
-	if g.Root.Has(script.Remote) {
-		return nil // done already, and the script knows the value
-	}
 	h, err := registry.Open(g.Root, hiveSystem)
 	if err != nil {
 		return err
@@ -35,6 +32,9 @@ func RefuseRemoteDesktop(ctx context.Context, g system.Guest, s System) error {
 		return err
 	}
 	old, isNumber := v.Number()
+	if isNumber && old == 1 && g.Root.Has(script.Remote) {
+		return nil // done already, and the script knows the value
+	}
 	if had && !isNumber {
 		g.Warn("%s is not a number in the registry: afterwards it is not there", denyConnections)
 	}

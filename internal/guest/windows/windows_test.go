@@ -220,7 +220,7 @@ func TestRemoteDesktop(t *testing.T) {
 		"answer file":   {`<fDenyTSConnections>true</fDenyTSConnections>`, "", "/d 1 /f"},
 		"was not there": {"", "\n[HIVE\\Select]\n\"Current\"=dword:00000003\n", "delete"},
 	} {
-		files := map[string]string{}
+		files := map[string]string{"Windows/SnfScripts/RemoteDesktop.cmd": "of an earlier attempt, or the image's"}
 		if c.answer != "" {
 			files["unattend.xml"] = `<unattend xmlns="urn:schemas-microsoft-com:unattend"><settings pass="specialize"><component name="Microsoft-Windows-TerminalServices-LocalSessionManager" processorArchitecture="amd64">` +
 				c.answer + `</component></settings></unattend>`
@@ -267,6 +267,9 @@ func TestNetwork(t *testing.T) {
 	guest.Check(t, ConfigureNetwork(g.Guest, server2019, []netconf.Interface{dhcp, static}))
 	if text := g.Content(t, "Windows/SnfScripts/ConfigureNetwork.ps1"); !strings.Contains(text, "52-54-00-12-34-56") {
 		t.Error(text)
+	}
+	if err := ConfigureNetwork(g.Guest, server2019, []netconf.Interface{dhcp}); !errors.As(err, &skipped) || g.Root.Has("/Windows/SnfScripts/ConfigureNetwork.cmd") {
+		t.Errorf("DHCP after a static address: %v, or the old script is left", err)
 	}
 	guest.Check(t, ConfigureNetwork(g.Guest, System{Major: 5, Minor: 1}, []netconf.Interface{static}))
 	if w := *g.Warnings; len(w) != 1 || !strings.Contains(w[0], "static addresses") {

@@ -31,6 +31,11 @@ func SetupComplete(old []byte, answerFile string) []byte {
 	return windows(text + begin + "\n:snf_image\n" + strings.ReplaceAll(complete, "ANSWER", answerFile) + end + "\n")
 }
 
+// Completes reports whether SetupComplete has added to the script.
+func Completes(data []byte) bool {
+	return bytes.Contains(data, []byte(begin+"\r\n")) && bytes.Contains(data, []byte("\n"+end+"\r\n"))
+}
+
 // withoutOurs returns the script of the image, with line ends of Unix.
 func withoutOurs(old []byte) string {
 	old = bytes.ReplaceAll(bytes.TrimPrefix(old, []byte{0xef, 0xbb, 0xbf}), []byte("\r\n"), []byte("\n"))
