@@ -36,6 +36,9 @@ func (r *Run) Prepare(ctx context.Context) error {
 			return err
 		}
 		r.checked = v.Path
+		if err := refuseMarked(ctx, v); err != nil {
+			return err
+		}
 		if err := r.tryMount(v); err != nil {
 			return err
 		}
@@ -48,6 +51,20 @@ func (r *Run) Prepare(ctx context.Context) error {
 		return nil // Recover has looked at it
 	}
 	return r.tryMount(root)
+}
+
+// refuseMarked refuses an NTFS file system that is going to grow here and is marked to be
+// checked by Windows: its tool would, when all else is done.
+func refuseMarked(ctx context.Context, v filesystem.Volume) error {
+	marked := v.Kind().Marked
+	if marked == nil {
+		return nil
+	}
+	is, err := marked(ctx, v.Path)
+	if err == nil && is {
+		err = fmt.Errorf("nothing is changed, since the file system of %v cannot be grown: %w", v, filesystem.ErrMarked)
+	}
+	return ntfsAdvice(err)
 }
 
 // tryMount mounts v for writing, as tasks are going to, and unmounts it.

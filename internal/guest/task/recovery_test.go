@@ -6,10 +6,12 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/guest/partition"
 	"snf-image/internal/report"
@@ -76,6 +78,31 @@ func TestRecoveryMoves(t *testing.T) {
 	}
 	if !bytes.Equal(data[start:start+len(content)], content) {
 		t.Error("the content is not what it was, with the new place in both boot sectors")
+	}
+}
+
+// TestMarkedIsFoundFirst: an installed Windows that is going to be checked is refused before
+// its partition grows.
+func TestMarkedIsFoundFirst(t *testing.T) {
+	t.Parallel()
+	needs(t, "mkntfs")
+	needs(t, "ntfsfix")
+	r, _ := diskRun(t, "label: gpt\nstart=2048, size=16384, type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7\n")
+	device := filepath.Join(t.TempDir(), "device")
+	check(t, os.WriteFile(device, make([]byte, 8<<20), 0o600))
+	for _, args := range [][]string{{"mkntfs", "-F", "-Q", "-q", "-s", "512", "-p", "0", "-H", "0", "-S", "0", device}, {"ntfsfix", device}} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%q: %v\n%s", args, err, out)
+		}
+	}
+	v := filesystem.Volume{Name: r.Disks[0].Volume(1), Path: device, Number: 1, Type: "ntfs"}
+	r.Volumes, r.Target = []filesystem.Volume{v}, t.TempDir()
+	r.Inspection.OSFamily, r.Plan.Mode = inspect.Windows, spec.ModeCustomize
+	r.Plan.Tasks = []string{spec.FixPartitionTable, spec.FilesystemResizeAfterUmount}
+	r.Plan.Properties = map[string]string{spec.PropNTFSResize: "yes"}
+	err := r.Prepare(t.Context())
+	if _, advised := errors.AsType[*Remedied](err); !advised || !errors.Is(err, filesystem.ErrMarked) {
+		t.Errorf("Prepare = %v", err)
 	}
 }
 
