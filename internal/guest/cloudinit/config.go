@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 )
 
@@ -113,10 +114,15 @@ func ReadConfig(root *rootfs.Root) (Config, error) {
 			err = yaml.Unmarshal(data, &found)
 		}
 		if err != nil {
-			return found, fmt.Errorf("reading cloud-init's %s: %w", p, err)
+			return found, errConfig(p, err)
 		}
 	}
 	return found, nil
+}
+
+// errConfig is the error of a file of the image that cannot be read.
+func errConfig(p string, err error) error {
+	return outcome.Advise(fmt.Errorf("reading cloud-init's %s: %w", p, err), "correct or remove that file in the image")
 }
 
 // maxConfig bounds such a file, in bytes.

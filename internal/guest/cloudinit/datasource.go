@@ -49,7 +49,8 @@ func Find(g system.Guest) (Datasource, error) {
 	d.settings = cloudConfigDirs[n]
 	for _, p := range []string{seedDir, d.settings} {
 		if point := g.Unmounted(p + "/x"); point != "" {
-			return d, fmt.Errorf("%s cannot be written: %s of the image's fstab is not mounted", p, point)
+			err := fmt.Errorf("%s cannot be written: %s of the image's fstab is not mounted", p, point)
+			return d, outcome.Advise(err, "give the instance the disk with it, or leave out the property CLOUD_INIT")
 		}
 	}
 	var err error
@@ -193,7 +194,7 @@ func (d Datasource) hideLater() error {
 			err = yaml.Unmarshal(data, &named)
 		}
 		if err != nil {
-			return fmt.Errorf("reading cloud-init's %s: %w", p, err)
+			return errConfig(p, err)
 		}
 		if named.List.IsZero() && named.Source.IsZero() && named.Network.IsZero() {
 			continue

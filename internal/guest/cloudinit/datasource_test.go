@@ -1,6 +1,7 @@
 package cloudinit
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"go.yaml.in/yaml/v3"
 
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/system"
 	"snf-image/internal/spec"
 	"snf-image/tests/golden"
@@ -191,8 +193,8 @@ func TestRefused(t *testing.T) {
 			if err == nil {
 				err = d.Initialize(Instance{ID: "i-1"})
 			}
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("error %v, want %q", err, c.want)
+			if _, advised := errors.AsType[*outcome.Remedied](err); !advised || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q and what to do about it", err, c.want)
 			}
 		})
 	}

@@ -21,6 +21,7 @@ const Size = 1 << 20
 
 const (
 	maxDepth = 64
+	maxAttrs = 32  // of one element: each prefix is looked up in those of all above it
 	maxOrder = 500 // the documented range of Order
 )
 

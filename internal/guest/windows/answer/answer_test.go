@@ -75,6 +75,7 @@ func TestRefused(t *testing.T) {
 		"unknown encoding":  `<?xml version="1.0" encoding="koi8-r"?>` + wrap(""),
 		"too deep":          wrap(strings.Repeat("<a>", 100) + strings.Repeat("</a>", 100)),
 		"very deep":         wrap(strings.Repeat("<a>", 300_000)),
+		"many attributes":   manyAttributes(),
 		"too large":         wrap(strings.Repeat(" ", Size)),
 		"no order number left": wrap(`<settings pass="specialize"><component name="Microsoft-Windows-Deployment" processorArchitecture="amd64"><RunSynchronous>` +
 			`<RunSynchronousCommand><Order>500</Order><Path>x</Path></RunSynchronousCommand></RunSynchronous></component></settings>`),
@@ -84,6 +85,15 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %q, %v, want ErrRefused", name, out, err)
 		}
 	}
+}
+
+// manyAttributes is an answer file with as many prefixes as elements that may use them.
+func manyAttributes() string {
+	var b strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&b, ` xmlns:n%d="u"`, i)
+	}
+	return `<unattend xmlns="` + unattend + `" xmlns:z="u"` + b.String() + `>` + strings.Repeat("<z:a/>", 80_000) + `</unattend>`
 }
 
 // TestDeclaration corrects the declaration of what an editor saved as UTF-8.

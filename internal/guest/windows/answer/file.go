@@ -70,6 +70,9 @@ func (f *file) check() error {
 
 // checkElement refuses attributes given twice and prefixes that nothing declares.
 func checkElement(e *etree.Element) error {
+	if len(e.Attr) > maxAttrs {
+		return fmt.Errorf("%s has %d attributes, more than %d", e.FullTag(), len(e.Attr), maxAttrs)
+	}
 	if e.Space != "" && declared(e, e.Space) == "" {
 		return fmt.Errorf("nothing declares the prefix of %s", e.FullTag())
 	}
