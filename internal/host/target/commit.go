@@ -110,13 +110,9 @@ func (d *Disk) syncName() error {
 	return nil
 }
 
-// blankEnds zeroes the ends by writing, the head first, and leaves O_DIRECT off. A new file
-// has nothing there, and nothing to flush.
+// blankEnds zeroes the ends by writing, the head first, and leaves O_DIRECT off.
 func blankEnds(disk medium, size int64) error {
 	disk.setDirect(false)
-	if disk.isHole(0, spec.EndSize) && disk.isHole(size-spec.EndSize, spec.EndSize) {
-		return nil
-	}
 	for _, at := range []int64{0, size - spec.EndSize} {
 		if err := writeZeros(disk, at, spec.EndSize); err != nil {
 			return fmt.Errorf("zeroing an end of the disk: %w", err)

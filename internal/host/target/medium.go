@@ -18,8 +18,6 @@ type medium interface {
 	// makeZero makes a range zero by that method. An error that is unsupported says
 	// that there is no such method here.
 	makeZero(m Method, off, n int64) error
-	// isHole reports whether a range is known to have no data.
-	isHole(off, n int64) bool
 	// flush returns when the disk has everything.
 	flush() error
 	// setDirect lets writes pass the page cache by, and reports whether they do now.
@@ -43,7 +41,7 @@ func (l local) setDirect(on bool) bool            { return setDirect(l.f, on) }
 
 func (l local) makeZero(m Method, off, n int64) error {
 	switch {
-	case m == PunchHole && l.isHole(off, n):
+	case m == PunchHole && !l.device && l.isHole(off, n):
 		return nil
 	case m == PunchHole:
 		return retry(func() error {
@@ -57,12 +55,9 @@ func (l local) makeZero(m Method, off, n int64) error {
 	return writeZeros(l, off, n)
 }
 
-// isHole: to punch a hole where one is would be in vain, and wait for all direct writes
-// under way (ext4_punch_hole).
+// isHole says that a range of a file has no data. To punch one there would be in vain
+// and wait for all direct writes under way (ext4_punch_hole).
 func (l local) isHole(off, n int64) bool {
-	if l.device {
-		return false
-	}
 	data, err := unix.Seek(int(l.f.Fd()), off, unix.SEEK_DATA)
 	return errors.Is(err, unix.ENXIO) || err == nil && data >= off+n
 }
@@ -71,9 +66,8 @@ func (l local) isHole(off, n int64) bool {
 // server to know.
 type remote struct{ c *nbd.Client }
 
-func (r remote) isHole(int64, int64) bool { return false }
-func (r remote) flush() error             { return r.c.Flush() }
-func (r remote) setDirect(bool) bool      { return false }
+func (r remote) flush() error        { return r.c.Flush() }
+func (r remote) setDirect(bool) bool { return false }
 
 func (r remote) writeAt(p []byte, off int64) error {
 	_, err := r.c.WriteAt(p, off)

@@ -294,7 +294,6 @@ type moody struct {
 	from, to int
 }
 
-func (m *moody) isHole(int64, int64) bool { return false }
 func (m *moody) writeAt(p []byte, off int64) error {
 	copy(m.disk[off:], p)
 	return nil
