@@ -110,7 +110,8 @@ func (d *Disk) syncName() error {
 	return nil
 }
 
-// blankEnds zeroes the ends by writing, the head first, and leaves O_DIRECT off.
+// blankEnds zeroes the ends by writing, the head first, and leaves O_DIRECT off. It writes
+// also where a new file has nothing: the commit needs that room, when none may be left.
 func blankEnds(disk medium, size int64) error {
 	disk.setDirect(false)
 	for _, at := range []int64{0, size - spec.EndSize} {
