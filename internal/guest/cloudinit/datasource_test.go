@@ -190,6 +190,9 @@ func TestRefused(t *testing.T) {
 			var warnings []string
 			g := guest(t, tree.New(t, image(c.changes)), &warnings)
 			d, err := Find(g)
+			if early := CheckEnable(g.Root); title == "not started" && early == nil {
+				t.Error("that nothing starts it is found when it was changed")
+			}
 			if err == nil {
 				err = d.Initialize(Instance{ID: "i-1"})
 			}

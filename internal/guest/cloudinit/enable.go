@@ -3,6 +3,7 @@ package cloudinit
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -14,6 +15,9 @@ import (
 // identifyPolicy is the configuration of ds-identify, which decides at boot whether cloud-init
 // runs.
 const identifyPolicy = "/etc/cloud/ds-identify.cfg"
+
+// unitDir is where the administrator of a machine masks units.
+const unitDir = "/etc/systemd/system/"
 
 // enable takes away what keeps cloud-init from running and from using our seed: what Disable
 // made, and what the image has of its own.
@@ -34,12 +38,28 @@ func enable(g system.Guest) error {
 		return err
 	}
 	if i := Look(g.Root); !i.Runs {
-		return outcome.Advise(
-			fmt.Errorf("the image's cloud-init does not run: %s", i.Verdict),
-			"enable its services in the image, or leave out the property CLOUD_INIT",
-		)
+		return errStopped(i)
 	}
 	return nil
+}
+
+// CheckEnable finds out, without writing, that nothing in the image starts cloud-init, masked
+// or not.
+func CheckEnable(root *rootfs.Root) error {
+	i := Look(root)
+	hidden := slices.ContainsFunc(matching(root, unitDir), func(p string) bool { return masked(root, path.Base(p)) })
+	jobs, err := root.Glob(upstartDir + "cloud-*" + override)
+	if err == nil && !i.generator && len(i.starters) == 0 && !hidden && len(jobs) == 0 {
+		err = errStopped(i)
+	}
+	return err
+}
+
+func errStopped(i Image) error {
+	return outcome.Advise(
+		fmt.Errorf("the image's cloud-init does not run: %s", i.Verdict),
+		"enable its services in the image, or leave out the property CLOUD_INIT",
+	)
 }
 
 // overrules reports whether ds-identify is told not to go by the list of datasources.
@@ -56,8 +76,7 @@ func overrules(policy string) bool {
 
 // unmask gives the units of cloud-init back that are masked.
 func unmask(root *rootfs.Root) error {
-	const dir = "/etc/systemd/system/"
-	for _, p := range matching(root, dir) {
+	for _, p := range matching(root, unitDir) {
 		to, err := root.Readlink(p)
 		if err != nil || to != "/dev/null" {
 			continue

@@ -42,8 +42,10 @@ func checkDatasource(r *Run) error {
 	if !r.Plan.CloudInit {
 		return nil
 	}
-	_, err := cloudinit.Find(r.guest())
-	return err
+	if _, err := cloudinit.Find(r.guest()); err != nil {
+		return err
+	}
+	return cloudinit.CheckEnable(r.Root)
 }
 
 // kept returns the tasks whose work nobody is to do: cloud-init would otherwise. The users of
