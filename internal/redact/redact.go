@@ -65,6 +65,12 @@ func (r *Redactor) AddCredentials(c spec.Credentials) {
 		r.AddTexts(spec.Secret(f.Contents))
 	}
 	r.AddTexts(spec.Secret(c.AnswerFile), spec.Secret(c.NodeAnswer))
+	if c.Password != nil {
+		r.AddPasswords(*c.Password)
+	}
+	if c.ProductKey != nil { // an answer file has it in upper case
+		r.AddPasswords(*c.ProductKey, spec.Secret(strings.ToUpper(c.ProductKey.Reveal())))
+	}
 	for name, value := range c.Environment {
 		switch name {
 		case "SNF_IMAGE_PASSWD", "SNF_IMAGE_PASSWD_HASH", "SNF_IMAGE_OS_PRODUCT_KEY":

@@ -110,7 +110,9 @@ func TestRedactURL(t *testing.T) {
 func TestRedactCredentials(t *testing.T) {
 	t.Parallel()
 	var r Redactor
+	password, key := spec.Secret("for Windows"), spec.Secret("klmno-pqrst")
 	r.AddCredentials(spec.Credentials{
+		Password: &password, ProductKey: &key,
 		Hashes:         map[string]spec.Secret{"root": "$6$salt$hashhashhash"},
 		AuthorizedKeys: []string{"ssh-ed25519 AAAAC3 admin@home"},
 		HostKeys:       []spec.HostKey{{Type: "rsa", Private: "-----BEGIN\nb3BlbnNzaC1rZXk\nAAAA\n-----END", Public: "ssh-rsa PUBLIC"}},
@@ -133,6 +135,8 @@ func TestRedactCredentials(t *testing.T) {
 		"password:\\ tiger":                       "[secret]",
 		`P=[{"path":"/etc/secret"}]!`:             "P=[secret]!",
 		"nothing of it":                           "nothing of it",
+		"<ProductKey>KLMNO-PQRST</ProductKey>":    "<ProductKey>[secret]</ProductKey>",
+		"net user x \"for Windows\"":              `net user x "[secret]"`,
 	} {
 		if got := r.Redact(text); got != want {
 			t.Errorf("Redact(%q) = %q, want %q", text, got, want)

@@ -38,6 +38,7 @@ func Inject(root *rootfs.Root, files []spec.File, now time.Time) error {
 
 // placesOf returns where each file goes.
 func placesOf(root *rootfs.Root, files []spec.File) (places []string, err error) {
+	taken := map[string]bool{} // in lower case
 	for n, f := range files {
 		p, err := Place(f.Path)
 		if err == nil {
@@ -46,7 +47,14 @@ func placesOf(root *rootfs.Root, files []spec.File) (places []string, err error)
 		if err != nil {
 			return nil, outcome.Advise(fmt.Errorf("personality entry %d, %s: %w", n+1, f.Path, err), "correct the path in img_personality")
 		}
-		places = append(places, p)
+		places, taken[strings.ToLower(p)] = append(places, p), true
+	}
+	for n, p := range places {
+		for dir := path.Dir(p); dir != "/"; dir = path.Dir(dir) {
+			if taken[strings.ToLower(dir)] {
+				return nil, outcome.Advise(fmt.Errorf("personality entry %d, %s: another entry makes %s a file", n+1, files[n].Path, shown(dir)), "correct the path in img_personality")
+			}
+		}
 	}
 	return places, nil
 }

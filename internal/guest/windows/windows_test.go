@@ -295,7 +295,7 @@ func TestInject(t *testing.T) {
 		t.Errorf("the last does not count: %q", got)
 	}
 	before := g.Snapshot(t)
-	for _, bad := range []string{"", "a", `D:\a`, `C:a`, `\\server\share\a`, "/", `C:\`, `C:\a\`, `C:\con`, `C:\LPT1.txt`, `C:\a\NUL\b`, `C:\a.`, `C:\a \b`, `C:\a?`, `C:\a:b`, `C:\a<`, "/Windows", "/Temp/x/y"} {
+	for _, bad := range []string{"", "a", `D:\a`, `C:a`, `\\server\share\a`, "/", `C:\`, `C:\a\`, `C:\con`, `C:\LPT1.txt`, `C:\a\NUL\b`, `C:\a.`, `C:\a \b`, `C:\a?`, `C:\a:b`, `C:\a<`, "/Windows", "/Temp/x/y", `C:\NEW\x`} {
 		err := Inject(g.Root, []spec.File{{Path: "/new", Contents: []byte("x")}, {Path: bad}}, now)
 		if err == nil || !strings.Contains(err.Error(), "personality entry 2") {
 			t.Errorf("%q: %v", bad, err)
