@@ -153,13 +153,16 @@ func forget(ctx context.Context, g system.Guest) error {
 	return h.Commit(ctx)
 }
 
-// installScripts makes the scripts that are always there, and SetupComplete.cmd.
+// installScripts makes the scripts that are always there, and SetupComplete.cmd. On the disk of
+// a machine what it has yet to do at its first boot stays.
 func installScripts(g system.Guest, at string) error {
-	if err := put(g.Root, script.Passwords, nil); err != nil {
-		return err
-	}
-	if err := put(g.Root, script.Extend, script.ExtendFilesystem(0)); err != nil {
-		return err
+	for p, data := range map[string][]byte{script.Passwords: nil, script.Extend: script.ExtendFilesystem(0)} {
+		if g.Living && g.Root.IsRegular(p) {
+			continue
+		}
+		if err := put(g.Root, p, data); err != nil {
+			return err
+		}
 	}
 	if _, err := g.Root.MkdirAll("/Windows/Setup/Scripts", public); err != nil {
 		return err

@@ -210,6 +210,26 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
+// TestInstallAgain adds a product key to a machine that was not started yet: its password and
+// the size of its file system are still to be set. A new machine gets neither.
+func TestInstallAgain(t *testing.T) {
+	t.Parallel()
+	g, err := install(t, nil, Answers{}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, living := range []bool{true, false} {
+		guest.Check(t, SetPasswords(g.Guest, server2019, []string{"anna"}, "Geheim&1"))
+		guest.Check(t, Extend(g.Root, 4))
+		g.Living = living
+		guest.Check(t, Install(t.Context(), g.Guest, server2019, Answers{ProductKey: "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE"}, now))
+		password, extend := g.Content(t, "Windows/SnfScripts/ChangeAdminPassword.cmd"), g.Content(t, "Windows/SnfScripts/ExtendFilesystem")
+		if strings.Contains(password, "Geheim") != living || strings.Contains(extend, "select partition 4") != living {
+			t.Errorf("on an installed machine: %v\n%s\n%s", living, password, extend)
+		}
+	}
+}
+
 // TestRemoteDesktop refuses connections in the control set that starts, once.
 func TestRemoteDesktop(t *testing.T) {
 	t.Parallel()
