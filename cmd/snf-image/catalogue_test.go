@@ -250,6 +250,10 @@ func TestDemands(t *testing.T) {
 	n.does(0, "checksums that nobody signed", "image", "pull", "alpine-3.24")
 	n.does(0, "https://alpinelinux.org/keys/tomalok.asc", "image", "show", "alpine")
 	n.does(2, "3:1", "image", "pull", broken(t, m))
+	m.Publish("rocky-10", content("rocky"))
+	n.does(3, "was not pulled; snf-image image pull rocky-10", "image", "verify", "rocky-10")
+	n.does(3, "reading the archive, on "+n.dir+": is a directory", "image", "import", n.dir)
+	n.does(3, "reading the archive, on "+n.conf+": it is not an archive", "image", "import", n.conf)
 	n.does(3, "did you mean debian-13?", "image", "pull", "debian-31")
 }
 

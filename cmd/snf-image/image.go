@@ -62,6 +62,8 @@ the catalogue that was pulled: it has to be what its pin says, and is proved aga
 	return cmd
 }
 
+var errNotPulled = errors.New("the catalogue knows it, and it was not pulled")
+
 // verifyNamed verifies a file, or an image of the catalogue that was pulled.
 func (a *app) verifyNamed(cmd *cobra.Command, name string, bound []string) (*verified, error) {
 	if _, err := os.Lstat(name); err == nil || !catalogue.IsName(name) || len(bound) > 0 {
@@ -72,6 +74,9 @@ func (a *app) verifyNamed(cmd *cobra.Command, name string, bound []string) (*ver
 		return nil, err
 	}
 	held, entry, err := s.held(name)
+	if errors.Is(err, fs.ErrNotExist) && s.known.Lookup(name) != nil {
+		return nil, &report.Failure{Kind: report.Image, What: "verifying the image", On: name, Cause: errNotPulled, Remedy: "snf-image image pull " + name}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return a.verifyImage(cmd, name, bound)
 	}

@@ -46,7 +46,7 @@ that signed it, to a tar archive for "image import" on other nodes; - is standar
 	}
 }
 
-// signerOf returns the file of the key that signed an image, if that key is alone in it.
+// signerOf returns the file with the key that signed an image, empty where there is none.
 func (s *shelf) signerOf(name string) string {
 	held, err := s.here.Get(name)
 	if err != nil || held.Key == "" {
@@ -117,5 +117,9 @@ func (a *app) importImage(ctx context.Context, p *pulling, path string) (*collec
 		defer f.Close() //nolint:errcheck // only read
 		from = f
 	}
-	return s.here.Import(ctx, from, func(name string) (*catalogue.Entry, error) { return s.known.Find(name) }, o)
+	out, err := s.here.Import(ctx, from, func(name string) (*catalogue.Entry, error) { return s.known.Find(name) }, o)
+	if f, ok := errors.AsType[*report.Failure](err); ok && f.On == "" {
+		f.On = path
+	}
+	return out, err
 }

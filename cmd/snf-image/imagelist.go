@@ -96,12 +96,17 @@ func (s *shelf) describe(e *catalogue.Entry) listed {
 	case err == nil:
 		l.State, l.Pin = "pinned", &held.Pin
 	case !errors.Is(err, fs.ErrNotExist):
-		l.State, l.Problem = "broken", report.Printable(err.Error())
+		l.State, l.Problem = "broken", inLine(err)
 	}
 	if err := e.Problems.Err(); err != nil {
-		l.State, l.Problem = "broken", report.Printable(err.Error())
+		l.State, l.Problem = "broken", inLine(err)
 	}
 	return l
+}
+
+// inLine is an error, which may be of several lines, in one.
+func inLine(err error) string {
+	return report.Printable(strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
 func (a *app) imageList() *cobra.Command {

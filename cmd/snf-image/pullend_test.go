@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -71,4 +72,55 @@ func TestExportedFile(t *testing.T) {
 	other := newCatalogueNode(t, m, "")
 	other.does(0, "signature of "+m.Key, "image", "import", filepath.Join(n.dir, "a.tar"))
 	other.does(0, "Vendor", "image", "verify", "arch")
+}
+
+// TestMirrorPassword uses the credentials of a mirror, and keeps and shows them nowhere.
+func TestMirrorPassword(t *testing.T) {
+	t.Parallel()
+	m := mirror.New(t, shippedEntries)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, password, _ := r.BasicAuth(); password != "geheim" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		http.FileServer(http.Dir(m.Root)).ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	n := newCatalogueNode(t, m, "CATALOGUE_MIRROR="+strings.Replace(server.URL, "://", "://me:geheim@", 1)+"\nALLOW_URL="+server.URL+"\n")
+	m.Publish("alma-10", content("alma"))
+	said := n.does(0, "signed checksums", "image", "pull", "--json", "alma-10") + n.does(0, "pulled", "image", "show", "--json", "alma-10")
+	for _, f := range n.held() {
+		b, err := os.ReadFile(filepath.Join(n.dir, "catalogue", f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said += string(b)
+	}
+	if strings.Contains(said, "geheim") || !strings.Contains(said, "asked") {
+		t.Errorf("kept or shown:\n%s", said)
+	}
+}
+
+// TestPinnedElsewhere has a pin without its image: the vendor has a newer one under the name,
+// and the pinned one at its dated address, where nothing lies beside it.
+func TestPinnedElsewhere(t *testing.T) {
+	t.Parallel()
+	m := mirror.New(t, shippedEntries)
+	n := newCatalogueNode(t, m, "")
+	m.Publish("alma-10", content("old"))
+	var pulled []struct{ URL, File string }
+	if err := json.Unmarshal([]byte(n.does(0, "", "image", "pull", "--json", "alma-10")), &pulled); err != nil {
+		t.Fatal(err)
+	}
+	p := pulled[0]
+	if err := os.Remove(filepath.Join(n.dir, "catalogue", "alma-10", p.File)); err != nil {
+		t.Fatal(err)
+	}
+	m.Publish("alma-10", content("new"))
+	if err := os.WriteFile(m.At(p.URL, ""), content("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	n.does(0, "signed checksums of "+m.Key, "image", "pull", "alma-10")
+	n.does(0, p.URL, "image", "show", "alma-10")
+	n.does(0, "alma-10", "image", "verify", "alma-10")
 }

@@ -81,6 +81,16 @@ func Mirror(mirror, address string) string {
 	return strings.TrimSuffix(mirror, "/") + "/" + u.Host + u.EscapedPath()
 }
 
+// Plain returns an address as it may be kept: without what is secret in it.
+func Plain(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment = nil, "", false, ""
+	return u.String()
+}
+
 // SameHost reports whether two addresses are of the same server.
 func SameHost(a, b string) bool {
 	x, errX := url.Parse(a)

@@ -3,9 +3,14 @@ package collection
 import (
 	"archive/tar"
 	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -21,6 +26,8 @@ import (
 var (
 	ErrArchive = errors.New("it is not an archive of image export")
 	ErrNoImage = errors.New("only its pin is here")
+	// ErrDamaged means that an archive does not hold what was exported.
+	ErrDamaged = errors.New("the image in it is not the one that its pin names")
 )
 
 // keyFile is the name of the signer's key in an archive: for people, who compare it. An
@@ -81,15 +88,16 @@ func (c Collection) Import(ctx context.Context, r io.Reader, find func(name stri
 	if o.Entry, err = find(pin.Name); err != nil {
 		return nil, err
 	}
-	old, err := c.Get(pin.Name)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
+	o.Update = true // whatever is here; an older one is refused
 	ch, err := c.begin(pin.Name)
 	if err != nil {
 		return nil, o.failure(c.dir, err)
 	}
 	defer ch.end()
+	old, err := c.present(pin.Name)
+	if err != nil {
+		return nil, err
+	}
 	t := &taking{Order: o, change: ch, old: old}
 	t.prepare()
 	out, err := t.unpack(ctx, a, pin)
@@ -107,6 +115,9 @@ func (a *archive) next() (string, int64, error) {
 	head, err := a.Next()
 	if errors.Is(err, io.EOF) {
 		return "", 0, io.ErrUnexpectedEOF
+	}
+	if _, unread := errors.AsType[*fs.PathError](err); unread {
+		return "", 0, report.Bare(err)
 	}
 	if err != nil {
 		return "", 0, ErrArchive
@@ -178,13 +189,16 @@ func (t *taking) image(ctx context.Context, a *archive, pin Pin, size int64) (*O
 		}
 		return nil, os.ErrNotExist
 	}}
-	t.Update = true // whatever is here; an older one is refused
-	unchanged, err := t.take(ctx, place, a, size)
+	sum := map[bool]hash.Hash{true: sha256.New(), false: sha512.New()}[strings.HasPrefix(pin.Digest, "sha256:")]
+	unchanged, err := t.take(ctx, place, io.TeeReader(a, sum), size)
 	if err != nil {
 		return nil, err
 	}
 	if unchanged {
 		return &Outcome{Pin: t.old.Pin, Old: &t.old.Pin, Warning: t.out.Warning}, nil
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != pin.sum("").Hex { // which proves nothing, but tells what was damaged on its way
+		return nil, ErrDamaged
 	}
 	t.out.URL = t.Entry.URL
 	if catalogue.SameHost(pin.URL, t.Entry.URL) {
@@ -206,6 +220,10 @@ func (c Collection) Verify(ctx context.Context, h *Held, o Order) (trust.Proof, 
 	}
 	claim.Digests = append(claim.Digests, h.Given())
 	claim.Sums, claim.Signature = base(claim.Sums), base(claim.Signature)
+	if len(h.Files) == 0 && claim.Sums+claim.Signature != "" { // it was pulled by its pin, from where nothing was beside it
+		claim = trust.Claim{Digests: claim.Digests, Demand: o.Demand.Demand, By: o.Demand.By}
+		warnings = append(warnings, h.Name+": nothing that its vendor signed lies beside it; it is compared with its pin alone")
+	}
 	p, err := h.verify(ctx, o.Keys, claim)
 	return p, append(warnings, p.Warnings...), err
 }

@@ -41,7 +41,10 @@ func pack(t testing.TB, files ...file) []byte {
 	return b.Bytes()
 }
 
-const ownEntry = "URL=https://example.org/a.img\nFORMAT=raw\nDIGEST=sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\n"
+const (
+	helloSum = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+	ownEntry = "URL=https://example.org/a.img\nFORMAT=raw\nDIGEST=sha256:" + helloSum + "\n"
+)
 
 // TestImport takes an image that is what the entry says, and nothing from an archive that
 // is not as export writes it.
@@ -50,6 +53,7 @@ func TestImport(t *testing.T) {
 	e := catalogue.Parse("a-1", "a-1.conf", []byte(ownEntry), "x86_64")
 	find := func(string) (*catalogue.Entry, error) { return e, e.Problems.Err() }
 	o := Order{Keys: trust.NewKeys(), Demand: Demand{Demand: trust.Required}, Note: func(string) {}, Progress: func(int64, int64) {}}
+	good := strings.Replace(good, strings.Repeat("0", 64), helloSum, 1)
 	aPin, image := file{"a-1/a-1.pin", good, tar.TypeReg}, file{"a-1/a.img", "hello", tar.TypeReg}
 	proof := file{"a-1/SUMS", "x", tar.TypeReg}
 	for name, tc := range map[string]struct {
@@ -68,6 +72,7 @@ func TestImport(t *testing.T) {
 		"another image":  {[]file{{"a-1/a-1.pin", strings.ReplaceAll(good, "a.img", "b.img"), tar.TypeReg}, {"a-1/b.img", "hello", tar.TypeReg}}, "the entry here is about a.img"},
 		"another name":   {[]file{{"b-1/b-1.pin", good, tar.TypeReg}}, "not a pin"},
 		"forged":         {[]file{aPin, {"a-1/a.img", "hellp", tar.TypeReg}}, "not the one that was given"},
+		"damaged":        {[]file{{"a-1/a-1.pin", strings.Replace(good, helloSum, strings.Repeat("0", 64), 1), tar.TypeReg}, image}, "not the one that its pin names"},
 		"no name":        {[]file{{"../../../x/x.pin", good, tar.TypeReg}}, "not an archive"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -66,6 +66,26 @@ func (c Collection) Get(name string) (*Held, error) {
 	return h, nil
 }
 
+// present is Get where there may be none.
+func (c Collection) present(name string) (*Held, error) {
+	h, err := c.Get(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	return h, err
+}
+
+// is reports whether the image is here, and not only its pin.
+func (h *Held) is() bool { return h != nil && h.Image != "" }
+
+// outcome is that of an order about an image that is here.
+func (h *Held) outcome() *Outcome {
+	if h == nil {
+		return nil
+	}
+	return &Outcome{Pin: h.Pin}
+}
+
 // Names returns the names of what is pinned here, readable or not.
 func (c Collection) Names() ([]string, error) {
 	list, err := os.ReadDir(c.dir)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"time"
 
+	"snf-image/internal/host/catalogue"
 	"snf-image/internal/host/shellfile"
 	"snf-image/internal/host/trust"
 )
@@ -55,7 +56,7 @@ func ParsePin(data []byte) (Pin, error) {
 	if err := json.Unmarshal(data, &p); err != nil {
 		return Pin{}, ErrPin
 	}
-	if u, err := url.Parse(p.URL); err != nil || u.Host == "" || u.User != nil {
+	if !isAddress(p.URL) || p.Asked != "" && !isAddress(p.Asked) {
 		return Pin{}, fmt.Errorf("%w: its URL is none", ErrPin)
 	}
 	if d, err := trust.ParseDigest(p.Digest); err != nil || d.Algorithm == "" {
@@ -70,6 +71,13 @@ func ParsePin(data []byte) (Pin, error) {
 		}
 	}
 	return p, nil
+}
+
+// isAddress reports whether s is a URL that may be kept and shown: it has no secrets, and
+// nothing that a terminal obeys.
+func isAddress(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && catalogue.Plain(s) == s
 }
 
 // sum returns the digest, which by gives.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path"
@@ -57,18 +56,18 @@ var (
 // Pull fetches, verifies and pins an image. One that is here already stays, unless an update
 // is asked for; one of which only the pin is here has to be the pinned one.
 func (c Collection) Pull(ctx context.Context, o Order) (*Outcome, error) {
-	old, err := c.Get(o.Entry.Name)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if old != nil && old.Image != "" && !o.Update {
-		return &Outcome{Pin: old.Pin}, nil
+	if old, err := c.present(o.Entry.Name); err != nil || old.is() && !o.Update {
+		return old.outcome(), err
 	}
 	ch, err := c.begin(o.Entry.Name)
 	if err != nil {
 		return nil, o.failure(c.dir, err)
 	}
 	defer ch.end()
+	old, err := c.present(o.Entry.Name) // again: until now somebody else could change it
+	if err != nil || old.is() && !o.Update {
+		return old.outcome(), err
+	}
 	t := &taking{Order: o, change: ch, old: old, from: catalogue.Mirror(o.Mirror, o.Entry.URL)}
 	t.prepare()
 	if old != nil && !o.Update {
@@ -136,7 +135,7 @@ func (t *taking) download(ctx context.Context) (*Outcome, error) {
 	if unchanged {
 		return &Outcome{Pin: t.old.Pin, Old: &t.old.Pin, Warning: t.out.Warning}, nil
 	}
-	if t.out.URL, t.out.Asked = t.resolved(image.At), t.from; t.out.Proof == trust.GivenDigest && t.only.Hex != "" {
+	if t.out.URL, t.out.Asked = t.resolved(image.At), catalogue.Plain(t.from); t.out.Proof == trust.GivenDigest && t.only.Hex != "" {
 		t.inherit()
 	}
 	if t.out.Asked == t.out.URL {
@@ -179,7 +178,7 @@ func (t *taking) resolved(at string) string {
 		}
 	}
 	asked, err := url.Parse(t.Entry.URL)
-	if end, bad := url.Parse(at); t.Mirror == "" && err == nil && bad == nil && end.Host == asked.Host {
+	if end, bad := url.Parse(at); t.Mirror == "" && err == nil && bad == nil && end.Host == asked.Host && catalogue.Plain(at) == at {
 		return at
 	}
 	return t.Entry.URL

@@ -92,7 +92,7 @@ func (t *taking) same(want trust.Sum, image string) bool {
 // stands between the vendor and this node may show yesterday's files.
 func (t *taking) older(s trust.Signer) error {
 	switch {
-	case t.old == nil || t.AllowOlder || t.old.Key == "":
+	case t.old == nil || t.AllowOlder || t.old.Key == "", t.only.Hex != "": // or it is the pinned one itself
 		return nil
 	case s.Key == "":
 		return fmt.Errorf("%w, by %s", ErrUnsigned, t.old.Key)
@@ -163,6 +163,8 @@ func (o *Order) failure(on string, err error) error {
 		f.Remedy = "get the vendor's key, compare its fingerprint with the entry's, and add it with \"snf-image key add\""
 	case errors.Is(err, trust.ErrDemand):
 		f.Remedy = "give its digest with --digest, after you compared it with what the vendor publishes elsewhere"
+	case errors.Is(err, ErrDamaged):
+		f.Remedy = "export it again, and carry the archive over as it is"
 	case short:
 		f.Kind, f.Remedy = report.Node, "make room in IMAGE_DIR"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, os.ErrClosed):

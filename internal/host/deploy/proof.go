@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/trust"
 	"snf-image/internal/host/worker"
 	"snf-image/internal/report"
@@ -186,6 +187,7 @@ func (i *imaging) warnOf(p trust.Proof) {
 
 // proven says what proves an image, for people.
 func proven(p trust.Proof) string {
+	p.Sums, p.Signature = fetch.Mask(p.Sums), fetch.Mask(p.Signature)
 	signed := fmt.Sprintf("%s, a signature by %s %s", p.Signature, p.Signer.Key, p.Signer.Name)
 	if !p.Signer.Date.IsZero() {
 		signed += " of " + p.Signer.Date.Format(time.DateOnly)

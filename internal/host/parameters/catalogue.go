@@ -14,6 +14,7 @@ import (
 	"snf-image/internal/host/builder"
 	"snf-image/internal/host/catalogue"
 	"snf-image/internal/host/collection"
+	"snf-image/internal/host/fetch"
 	"snf-image/internal/host/imageref"
 	"snf-image/internal/host/problem"
 	"snf-image/internal/host/shellfile"
@@ -86,9 +87,9 @@ func (r *Reader) choose(params *builder.Parameters, ref imageref.Ref) error {
 		id = "local://" + held.InStore()
 	case held != nil:
 		id = catalogue.Mirror(r.Config.CatalogueMirror, held.URL)
-		r.Log.Info(e.Name + " is pinned and not pulled: it comes from " + id)
+		r.Log.Info(e.Name + " is pinned and not pulled: it comes from " + fetch.Mask(id))
 	default:
-		r.Log.Info(e.Name + " is not pulled: it comes from " + id)
+		r.Log.Info(e.Name + " is not pulled: it comes from " + fetch.Mask(id))
 	}
 	if ref.Digest.Name != "" {
 		id += "#" + ref.Digest.Name + "=" + ref.Digest.Hex

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -153,7 +154,12 @@ func (e *Error) Error() string {
 	if e.File == "" {
 		return e.Err.Error()
 	}
-	return fmt.Sprintf("%s: %v", e.File, e.Err)
+	file := e.File
+	if u, err := url.Parse(file); err == nil && u.User != nil { // the password of a mirror
+		u.User = nil
+		file = u.String()
+	}
+	return fmt.Sprintf("%s: %v", file, e.Err)
 }
 
 // Unwrap returns the cause.

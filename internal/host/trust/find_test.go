@@ -252,3 +252,12 @@ func TestDemand(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorPassword: the address of a proof may have the password of a mirror.
+func TestErrorPassword(t *testing.T) {
+	t.Parallel()
+	e := &Error{"https://me:geheim@example.org/SUMS", ErrMissing}
+	if got := e.Error(); got != "https://example.org/SUMS: "+ErrMissing.Error() {
+		t.Errorf("Error() = %q", got)
+	}
+}
