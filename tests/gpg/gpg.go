@@ -76,6 +76,25 @@ func (g GPG) Export(names ...string) []byte {
 	return g.Run(nil, append([]string{"--armor", "--export"}, names...)...)
 }
 
+// Subkey adds a subkey that signs to a key, and returns its id.
+func (g GPG) Subkey(fingerprint, expires string, more ...string) string {
+	g.t.Helper()
+	g.Run(nil, append(more, "--quick-add-key", fingerprint, "ed25519", "sign", expires)...)
+	id := ""
+	for line := range strings.Lines(string(g.Run(nil, "--with-colons", "--list-keys", fingerprint))) {
+		if f := strings.Split(strings.TrimSpace(line), ":"); f[0] == "sub" {
+			id = f[4] // of the last one
+		}
+	}
+	return id
+}
+
+// RevokeSubkey revokes the first subkey of a key, for a reason by gpg's number.
+func (g GPG) RevokeSubkey(fingerprint, reason string) {
+	g.t.Helper()
+	g.Run([]byte("key 1\nrevkey\ny\n"+reason+"\n\ny\nsave\n"), "--command-fd", "0", "--edit-key", fingerprint)
+}
+
 // Revoke revokes a key by the certificate gpg made with it.
 func (g GPG) Revoke(fingerprint string) {
 	g.t.Helper()

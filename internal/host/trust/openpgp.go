@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
@@ -67,14 +68,17 @@ func verifyOpenPGP(keys Keys, signed io.Reader, signature []byte) (Signer, error
 		s.Date = md.Signature.CreationTime.UTC()
 	}
 	if md.SignatureError != nil {
-		return s, openPGPError(md.SignatureError, c.SignedByEntity, now)
+		return s, openPGPError(md.SignatureError, c.SignedByEntity, c.IssuerKeyId, now)
 	}
 	return s, stillGood(md.SignedBy, now)
 }
 
-// stillGood refuses a key that has expired since it signed: whoever has it today can sign
-// with a date of then.
+// stillGood refuses a key that has expired, or was revoked for whatever reason, since it
+// signed: whoever has it today can sign with a date of then.
 func stillGood(key *openpgp.Key, now time.Time) error {
+	if revoked(key.Entity, key.PublicKey.KeyId, now) {
+		return ErrKeyRevoked
+	}
 	primary := key.Entity.PrimaryKey
 	if self := key.PrimarySelfSignature; self != nil && primary.KeyExpired(self, now) {
 		return ErrKeyExpired
@@ -85,15 +89,22 @@ func stillGood(key *openpgp.Key, now time.Time) error {
 	return nil
 }
 
+// revoked reports whether a key was revoked, or that of its subkeys which has the id.
+func revoked(e *openpgp.Entity, id uint64, now time.Time) bool {
+	return e.Revoked(now) || slices.ContainsFunc(e.Subkeys, func(s openpgp.Subkey) bool {
+		return s.PublicKey.KeyId == id && s.Revoked(nil, now)
+	})
+}
+
 // openPGPError returns the library's error as one of this package's. The library does not
 // always say that a key was revoked or has expired when it finds no usable one.
-func openPGPError(err error, signer *openpgp.Entity, now time.Time) error {
+func openPGPError(err error, signer *openpgp.Entity, id uint64, now time.Time) error {
 	var weak pgperrors.WeakAlgorithmError
 	var bad pgperrors.SignatureError
 	switch {
 	case errors.Is(err, pgperrors.ErrUnknownIssuer) || signer == nil:
 		return ErrUnknownKey
-	case errors.Is(err, pgperrors.ErrKeyRevoked), signer.Revoked(now):
+	case errors.Is(err, pgperrors.ErrKeyRevoked), revoked(signer, id, now):
 		return ErrKeyRevoked
 	case errors.Is(err, pgperrors.ErrKeyExpired):
 		return ErrKeyExpired

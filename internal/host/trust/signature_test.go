@@ -84,6 +84,35 @@ func TestOpenPGP(t *testing.T) {
 	}
 }
 
+// TestSubkeys takes what a subkey signed for its key, and nothing by one that was revoked or
+// has expired since, whatever date the signature has.
+func TestSubkeys(t *testing.T) {
+	t.Parallel()
+	g := gpg.New(t)
+	ago := []string{"--faked-system-time", fmt.Sprintf("%d!", time.Now().Add(-72*time.Hour).Unix())}
+	for name, tc := range map[string]struct {
+		expires, reason string
+		want            error
+	}{
+		"good":       {"never", "", nil},
+		"expired":    {"2d", "", ErrKeyExpired},
+		"stolen":     {"never", "1", ErrKeyRevoked},
+		"superseded": {"never", "2", ErrKeyRevoked},
+		"retired":    {"never", "3", ErrKeyRevoked},
+	} {
+		key := g.Key(name, "ed25519", "never", ago...)
+		sub := g.Subkey(key, tc.expires, ago...)
+		signature := g.Sign(sub+"!", text, ago...)
+		if tc.reason != "" {
+			g.RevokeSubkey(key, tc.reason)
+		}
+		s, err := Verify(NewKeys(exported(t, g, key)...), bytes.NewReader(text), signature)
+		if !errors.Is(err, tc.want) || tc.want == nil && err != nil || s.Key != key {
+			t.Errorf("%s: Verify = %q, %v, want %q, %v", name, s.Key, err, key, tc.want)
+		}
+	}
+}
+
 func TestClearsigned(t *testing.T) {
 	t.Parallel()
 	g := gpg.New(t)
