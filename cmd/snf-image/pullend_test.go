@@ -88,6 +88,8 @@ func TestMirrorPassword(t *testing.T) {
 	t.Cleanup(server.Close)
 	n := newCatalogueNode(t, m, "CATALOGUE_MIRROR="+strings.Replace(server.URL, "://", "://me:geheim@", 1)+"\nALLOW_URL="+server.URL+"\n")
 	m.Publish("alma-10", content("alma"))
+	m.Publish("debian-13", content("debian"))
+	n.does(0, "it came by http, and so did its checksums", "image", "pull", "debian-13")
 	said := n.does(0, "signed checksums", "image", "pull", "--json", "alma-10") + n.does(0, "pulled", "image", "show", "--json", "alma-10")
 	for _, f := range n.held() {
 		b, err := os.ReadFile(filepath.Join(n.dir, "catalogue", f))

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -134,6 +135,9 @@ func (t *taking) download(ctx context.Context) (*Outcome, error) {
 	}
 	if unchanged {
 		return &Outcome{Pin: t.old.Pin, Old: &t.old.Pin, Warning: t.out.Warning}, nil
+	}
+	if scheme, _, _ := strings.Cut(t.from, "://"); t.out.Proof == trust.UnsignedSums && !strings.HasSuffix(scheme, "s") {
+		t.out.Warning = append(t.out.Warning, t.Entry.Name+": it came by "+scheme+", and so did its checksums, which nobody signed: whoever is on the way can change both")
 	}
 	if t.out.URL, t.out.Asked = t.resolved(image.At), catalogue.Plain(t.from); t.out.Proof == trust.GivenDigest && t.only.Hex != "" {
 		t.inherit()
