@@ -35,7 +35,6 @@ type Outcome struct {
 	Stdout, Stderr string
 	Took           time.Duration
 	CPU            time.Duration // of the program and everything it waited for
-	Memory         int64         // bytes, of the largest of these processes
 }
 
 // Start runs the program with the installation's configuration file. The test
@@ -143,9 +142,6 @@ func (p *Process) Wait() Outcome {
 	o := Outcome{Args: p.Args, Stdout: p.out.String(), Stderr: p.err.String(), Took: time.Since(p.start)}
 	state := p.cmd.ProcessState
 	o.CPU = state.UserTime() + state.SystemTime()
-	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
-		o.Memory = usage.Maxrss << 10
-	}
 	o.Code = state.ExitCode()
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		o.Code = 128 + int(ws.Signal())

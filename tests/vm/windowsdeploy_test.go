@@ -82,7 +82,7 @@ func checkRegistry(t *testing.T, j *job) {
 		}
 		var lines []string
 		for line := range strings.SplitSeq(strings.ReplaceAll(string(out), "><", ">\n<"), "\n") {
-			if !strings.Contains(line, "mtime") {
+			if !strings.Contains(line, "mtime") && !strings.Contains(line, "<byte_run ") { // where a value lies may change
 				lines = append(lines, line)
 			}
 		}

@@ -39,7 +39,7 @@ func TestWindowsDisk(t *testing.T) {
 			_, parts := oracle.ReadTable(t, j.disk)
 			recovery, root := parts[4], parts[3]
 			want := before[4]
-			want.Start = recovery.Start
+			want.Start, want.Node = recovery.Start, recovery.Node
 			if fmt.Sprint(recovery) != fmt.Sprint(want) || recovery.End() < 254*2048 || root.Start != before[3].Start || root.End() != recovery.Start {
 				t.Errorf("partitions %+v\nof the image %+v", parts, before)
 			}

@@ -20,6 +20,8 @@ type NT struct {
 	Architecture string
 	// State is the ImageState of the set-up.
 	State string
+	// Unread is why the hive SYSTEM, which the tasks change, could not be read; nil when it was.
+	Unread error
 }
 
 // Directories of Windows and of its registry.
@@ -86,7 +88,8 @@ func (v *values) version() (major, minor int) {
 func (s *System) lookWindows(root *rootfs.Root) {
 	s.Distribution, s.NT = "windows", &NT{}
 	s.warnHive(s.inHive(root, "SOFTWARE", s.lookSoftware))
-	s.warnHive(s.inHive(root, "SYSTEM", s.lookSystem))
+	s.NT.Unread = s.inHive(root, "SYSTEM", s.lookSystem)
+	s.warnHive(s.NT.Unread)
 	s.warnHive(s.inHive(root, "SAM", func(v *values) {
 		s.Names, v.err = v.hive.Keys(`SAM\Domains\Account\Users\Names`)
 	}))
@@ -173,7 +176,7 @@ const reseal = "in that Windows run sysprep /generalize /oobe /shutdown, and mak
 func (nt *NT) Sealed() error {
 	switch nt.State {
 	case "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE", "IMAGE_STATE_GENERALIZE_RESEAL_TO_AUDIT":
-		return nil
+		return nt.Unread
 	case setReady:
 		return outcome.Advise(errors.New("the Windows of the image was never generalized: it is a machine in use ("+nt.State+")"), reseal)
 	case "IMAGE_STATE_SPECIALIZE_RESEAL_TO_OOBE", "IMAGE_STATE_SPECIALIZE_RESEAL_TO_AUDIT":

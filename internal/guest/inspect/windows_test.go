@@ -67,9 +67,9 @@ func TestWindows(t *testing.T) {
 		nt               NT
 		warnings         []string // parts of them
 	}{
-		"11":                {version10, set2 + drivers, Windows, "Windows 11 Pro", NT{10, 0, 22631, "amd64", "IMAGE_STATE_COMPLETE"}, nil},
-		"2003":              {version5, set2, WindowsLegacy, "Microsoft Windows Server 2003", NT{5, 2, 3790, "amd64", ""}, []string{noDisk, noNet}},
-		"driver overridden": {version10, set2 + drivers + overridden, Windows, "Windows 11 Pro", NT{10, 0, 22631, "amd64", "IMAGE_STATE_COMPLETE"}, []string{noDisk}},
+		"11":                {version10, set2 + drivers, Windows, "Windows 11 Pro", NT{10, 0, 22631, "amd64", "IMAGE_STATE_COMPLETE", nil}, nil},
+		"2003":              {version5, set2, WindowsLegacy, "Microsoft Windows Server 2003", NT{5, 2, 3790, "amd64", "", nil}, []string{noDisk, noNet}},
+		"driver overridden": {version10, set2 + drivers + overridden, Windows, "Windows 11 Pro", NT{10, 0, 22631, "amd64", "IMAGE_STATE_COMPLETE", nil}, []string{noDisk}},
 		"nothing in them":   {"", "", Windows, "", NT{}, []string{noDisk, noNet}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -39,7 +39,11 @@ func BesideURL(client *fetch.Client, image, at string) (trust.Place, error) {
 			beside.Path, beside.RawPath, beside.Fragment = u.Path[:strings.LastIndex(u.Path, "/")+1]+name, "", ""
 			where = beside.String()
 		}
-		return readURL(ctx, client, where)
+		data, err := readURL(ctx, client, where)
+		if where != name && errors.Is(err, fetch.ErrForbidden) { // ALLOW_URL may name the image alone
+			err = fs.ErrNotExist
+		}
+		return data, err
 	}
 	return p, nil
 }

@@ -62,6 +62,9 @@ func TestBesideURL(t *testing.T) {
 		{image, "private", "", "user /x/private", true},
 		{image, "broken", "", "", false},
 		{image + "?token=1", "SHA256SUMS", "", "", true},
+		// ALLOW_URL does not name what lies beside: that is as if it were not there.
+		{"http://127.0.0.1:1/x/latest.qcow2", "SHA256SUMS", "", "", true},
+		{image, "http://127.0.0.1:1/x/SHA256SUMS", "", "", false},
 		{image + "?token=1", server.URL + "/SHA256SUMS", "SHA256SUMS", " /SHA256SUMS", false},
 	} {
 		asked = nil

@@ -21,12 +21,11 @@ func (b *build) collect(ctx context.Context, debs []packageFile) error {
 	}
 	libraries, tools := newPool(), b.suite.tools()
 	for _, d := range debs[1:] {
-		i := slices.IndexFunc(tools, func(s source) bool { return s.name == d.Name })
-		if i < 0 {
-			if err := b.each(ctx, d, libraries.visit); err != nil {
-				return err
-			}
-		} else if err := b.takeTools(ctx, d, tools[i]); err != nil {
+		s, other := named(tools, d.Name), skip
+		if s.name == "" {
+			s, other = named(opened, d.Name), libraries.visit
+		}
+		if err := b.take(ctx, d, s, other); err != nil {
 			return err
 		}
 	}
@@ -38,12 +37,23 @@ func (b *build) collect(ctx context.Context, debs []packageFile) error {
 	return addModules(b.tree, b.kernel)
 }
 
-// takeTools adds the files s names to the tree; each must be there.
-func (b *build) takeTools(ctx context.Context, d packageFile, s source) error {
+// named returns the source of a package; the zero value takes nothing.
+func named(sources []source, name string) source {
+	i := slices.IndexFunc(sources, func(s source) bool { return s.name == name })
+	if i < 0 {
+		return source{}
+	}
+	return sources[i]
+}
+
+func skip(*tar.Header, io.Reader) error { return nil }
+
+// take adds the files s names to the tree; each must be there. The others go to other.
+func (b *build) take(ctx context.Context, d packageFile, s source, other func(*tar.Header, io.Reader) error) error {
 	wanted := s.wanted()
 	err := b.each(ctx, d, func(h *tar.Header, r io.Reader) error {
 		if !wanted[h.Name] {
-			return nil
+			return other(h, r)
 		}
 		delete(wanted, h.Name)
 		if h.Typeflag == tar.TypeSymlink {

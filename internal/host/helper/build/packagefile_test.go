@@ -75,15 +75,15 @@ func TestTakeToolsWantsEveryFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &build{tree: tree{}, copyrights: map[string]string{}}
-	if err := b.takeTools(t.Context(), d, source{"tool", "/sbin/one"}); err != nil {
+	if err := b.take(t.Context(), d, source{"tool", "/sbin/one"}, skip); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"usr/sbin/one"}, b.tree.paths()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	err = b.takeTools(t.Context(), d, source{"tool", "/sbin/one /sbin/two"})
+	err = b.take(t.Context(), d, source{"tool", "/sbin/one /sbin/two"}, skip)
 	if err == nil || !strings.Contains(err.Error(), "package tool has no usr/sbin/two") {
-		t.Errorf("takeTools() = %v", err)
+		t.Errorf("take() = %v", err)
 	}
 }
 

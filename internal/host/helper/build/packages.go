@@ -79,6 +79,13 @@ var libraries = []string{
 	"libinih1", "liblzo2-2", "libhivex0", "libdevmapper1.02.1", "libdevmapper-event1.02.1",
 }
 
+// opened are files that a library opens by name. The registry's texts are UTF-16 and
+// Latin 1 for hivexsh, which the C library converts by modules.
+var opened = []source{
+	{"libc6", `/usr/lib/x86_64-linux-gnu/gconv/gconv-modules
+		/usr/lib/x86_64-linux-gnu/gconv/ISO8859-1.so /usr/lib/x86_64-linux-gnu/gconv/UTF-16.so`},
+}
+
 // Kernel modules: those every run needs, in the order they are wanted, and by
 // file system type those loaded when a file system of that type is mounted.
 // Dependencies are added from the modules themselves.

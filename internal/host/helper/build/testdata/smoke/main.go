@@ -29,6 +29,7 @@ var checks = []struct{ script, want string }{
 	{"ntfsresize -V 2>&1; ntfs-3g.probe -V 2>&1; lowntfs-3g -V 2>&1", "lowntfs-3g 20"},
 	{"ntfsfix -V 2>&1; ntfsinfo -V 2>&1; ntfsrecover -V 2>&1", "ntfsrecover v20"},
 	{"hivexsh -h 2>&1", "hivexsh"},
+	{"ls /usr/lib/x86_64-linux-gnu/gconv", "UTF-16.so"},
 	{"blkid -V", "blkid from"},
 	{"mkswap -V", "mkswap from"},
 	{"mount -V; umount -V; lsblk -V; findmnt -V", "findmnt from"},
