@@ -47,7 +47,7 @@ install: build ## lay out what a package holds below $(DESTDIR)
 test: deps-test test-unit test-vm test-ganeti test-package ## everything that gates a change; a skipped test fails
 
 test-unit: deps-test ## unit tests with the race detector
-	CGO_ENABLED=1 SNF_STRICT=1 scripts/go-test.sh unit -race -skip '$(IN_VM)' \
+	CGO_ENABLED=1 SNF_STRICT=1 scripts/go-test.sh unit -race -timeout 20m -skip '$(IN_VM)' \
 	    $$(go list ./... | grep -vE '/tests/($(WHOLE))$$')
 
 test-vm: deps-test build ## blackbox tests: shipped binaries, real helper, disks in and out
