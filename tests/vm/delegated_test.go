@@ -2,7 +2,6 @@ package vm
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,7 +102,7 @@ func boot(t *testing.T, dir, tree string) string {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35", "-accel", "tcg", "-cpu", "max",
 		"-m", "1024", "-display", "none", "-no-reboot", "-kernel", kernel[0], "-initrd", initramfs, "-serial", "stdio",
-		"-append", fmt.Sprint("console=ttyS0 quiet panic=-1 cryptomgr.notests"))
+		"-append", "console=ttyS0 quiet panic=-1 cryptomgr.notests")
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = time.Second
 	if err := cmd.Run(); err != nil {

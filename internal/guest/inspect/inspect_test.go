@@ -13,7 +13,7 @@ import (
 	"snf-image/tests/guest"
 )
 
-var image, must = guest.Image, guest.Check
+var image = guest.Image
 
 // names returns the accounts and the states of their passwords.
 func names(states []account.State) []string {

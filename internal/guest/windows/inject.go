@@ -110,7 +110,7 @@ func Place(text string) (string, error) {
 	}
 	for _, name := range strings.Split(clean[1:], "/") {
 		if device.MatchString(name) || forbidden.MatchString(name) || len(name) > 255 {
-			return "", fmt.Errorf("Windows does not take %q for the name of a file", name)
+			return "", fmt.Errorf("%q cannot be the name of a file of Windows", name)
 		}
 	}
 	return clean, nil

@@ -54,7 +54,7 @@ func TestInstallLegacyRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ setup, inf, zone, want string }{
 		"not sealed":    {"\"SystemSetupInProgress\"=dword:00000001\n", "", "UTC", "MiniSetupInProgress"},
 		"in use":        {"\"SystemSetupInProgress\"=dword:00000000\n", "", "UTC", "SystemSetupInProgress"},
-		"younger zone":  {sealed, "", "UTC", "do not have the time zone"},
+		"younger zone":  {sealed, "", "UTC", "UTC\" is not one of Windows XP"},
 		"other place":   {sealed, "[Unattended]\nInstallFilesPath=D:\\x\n", "GMT Standard Time", "InstallFilesPath"},
 		"strange place": {sealed, "[Unattended]\nInstallFilesPath=C:\\sysprep\\nul\n", "GMT Standard Time", "nul"},
 		"not a text":    {sealed, "\x00", "GMT Standard Time", "not a text"},

@@ -242,6 +242,7 @@ func (h *Held) verify(ctx context.Context, keys trust.Keys, claim trust.Claim) (
 		}
 	}
 	check, err := trust.Find(ctx, keys, claim, place)
+	//lint:ignore SA5001 there is a check with an error, too
 	defer check.Close()
 	if err != nil {
 		return check.Proof(), err

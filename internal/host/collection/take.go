@@ -27,6 +27,7 @@ import (
 // reports whether it is the one that is here already, which is known before it is read.
 func (t *taking) take(ctx context.Context, place trust.Place, r io.Reader, length int64) (unchanged bool, err error) {
 	check, err := trust.Find(ctx, t.Keys, t.claim, place)
+	//lint:ignore SA5001 there is a check with an error, too
 	defer check.Close()
 	if err != nil {
 		return false, err

@@ -27,6 +27,7 @@ func File(ctx context.Context, file string, keys Keys, claim Claim) (Proof, erro
 	}
 	defer f.Close() //nolint:errcheck // only read
 	c, err := Find(ctx, keys, claim, Beside(file))
+	//lint:ignore SA5001 there is a check with an error, too
 	defer c.Close()
 	switch p := c.Proof(); {
 	case err != nil:

@@ -17,7 +17,7 @@ func Lookup(text string) (string, error) {
 func Index(text string) (string, error) {
 	name, index, err := find(text)
 	if err == nil && index == "" {
-		err = fmt.Errorf("Windows XP and Server 2003 do not have the time zone %q", name)
+		err = fmt.Errorf("the time zone %q is not one of Windows XP and Server 2003", name)
 	}
 	return index, err
 }

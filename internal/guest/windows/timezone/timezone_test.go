@@ -2,9 +2,9 @@ package timezone
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -12,7 +12,11 @@ import (
 // TestNames looks for each time zone that Go knows Windows to have.
 func TestNames(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "src/time/zoneinfo_abbrs_windows.go"))
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "src/time/zoneinfo_abbrs_windows.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
