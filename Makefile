@@ -64,7 +64,7 @@ lint: deps-lint ## gofumpt, vet, staticcheck, shellcheck, words
 	go vet ./...
 	$(STATICCHECK) ./...
 	go run ./tests/words
-	shellcheck .ci/run scripts/*.sh tests/images/*.sh tests/ganeti/*.sh
+	shellcheck .ci/run scripts/*.sh tests/images/*.sh tests/ganeti/*.sh tests/wine/*.sh
 
 bench: deps-bench build ## the numbers of docs/performance.md
 	scripts/bench.sh
