@@ -188,9 +188,10 @@ func (s cloudSystem) inside(t *testing.T, m *machine.Machine) map[string]string 
 	if s.stack == "netplan" {
 		rendered = "1"
 	}
+	m.Shell(t, "timeout 100 cloud-init status --wait") // until then it prints on this console
 	found := map[string]string{}
 	for _, c := range []struct{ command, want string }{
-		{"timeout 100 cloud-init status --wait | tail -n 1", "status: done"},
+		{"cloud-init status | tail -n 1", "status: done"},
 		{"systemctl --failed --plain --no-legend; :", ""},
 		{"ip -c=never -4 " + words, "inet " + firstAddress + "/24\ninet " + secondAddress + "/24"},
 		{"ip -c=never -6 " + words, "inet6 " + secondAddress6 + "/64"},
