@@ -19,6 +19,7 @@
 #   layouts   LAYOUTS [all] of the layouts of Debian 12 and 13 boot
 #   groups    the image worker in a delegated control group, by a kernel of its own
 #   cluster   the tests in a Ganeti cluster of three nodes
+#   wine      the scripts of Windows run by the cmd.exe of wine
 #
 # Environment, besides these numbers: SEED [random]; ONLY, the number of a single run
 # of a part; LIMIT, the seconds each part may take [7200]. Ends with 1 when anything
@@ -28,7 +29,7 @@
 set -euo pipefail
 
 : "${SEED:=$((RANDOM << 15 | RANDOM))}" "${LIMIT:=7200}"
-readonly logs=$PWD/build/torture all=(boots kills hostile faults systems openrc cloud labels disks corrupt corpora layouts groups cluster)
+readonly logs=$PWD/build/torture all=(boots kills hostile faults systems openrc cloud labels disks corrupt corpora layouts groups cluster wine)
 [ $# -gt 0 ] || set -- "${all[@]}"
 for part; do
     [[ " ${all[*]} " == *" $part "* ]] ||
@@ -50,13 +51,16 @@ trap stop INT TERM HUP
 
 # run PART runs a part to its end, also past an interrupt.
 run() {
-    local package=vm test=^TestTorture${1^}\$ status=0
-    if [ "$1" = cluster ]; then package=ganeti test=.; fi
+    local package=tests/vm test=^TestTorture${1^}\$ status=0
+    case $1 in
+        cluster) package=tests/ganeti test=.;;
+        wine)    package=internal/guest/windows/script test=^TestWineInVM\$;;
+    esac
     # Not below "go test", which does not pass signals on. A session of its own: an
     # interrupt from the keyboard reaches it once, through stop.
     (
-        cd "tests/$package"
-        exec setsid "$logs/$package.test" -test.v -test.run "$test" -test.timeout "$((LIMIT + 900))s"
+        cd "$package"
+        exec setsid "$logs/${package##*/}.test" -test.v -test.run "$test" -test.timeout "$((LIMIT + 900))s"
     ) >"$logs/$1.log" 2>&1 &
     child=$!
     [ -z "$stopped" ] || stop
@@ -84,8 +88,8 @@ tell() {
 main() {
     local part package failed summary told status
     mkdir -p "$logs"
-    for package in vm ganeti; do
-        go test -c -o "$logs/$package.test" "./tests/$package"
+    for package in tests/vm tests/ganeti internal/guest/windows/script; do
+        go test -c -o "$logs/${package##*/}.test" "./$package"
     done
     echo "SEED=$SEED, at most $LIMIT s for each of: $*"
     failed=0 summary=''

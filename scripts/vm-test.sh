@@ -4,7 +4,7 @@
 #
 #   vm-test.sh PATTERN
 #
-# PATTERN names the tests of single packages that need a helper, or are as long; they get one
+# PATTERN names the tests of single packages that need a helper; they get one
 # built from bin/, and a real Debian image.
 
 set -euo pipefail
@@ -19,6 +19,5 @@ bin/snf-image --config "$private/snf-image.conf" helper build
 SNF_TEST_IMAGE=$(tests/images/debian.sh --esp --include lvm2) # as in tests/vm
 export SNF_HELPER=$helper SNF_TEST_IMAGE
 
-scripts/go-test.sh vm-packages -p 1 -timeout 20m -run "$1" ./internal/guest/agent ./internal/guest/selinux ./internal/guest/windows/script \
-    ./internal/host/helper/build
+scripts/go-test.sh vm-packages -p 1 -timeout 20m -run "$1" ./internal/guest/agent ./internal/guest/selinux ./internal/host/helper/build
 scripts/go-test.sh vm -timeout 40m -skip '^TestTorture' ./tests/vm/...
