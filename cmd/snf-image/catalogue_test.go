@@ -52,6 +52,20 @@ func (n *catalogueNode) does(want int, words string, args ...string) string {
 	return out.String()
 }
 
+// TestEmptyCatalogue has no entries, as a checkout without the setting.
+func TestEmptyCatalogue(t *testing.T) {
+	t.Parallel()
+	conf := filepath.Join(t.TempDir(), "conf")
+	if err := os.WriteFile(conf, []byte("CATALOGUE_DIRS="+filepath.Dir(conf)+"/none\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs strings.Builder
+	err := run(t.Context(), nil, &out, &errs, []string{"image", "list", "--config", conf})
+	if err != nil || out.String() != "" || !strings.Contains(errs.String(), "no entries: none lie in "+filepath.Dir(conf)+"/none; set CATALOGUE_DIRS") {
+		t.Errorf("image list: %v, %q, %q", err, &out, &errs)
+	}
+}
+
 // held returns what lies in IMAGE_DIR, without the lock.
 func (n *catalogueNode) held() (names []string) {
 	n.t.Helper()

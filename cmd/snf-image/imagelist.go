@@ -127,6 +127,10 @@ this node. An image is pulled when it lies in IMAGE_DIR, and pinned when only it
 				list = append(list, s.describe(e))
 			}
 		}
+		if err == nil && len(list) == 0 {
+			fmt.Fprintf(a.stderr, "snf-image: warning: the catalogue has no entries: none lie in %s; set CATALOGUE_DIRS, in a checkout to its share/catalogue.d\n",
+				strings.Join(s.CatalogueDirs, " or "))
+		}
 		return a.answer(*asJSON, list, err, func() error { return a.printList(list) })
 	}
 	return cmd
