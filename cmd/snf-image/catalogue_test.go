@@ -254,6 +254,21 @@ func TestDemands(t *testing.T) {
 	sum := fmt.Sprintf("sha256:%x", sha256.Sum256(content("debian")))
 	n.does(3, "its digest is not the one that was given", "image", "pull", "--digest", "sha256:"+strings.Repeat("0", 64), "debian-13")
 	n.does(0, "debian-13", "image", "pull", "--digest", sum, "debian-13")
+	n.does(0, "the digest of --digest", "image", "verify", "debian-13")
+	n.does(0, "is here since", "image", "pull", "--digest", sum, "debian-13")
+
+	// What was pinned without a proof satisfies nobody who requires one, until it is proved.
+	n.configure("")
+	m.Publish("debian-12", content("debian"))
+	n.does(0, "proved by checksums that nobody signed", "image", "pull", "debian-12")
+	n.configure("VERIFY_IMAGES=required\n")
+	doubt := "it was pinned by checksums that nobody signed"
+	n.does(3, doubt, "image", "verify", "debian-12")
+	n.does(0, "VERIFY_IMAGES=required refuses it: "+doubt, "image", "show", "debian-12")
+	n.does(3, doubt+" (required is demanded by", "deploy", "--image", "debian-12", "--disk", n.dir+"/disk", "--size", "1G", "--name", "web1")
+	n.does(3, "another digest than the one that is given", "image", "pull", "--digest", "sha256:"+strings.Repeat("0", 64), "debian-12")
+	n.does(0, "proved by the digest of --digest", "image", "pull", "--digest", sum, "debian-12")
+	n.does(0, "debian-12", "image", "verify", "debian-12")
 
 	if err := os.Remove(filepath.Join(m.Keyring, m.Key+".asc")); err != nil {
 		t.Fatal(err)

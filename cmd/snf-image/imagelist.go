@@ -90,6 +90,9 @@ func (s *shelf) describe(e *catalogue.Entry) listed {
 		l.EndOfLife = e.EndOfLife.Format(time.DateOnly)
 	}
 	held, err := s.here.Get(e.Name)
+	if err == nil && held.Doubt(e) != "" {
+		l.Note = strings.TrimPrefix(l.Note+"; VERIFY_IMAGES=required refuses it: "+held.Doubt(e), "; ")
+	}
 	switch {
 	case err == nil && held.Image != "":
 		l.State, l.Pin, l.Image = "pulled", &held.Pin, held.Image

@@ -227,7 +227,7 @@ func TestGanetiRequires(t *testing.T) {
 			t.Errorf("%s: the disk was changed", what)
 		}
 	}
-	d.Call(t, "verify", osp(map[string]string{"OS_VARIANT": "default", "OSP_IMG_ID": name}), "parameters").Fails(t, 3, `no digest is given but by the instance's owner, and no key is bound to it \(required is demanded by`)
+	d.Call(t, "verify", osp(map[string]string{"OS_VARIANT": "default", "OSP_IMG_ID": name}), "parameters").Fails(t, 3, `its digest came with the parameters of the instance, whose owner cannot vouch for it, and no key is bound to it \(required is demanded by`)
 	variant("IMG_DIGEST=sha256:" + strings.Repeat("ab", 32))
 	d.Call(t, "create", gnt(j.disk, osp(nil))).Fails(t, 3, `IMG_DIGEST in .*default.conf:3: its digest is not the one that was given`)
 	j.undone()

@@ -218,7 +218,7 @@ func (c Collection) Verify(ctx context.Context, h *Held, o Order) (trust.Proof, 
 	if warning != "" {
 		warnings = append(warnings, warning)
 	}
-	claim.Digests = append(claim.Digests, h.Given())
+	claim.Digests = append(claim.Digests, h.Given(o.Entry, o.Demand.Demand))
 	claim.Sums, claim.Signature = base(claim.Sums), base(claim.Signature)
 	if len(h.Files) == 0 && claim.Sums+claim.Signature != "" { // it was pulled by its pin, from where nothing was beside it
 		claim = trust.Claim{Digests: claim.Digests, Demand: o.Demand.Demand, By: o.Demand.By}

@@ -32,8 +32,15 @@ type Held struct {
 	Image string
 }
 
-// Given is the digest that the pin gives.
-func (h *Held) Given() trust.Digest { return h.sum("the pin " + filepath.Join(h.Dir, pinName(h.Name))) }
+// Given is the digest that the pin gives. Who requires a proof has none in it if the pin was
+// made without one.
+func (h *Held) Given(e *catalogue.Entry, demand trust.Demand) trust.Digest {
+	d := h.sum("the pin " + filepath.Join(h.Dir, pinName(h.Name)))
+	if demand == trust.Required {
+		d.Doubt = h.Doubt(e)
+	}
+	return d
+}
 
 // InStore returns how img_id names the file of the image.
 func (h *Held) InStore() string { return Folder + "/" + h.Name + "/" + h.File }

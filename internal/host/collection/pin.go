@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 
 	"snf-image/internal/host/catalogue"
@@ -85,6 +86,23 @@ func (p *Pin) sum(by string) trust.Digest {
 	d, _ := trust.ParseDigest(p.Digest) // which was checked
 	d.By = by
 	return d
+}
+
+// Doubt says why the pin does not satisfy a demand for proof, which is empty where it does: it
+// has to be made by a digest that somebody gave, or a signature by a key that the entry binds.
+func (p *Pin) Doubt(e *catalogue.Entry) string {
+	switch p.Proof {
+	case trust.GivenDigest:
+		return ""
+	case trust.SignedImage, trust.SignedSums:
+		if slices.Contains(e.Keys, p.Key) {
+			return ""
+		}
+		return fmt.Sprintf("it was pinned when key %.64s had signed it, to which its entry is not bound", p.Key)
+	case trust.UnsignedSums:
+		return "it was pinned by checksums that nobody signed"
+	}
+	return "it was pinned when nothing proved it"
 }
 
 func pinName(name string) string { return name + ".pin" }

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"snf-image/internal/host/catalogue"
+	"snf-image/internal/host/trust"
 )
 
 const good = `{"name": "a-1", "url": "https://example.org/a.img", "file": "a.img", "size": 5, "digest": "sha256:` +
@@ -34,6 +37,30 @@ func TestParsePin(t *testing.T) {
 	} {
 		if p, err := ParsePin([]byte(strings.Replace(good, change[0], change[1], 1))); !errors.Is(err, ErrPin) {
 			t.Errorf("with %s: ParsePin = %+v, %v", change[1], p, err)
+		}
+	}
+}
+
+// TestDoubt holds what a pin was made by against a demand for proof.
+func TestDoubt(t *testing.T) {
+	t.Parallel()
+	e := &catalogue.Entry{Keys: []string{"AA", "BB"}}
+	for _, tc := range []struct {
+		pin  Pin
+		want string
+	}{
+		{Pin{}, "nothing proved it"},
+		{Pin{Proof: "something else"}, "nothing proved it"},
+		{Pin{Proof: trust.UnsignedSums}, "nobody signed"},
+		{Pin{Proof: trust.UnsignedSums, Key: "AA"}, "nobody signed"},
+		{Pin{Proof: trust.GivenDigest}, ""},
+		{Pin{Proof: trust.SignedSums, Key: "BB"}, ""},
+		{Pin{Proof: trust.SignedImage, Key: "AA"}, ""},
+		{Pin{Proof: trust.SignedSums, Key: "CC"}, "key CC had signed it, to which its entry is not bound"},
+		{Pin{Proof: trust.SignedImage}, "its entry is not bound"},
+	} {
+		if got := tc.pin.Doubt(e); (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
+			t.Errorf("Doubt of %+v = %q, want %q", tc.pin, got, tc.want)
 		}
 	}
 }

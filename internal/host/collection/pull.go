@@ -51,13 +51,15 @@ var (
 	ErrOlder = errors.New("it was signed before the image that is pinned here")
 	// errMoved means that the vendor has another image under the name of the pinned one.
 	errMoved    = errors.New("the vendor has another image under that name than the pinned one")
+	// ErrPinned means that a digest is not that of the pinned image.
+	ErrPinned   = errors.New("the image that is pinned here has another digest than the one that is given")
 	ErrUnsigned = errors.New("nobody signed it, and the image that is pinned here is signed")
 )
 
 // Pull fetches, verifies and pins an image. One that is here already stays, unless an update
-// is asked for; one of which only the pin is here has to be the pinned one.
+// is asked for, or a digest is given that proves it; without an update it has to be the pinned one.
 func (c Collection) Pull(ctx context.Context, o Order) (*Outcome, error) {
-	if old, err := c.present(o.Entry.Name); err != nil || old.is() && !o.Update {
+	if old, err := c.present(o.Entry.Name); err != nil || o.settled(old) {
 		return old.outcome(), err
 	}
 	ch, err := c.begin(o.Entry.Name)
@@ -66,13 +68,15 @@ func (c Collection) Pull(ctx context.Context, o Order) (*Outcome, error) {
 	}
 	defer ch.end()
 	old, err := c.present(o.Entry.Name) // again: until now somebody else could change it
-	if err != nil || old.is() && !o.Update {
+	if err != nil || o.settled(old) {
 		return old.outcome(), err
 	}
 	t := &taking{Order: o, change: ch, old: old, from: catalogue.Mirror(o.Mirror, o.Entry.URL)}
 	t.prepare()
 	if old != nil && !o.Update {
-		t.pinned()
+		if err := t.pinned(); err != nil {
+			return nil, o.failure(old.Dir, err)
+		}
 	}
 	out, err := t.download(ctx)
 	if errors.Is(err, errMoved) && old.URL != o.Entry.URL {
@@ -82,10 +86,20 @@ func (c Collection) Pull(ctx context.Context, o Order) (*Outcome, error) {
 	return out, o.failure(fetch.Mask(t.from), err)
 }
 
-// pinned demands the image that is pinned: only its pin is here.
-func (t *taking) pinned() {
-	t.only = t.old.Given()
-	t.claim.Digests = append(t.claim.Digests, t.only)
+// settled reports whether the image that is here is what is asked for, as far as the pin
+// tells. A digest that is given for it proves it anew, where the pin does not satisfy a demand.
+func (o *Order) settled(old *Held) bool {
+	return old.is() && !o.Update && (o.Digest.Algorithm == "" || o.Digest.Hex == old.sum("").Hex && old.Doubt(o.Entry) == "")
+}
+
+// pinned demands the image that is pinned: an update is not asked for.
+func (t *taking) pinned() error {
+	t.only = t.old.Given(t.Entry, t.Demand.Demand)
+	if t.Digest.Algorithm == t.only.Algorithm && t.Digest.Hex != t.only.Hex {
+		return ErrPinned
+	}
+	t.claim.Digests = append([]trust.Digest{t.only}, t.claim.Digests...)
+	return nil
 }
 
 // taking is an image while it is verified and stored.
@@ -139,7 +153,7 @@ func (t *taking) download(ctx context.Context) (*Outcome, error) {
 	if scheme, _, _ := strings.Cut(t.from, "://"); t.out.Proof == trust.UnsignedSums && !strings.HasSuffix(scheme, "s") {
 		t.out.Warning = append(t.out.Warning, t.Entry.Name+": it came by "+scheme+", and so did its checksums, which nobody signed: whoever is on the way can change both")
 	}
-	if t.out.URL, t.out.Asked = t.resolved(image.At), catalogue.Plain(t.from); t.out.Proof == trust.GivenDigest && t.only.Hex != "" {
+	if t.out.URL, t.out.Asked = t.resolved(image.At), catalogue.Plain(t.from); t.out.Proof == trust.GivenDigest && t.out.By == t.only.By {
 		t.inherit()
 	}
 	if t.out.Asked == t.out.URL {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ func (t *taking) take(ctx context.Context, place trust.Place, r io.Reader, lengt
 			return false, err
 		}
 	}
-	if t.Update && t.old != nil && t.old.Image != "" && t.same(check.Expected(), place.Names[0]) {
+	if t.Update && t.old.is() && !t.better() && t.same(check.Expected(), place.Names[0]) {
 		return true, nil
 	}
 	if want := check.Expected(); want.Algorithm == t.only.Algorithm && want.Hex != t.only.Hex {
@@ -68,6 +69,13 @@ func (t *taking) take(ctx context.Context, place trust.Place, r io.Reader, lengt
 		t.out.Warning = append(t.out.Warning, t.Entry.Name+": nothing proves this image but the connection it came over; its digest is pinned as it is")
 	}
 	return false, nil
+}
+
+// better reports whether the image will be proved as somebody requires it who does not find
+// enough in the present pin.
+func (t *taking) better() bool {
+	given := slices.ContainsFunc(t.claim.Digests, func(d trust.Digest) bool { return d.Doubt == "" })
+	return t.old.Doubt(t.Entry) != "" && (given || len(t.claim.Keys) > 0)
 }
 
 // same reports whether the image is the pinned one, as far as that is known before it is
@@ -158,6 +166,8 @@ func (o *Order) failure(on string, err error) error {
 		f.Kind, f.Remedy = report.Busy, "wait until it is done"
 	case errors.Is(err, ErrOlder), errors.Is(err, ErrUnsigned):
 		f.Remedy = "wait until your mirror has the present files; take it all the same with --allow-older"
+	case errors.Is(err, ErrPinned):
+		f.Remedy = "correct the digest, or take what the vendor has now with --update"
 	case errors.Is(err, errMoved), errors.Is(err, trust.ErrGiven) && !o.Update && o.Digest.Hex == "":
 		f.Remedy = "the vendor may have a newer image under that name: ask for it with --update"
 	case errors.Is(err, trust.ErrDemand) && len(o.Entry.Keys) > 0:

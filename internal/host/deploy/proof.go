@@ -55,7 +55,7 @@ func (i *imaging) claim() trust.Claim {
 	d := i.found.Digest
 	known := slices.ContainsFunc(c.Digests, func(g trust.Digest) bool { return g.Algorithm == d.Name && g.Hex == d.Hex })
 	if d.Name != "" && !known {
-		c.Digests = append(slices.Clone(c.Digests), trust.Digest{Algorithm: d.Name, Hex: d.Hex, By: spec.ImgID, Tenant: true})
+		c.Digests = append(slices.Clone(c.Digests), trust.Digest{Algorithm: d.Name, Hex: d.Hex, By: spec.ImgID, Doubt: trust.ByTenant})
 	}
 	return c
 }

@@ -144,8 +144,14 @@ func TestChosenClaim(t *testing.T) {
 	if c := claim(); c.Sums != "%.sha256" || len(c.Digests) > 0 || c.Demand != trust.Required {
 		t.Errorf("not pinned: %+v", c)
 	}
-	put(t, dir+"/images/catalogue/a-1/a-1.pin", pin)
-	if c := claim(); c.Sums != "" || len(c.Digests) != 1 || c.Digests[0].Tenant || !strings.HasPrefix(c.Digests[0].By, "the pin ") {
-		t.Errorf("pinned: %+v", c)
+	for proof, doubt := range map[string]string{"": "nothing proved it", "checksums": "nobody signed", "digest": ""} {
+		put(t, dir+"/images/catalogue/a-1/a-1.pin", strings.Replace(pin, `"size"`, `"proof": "`+proof+`", "size"`, 1))
+		c := claim()
+		if c.Sums != "" || len(c.Digests) != 1 || !strings.HasPrefix(c.Digests[0].By, "the pin ") {
+			t.Fatalf("pinned: %+v", c)
+		}
+		if got := c.Digests[0].Doubt; (got == "") != (doubt == "") || !strings.Contains(got, doubt) || (c.Hopeless() == nil) != (doubt == "") {
+			t.Errorf("pinned by %q: doubt %q, want %q; %v", proof, got, doubt, c.Hopeless())
+		}
 	}
 }

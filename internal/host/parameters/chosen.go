@@ -15,12 +15,13 @@ type Chosen struct {
 }
 
 // Claim adds what is known about the proof of the image to what the administrator demands of
-// every image. The pin is enough. Without one it is the vendor's proof that counts; then the
-// warning, where there is one, says why that is less than it could be.
+// every image. The pin is enough, for whoever requires a proof if it was made by one. Without
+// a pin it is the vendor's proof that counts; then the warning, where there is one, says why
+// that is less than it could be.
 func (c *Chosen) Claim(of trust.Claim, keys trust.Keys, mirror string) (trust.Claim, string) {
 	of.Digests = slices.Clone(of.Digests)
 	if c.Held != nil {
-		of.Digests = append(of.Digests, c.Held.Given())
+		of.Digests = append(of.Digests, c.Held.Given(c.Entry, of.Demand))
 		return of, ""
 	}
 	known, warning := collection.Claim(c.Entry, keys, collection.Demand{Demand: of.Demand, By: of.By}, mirror)

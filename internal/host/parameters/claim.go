@@ -35,7 +35,11 @@ func (p Proof) Claim(cfg *config.Config, s *spec.Spec, tenant bool, by string) t
 		c.Digests = append(c.Digests, given)
 	}
 	if ref, err := imageref.Parse(s.Image); err == nil && ref.Digest.Name != "" {
-		c.Digests = append(c.Digests, trust.Digest{Algorithm: ref.Digest.Name, Hex: ref.Digest.Hex, By: by, Tenant: tenant})
+		d := trust.Digest{Algorithm: ref.Digest.Name, Hex: ref.Digest.Hex, By: by}
+		if tenant {
+			d.Doubt = trust.ByTenant
+		}
+		c.Digests = append(c.Digests, d)
 	}
 	return c
 }

@@ -168,7 +168,7 @@ func (c *Check) concludeOver(p *Proof) error {
 func (c *Check) Proof() Proof {
 	p := Proof{Demand: c.f.Demand, DemandedBy: c.f.By, Warnings: c.f.warnings}
 	for _, d := range c.f.Digests {
-		if p.Kind == "" || !d.Tenant {
+		if p.Kind == "" || d.Doubt == "" {
 			p.Kind, p.By, p.Algorithm = GivenDigest, d.By, d.Algorithm
 		}
 	}
@@ -201,7 +201,7 @@ func (c *Check) fromSums(p *Proof, s foundSum) {
 
 // satisfied reports whether a digest was given that satisfies Required.
 func satisfied(given []Digest) bool {
-	return slices.ContainsFunc(given, func(d Digest) bool { return !d.Tenant })
+	return slices.ContainsFunc(given, func(d Digest) bool { return d.Doubt == "" })
 }
 
 // early refuses what cannot satisfy the demand, whatever the bytes of the image are.
@@ -219,7 +219,11 @@ func (c Claim) Hopeless() error {
 	if c.Demand != Required || satisfied(c.Digests) || len(c.Keys) > 0 {
 		return nil
 	}
-	return &Error{"", fmt.Errorf("%w: no digest is given but by the instance's owner, and no key is bound to it", ErrDemand)}
+	doubt := "no digest is given"
+	if len(c.Digests) > 0 {
+		doubt = c.Digests[0].Doubt
+	}
+	return &Error{"", fmt.Errorf("%w: %s, and no key is bound to it", ErrDemand, doubt)}
 }
 
 // demanded refuses a proof that is less than what is demanded.
@@ -230,7 +234,7 @@ func (f *finder) demanded(p *Proof) error {
 	only := ErrNoProof.Error()
 	switch p.Kind {
 	case GivenDigest:
-		only = "its digest came with the parameters of the instance, whose owner cannot vouch for it"
+		only = f.Digests[0].Doubt
 	case UnsignedSums:
 		only = "nobody signed " + p.Sums
 	case SignedSums, SignedImage:

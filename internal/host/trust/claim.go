@@ -21,7 +21,7 @@ const (
 	// IfPresent forgives a missing proof.
 	IfPresent Demand = "if-present"
 	// Required demands a digest by the administrator, or a signature by a key that is bound
-	// to the image. What came with an instance's parameters satisfies it never, and neither
+	// to the image. A digest that is in doubt does not satisfy it, and neither
 	// does a checksum that nobody signed or a key that nobody bound.
 	Required Demand = "required"
 )
@@ -43,9 +43,12 @@ type Digest struct {
 	Algorithm string // sha256 or sha512
 	Hex       string
 	By        string // who gave it, for people: "IMG_DIGEST", "--image", "catalogue entry debian-13"
-	// Tenant means that it came with an instance's parameters: it does not satisfy Required.
-	Tenant bool
+	// Doubt is why it does not satisfy Required, as a sentence; empty when it does.
+	Doubt string
 }
+
+// ByTenant is the Doubt about a digest that came with an instance's parameters.
+const ByTenant = "its digest came with the parameters of the instance, whose owner cannot vouch for it"
 
 // ParseDigest reads sha256:HEX or sha512:HEX; an empty text is one of no algorithm.
 func ParseDigest(text string) (Digest, error) {

@@ -198,8 +198,8 @@ func TestDemand(t *testing.T) {
 	signed := beside{"SHA256SUMS": gnu, "SHA256SUMS.gpg": g.Run(gnu, "--output", "-", "--detach-sign")}
 	over := beside{"i.img.sig": g.Run(imageBytes, "--output", "-", "--detach-sign")}
 	right, wrong := hex.EncodeToString(sum[:]), other
-	admin := func(digest string) []Digest { return []Digest{{"sha256", digest, "IMG_DIGEST", false}} }
-	owner := func(digest string) []Digest { return []Digest{{"sha256", digest, "img_id", true}} }
+	admin := func(digest string) []Digest { return []Digest{{"sha256", digest, "IMG_DIGEST", ""}} }
+	owner := func(digest string) []Digest { return []Digest{{"sha256", digest, "img_id", ByTenant}} }
 	bound := []string{key}
 	for name, tc := range map[string]struct {
 		demand Demand
