@@ -15,7 +15,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Examine whether this node is fit to deploy",
 		Long: `Examine whether this node is fit to deploy: privilege, QEMU, memory, space,
-who may change its directories, the helper image, whether the helper really boots,
+who may change its directories, the keyring, the catalogue, the helper image, whether the helper really boots,
 with KVM or without, and what confines it.`,
 		Example: "  snf-image doctor",
 		Args:    noArguments,

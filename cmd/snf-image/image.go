@@ -11,6 +11,7 @@ import (
 
 	"snf-image/internal/host/catalogue"
 	"snf-image/internal/host/collection"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
 )
@@ -64,6 +65,10 @@ the catalogue that was pulled: it has to be what its pin says, and is proved aga
 
 var errNotPulled = errors.New("the catalogue knows it, and it was not pulled")
 
+func notPulled(what, name string) error {
+	return &report.Failure{Kind: report.Image, What: what, On: name, Cause: errNotPulled, Remedy: "snf-image image pull " + name}
+}
+
 // verifyNamed verifies a file, or an image of the catalogue that was pulled.
 func (a *app) verifyNamed(cmd *cobra.Command, name string, bound []string) (*verified, error) {
 	if _, err := os.Lstat(name); err == nil || !catalogue.IsName(name) || len(bound) > 0 {
@@ -75,7 +80,7 @@ func (a *app) verifyNamed(cmd *cobra.Command, name string, bound []string) (*ver
 	}
 	held, entry, err := s.held(name)
 	if errors.Is(err, fs.ErrNotExist) && s.known.Lookup(name) != nil {
-		return nil, &report.Failure{Kind: report.Image, What: "verifying the image", On: name, Cause: errNotPulled, Remedy: "snf-image image pull " + name}
+		return nil, notPulled("verifying the image", name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return a.verifyImage(cmd, name, bound)
@@ -108,7 +113,7 @@ func (a *app) verifyImage(cmd *cobra.Command, file string, bound []string) (*ver
 		return nil, err
 	}
 	if len(bound) > 0 && len(keys.Bound(bound).All()) == 0 {
-		return nil, keyFailure("reading the keyring", bound[0], trust.ErrUnknown)
+		return nil, keyFailure("reading the keyring", bound[0], keyring.ErrUnknown)
 	}
 	claim := trust.Claim{Keys: bound}
 	if len(bound) > 0 {

@@ -41,6 +41,11 @@ func TestVerifiedImage(t *testing.T) {
 
 	signer := vendor.Key("Vendor <vendor@example.org>", "ed25519", "never")
 	key := write("vendor.asc", string(vendor.Export()))
+	public, err := os.ReadFile("../../internal/host/keyring/testdata/mini.pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mini := write("mini.pub", string(public))
 	digest := sha256.Sum256([]byte("image"))
 	image := write("i.qcow2", "image")
 	does(3, "no checksum and no signature", "image", "verify", image)
@@ -58,6 +63,15 @@ func TestVerifiedImage(t *testing.T) {
 	does(2, "a name has letters", "key", "add", "--as", "../x", key)
 	does(2, "not a public key", "key", "add", sums)
 	does(0, "vendor.asc", "key", "list")
+	does(2, `"failure"`, "key", "add", "--json", key)
+	does(2, `"failure"`, "key", "rm", "--json", "stranger")
+	if as := does(0, "", "key", "add", "--json", "--as", "mini", mini); !strings.Contains(as, `mini.pub"`) || !strings.HasPrefix(as, "[") {
+		t.Errorf("key add --json: %s", as)
+	}
+	does(0, `mini.pub"`, "key", "rm", "--json", "mini")
+	write("keys/broken.asc", "hello")
+	does(2, filepath.Join(dir, "keys/broken.asc")+": not a public key", "key", "list")
+	does(0, "broken.asc", "key", "rm", "broken")
 	does(0, "signed by "+fingerprint, "image", "verify", image)
 	does(2, "no such key", "image", "verify", "--key", strings.Repeat("AB", 20), image)
 	if os.Geteuid() == 0 { // else it is nobody's to judge

@@ -15,7 +15,7 @@ import (
 	"snf-image/internal/host/catalogue"
 	"snf-image/internal/host/collection"
 	"snf-image/internal/host/config"
-	"snf-image/internal/host/trust"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/report"
 )
 
@@ -24,7 +24,7 @@ type shelf struct {
 	*config.Config
 	known *catalogue.Catalogue
 	here  collection.Collection
-	keys  trust.Keys
+	keys  keyring.Keys
 }
 
 func (a *app) shelf() (*shelf, error) {
@@ -131,7 +131,7 @@ this node. An image is pulled when it lies in IMAGE_DIR, and pinned when only it
 			}
 		}
 		if err == nil && len(list) == 0 {
-			fmt.Fprintf(a.stderr, "snf-image: warning: the catalogue has no entries: none lie in %s; set CATALOGUE_DIRS, in a checkout to its share/catalogue.d\n",
+			fmt.Fprintf(a.stderr, "snf-image: warning: the catalogue has no entries: none lie in %s; set CATALOGUE_DIRS\n",
 				strings.Join(s.CatalogueDirs, " or "))
 		}
 		return a.answer(*asJSON, list, err, func() error { return a.printList(list) })

@@ -2,15 +2,23 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"snf-image/internal/host/catalogue"
+	"snf-image/internal/host/collection"
+	"snf-image/internal/host/config"
 	"snf-image/internal/host/deploy"
+	"snf-image/internal/host/imageref"
+	"snf-image/internal/host/parameters"
 	"snf-image/internal/report"
 )
 
@@ -19,10 +27,11 @@ func (a *app) inspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect IMAGE",
 		Short: "Show what is in an image or on a disk",
-		Long: `Show partition table, file systems, operating system, how its accounts can be
+		Long: `IMAGE is a path, the name of a file in IMAGE_DIR, or an image of the catalogue that was
+pulled. Show partition table, file systems, operating system, how its accounts can be
 logged in to, suggested properties and the smallest disk an image fits. The helper looks, not this node; nothing is
 written.`,
-		Example: "  snf-image inspect debian.diskdump\n  snf-image inspect --json debian.diskdump",
+		Example: "  snf-image inspect debian.diskdump\n  snf-image inspect --json debian-13",
 		Args:    arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, err := a.inspect(cmd.Context(), args[0])
@@ -46,7 +55,43 @@ func (a *app) inspect(ctx context.Context, image string) (*report.Inspection, er
 	if err != nil {
 		return nil, err
 	}
+	if image, err = located(cfg, image); err != nil {
+		return nil, err
+	}
 	return deploy.Inspect(ctx, settings(cfg, a.log), image)
+}
+
+// located returns the path of an image of this node, which deploy knows by the same name.
+// What names nothing is returned as it is: whoever opens it says so.
+func located(cfg *config.Config, name string) (string, error) {
+	ref, err := imageref.Parse(name)
+	if _, missing := os.Lstat(name); err != nil || missing == nil || ref.IsPath() || ref.Kind == imageref.URL {
+		return name, nil //nolint:nilerr // likewise
+	}
+	if ref.Kind != imageref.Catalogue {
+		if at, err := parameters.Images(cfg).Where(name, ""); !errors.Is(err, fs.ErrNotExist) {
+			return at, err
+		}
+	}
+	known, err := catalogue.Load(cfg.Arch, cfg.CatalogueDirs...)
+	if err != nil {
+		return "", err
+	}
+	e := known.Lookup(ref.Name)
+	if e == nil && ref.Kind != imageref.Catalogue {
+		return name, nil
+	}
+	if e, err = known.Find(ref.Name); err != nil {
+		return "", err
+	}
+	held, err := collection.In(cfg.ImageDir).Get(e.Name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && held.Image == "" {
+		return "", notPulled("inspecting", e.Name)
+	}
+	if err != nil {
+		return "", err
+	}
+	return held.Image, nil
 }
 
 // printInspection writes in for people. Its texts were cleaned by deploy.

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"snf-image/internal/host/config"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/host/ownership"
-	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
 )
 
@@ -60,86 +60,78 @@ func (a *app) keyAdd() *cobra.Command {
 with one that the vendor published elsewhere than beside the key.`,
 		Example: "  snf-image key add vendor.asc\n  snf-image key add --as rocky-10 RPM-GPG-KEY-Rocky-10",
 		Args:    arguments(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			cfg, err := a.config()
-			if err != nil {
-				return err
-			}
-			added, err := trust.Add(cfg.KeyringDir, args[0], name)
-			if err != nil {
-				return keyFailure("adding a key", args[0], err)
-			}
-			return a.printKeys(added)
-		},
+	}
+	asJSON := addJSON(cmd)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		return a.changeKeys(*asJSON, "adding a key", args[0], func(dir string) ([]keyring.Key, error) { return keyring.Add(dir, args[0], name) })
 	}
 	cmd.Flags().StringVar(&name, "as", "", "`name` of the key's file in the keyring (default: that of FILE)")
 	return cmd
 }
 
 func (a *app) keyRemove() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "rm FINGERPRINT|NAME",
 		Short:   "Remove a key from KEYRING_DIR",
 		Example: "  snf-image key rm rocky-10",
 		Args:    arguments(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			cfg, err := a.config()
-			if err != nil {
-				return err
-			}
-			gone, err := trust.Remove(cfg.KeyringDir, args[0])
-			if err != nil {
-				return keyFailure("removing a key", args[0], err)
-			}
-			return a.printKeys(gone)
-		},
 	}
+	asJSON := addJSON(cmd)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		return a.changeKeys(*asJSON, "removing a key", args[0], func(dir string) ([]keyring.Key, error) { return keyring.Remove(dir, args[0]) })
+	}
+	return cmd
+}
+
+// changeKeys changes KEYRING_DIR and prints the keys that came or went.
+func (a *app) changeKeys(asJSON bool, what, on string, change func(dir string) ([]keyring.Key, error)) error {
+	cfg, err := a.config()
+	var keys []keyring.Key
+	if err == nil {
+		if keys, err = change(cfg.KeyringDir); err != nil {
+			err = keyFailure(what, on, err)
+		}
+	}
+	return a.answer(asJSON, entries(keys), err, func() error { return a.printKeys(keys) })
 }
 
 // keyring reads the keys of the node.
-func (a *app) keyring() (trust.Keys, error) {
+func (a *app) keyring() (keyring.Keys, error) {
 	cfg, err := a.config()
 	if err != nil {
-		return trust.Keys{}, err
+		return keyring.Keys{}, err
 	}
 	return keysOf(cfg)()
 }
 
 // keysOf returns what reads the keyring that a configuration names.
-func keysOf(cfg *config.Config) func() (trust.Keys, error) {
-	return func() (trust.Keys, error) { return readKeys(cfg) }
+func keysOf(cfg *config.Config) func() (keyring.Keys, error) {
+	return func() (keyring.Keys, error) { return readKeys(cfg) }
 }
 
-func readKeys(cfg *config.Config) (trust.Keys, error) {
-	keys, err := trust.LoadKeys(cfg.KeyringDir, cfg.VendorKeysDir)
+func readKeys(cfg *config.Config) (keyring.Keys, error) {
+	keys, err := keyring.Load(cfg.KeyringDir, cfg.VendorKeysDir)
 	if err != nil {
-		return trust.Keys{}, keyFailure("reading the keyring", cfg.KeyringDir, err)
-	}
-	files := []string{cfg.KeyringDir, cfg.VendorKeysDir} // whoever can change these decides what is proven
-	for _, k := range keys.All() {
-		files = append(files, k.File)
-	}
-	for _, file := range files {
-		if err := ownership.Check(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return trust.Keys{}, keyFailure("reading the keyring", file, err)
-		}
+		return keyring.Keys{}, keyFailure("reading the keyring", cfg.KeyringDir, err)
 	}
 	return keys, nil
 }
 
 // keyFailure is a failure to change or read the keyring, with what helps.
 func keyFailure(what, on string, err error) error {
-	f := &report.Failure{Kind: report.Usage, What: what, On: on, Cause: err}
+	f := &report.Failure{Kind: report.Usage, What: what, On: on, Cause: err, Remedy: keyring.Remedy(err)}
+	if file, ok := errors.AsType[*keyring.FileError](err); ok {
+		f.On, f.Cause = file.File, file.Err
+	}
 	switch {
-	case errors.Is(err, trust.ErrNoKey), errors.Is(err, trust.ErrTooBig):
-		f.Remedy = "give the file of a public key of OpenPGP or minisign; remove others from the keyring"
 	case errors.Is(err, ownership.ErrOthers):
-		f.Kind, f.Remedy = report.Node, ownership.Remedy
-	case errors.Is(err, trust.ErrUnknown):
+		f.Kind = report.Node
+	case errors.Is(err, keyring.ErrUnknown):
 		f.Remedy = `see "snf-image key list"`
-	case errors.Is(err, trust.ErrName), errors.Is(err, fs.ErrExist):
+	case errors.Is(err, keyring.ErrName), errors.Is(err, fs.ErrExist):
 		f.Remedy = "choose another name with --as"
-	case errors.Is(err, trust.ErrKnown), errors.Is(err, trust.ErrSecretKey), errors.Is(err, trust.ErrTogether):
+	case errors.Is(err, keyring.ErrNoKey), errors.Is(err, keyring.ErrTooBig),
+		errors.Is(err, keyring.ErrKnown), errors.Is(err, keyring.ErrSecretKey), errors.Is(err, keyring.ErrTogether):
 	case errors.Is(err, fs.ErrNotExist):
 		f.Remedy = "check the path"
 	default:
@@ -148,7 +140,7 @@ func keyFailure(what, on string, err error) error {
 	return f
 }
 
-func entries(keys []trust.Key) []keyEntry {
+func entries(keys []keyring.Key) []keyEntry {
 	list := make([]keyEntry, 0, len(keys))
 	for _, k := range keys {
 		e := keyEntry{Fingerprint: k.Fingerprint, Owner: k.Owner, File: k.File, Revoked: k.Revoked}
@@ -160,7 +152,7 @@ func entries(keys []trust.Key) []keyEntry {
 	return list
 }
 
-func (a *app) printKeys(keys []trust.Key) error {
+func (a *app) printKeys(keys []keyring.Key) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	for _, k := range keys {
 		until := ""

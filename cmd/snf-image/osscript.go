@@ -130,6 +130,7 @@ func (s *osScript) read(ctx context.Context) (*osCall, error) {
 	call, problems := ganeti.Read(s.name, s.env)
 	cfg, more := config.LoadVariant(call.Variant, filepath.Join(s.dir, "variants.list"), s.files...)
 	if cfg != nil {
+		takeShipped(cfg, besideProgram())
 		s.reports = cfg.ReportDir
 	}
 	s.watch(cfg, call)

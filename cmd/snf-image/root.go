@@ -119,6 +119,7 @@ func (a *app) config() (*config.Config, error) {
 	if err := problem.Refuse(a.log, "reading the configuration", problems); err != nil {
 		return nil, err
 	}
+	takeShipped(cfg, besideProgram())
 	if cfg.ImageDebug && !a.debug {
 		a.debug = true
 		a.log = newLogger(a.stderr, true)

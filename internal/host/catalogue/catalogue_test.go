@@ -67,6 +67,8 @@ func TestRefused(t *testing.T) {
 		"hidden":            {put("URL", "https://example.org/.a"), ErrValue, "end in the name of a file"},
 		"format":            {put("FORMAT", "iso"), ErrValue, "expected one of diskdump"},
 		"sums elsewhere":    {put("SUMS", "../SUMS"), ErrValue, "name of a file beside the image"},
+		"signed name":       {add("SIGNED_NAME='*.*'"), ErrValue, "with * for what changes"},
+		"signed elsewhere":  {add("SIGNED_NAME=../a*"), ErrValue, "with * for what changes"},
 		"short key":         {put("KEYS", "0123"), ErrValue, "is not a fingerprint"},
 		"signature alone":   {drop("SUMS"), ErrMissing, "over SUMS, which is not set"},
 		"signature, no key": {drop("KEYS"), ErrMissing, "no key is bound"},

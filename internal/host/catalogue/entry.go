@@ -23,6 +23,8 @@ type Entry struct {
 	// Sums, Signature and ImageSignature are the vendor's files beside the image, or URLs; %
 	// stands for the name of the image. Signature is over Sums.
 	Sums, Signature, ImageSignature string
+	// SignedName is a pattern of what signed Sums call the image.
+	SignedName string
 	// Keys are the fingerprints of the keys that may have signed it.
 	Keys []string
 	// KeyURL is where the vendor publishes a key that is not shipped.

@@ -32,6 +32,7 @@ var fields = []field{
 	{"SUMS", "the vendor's file of checksums: a name beside the image, or a URL; `%` stands for the name of the image", proof(func(e *Entry) *string { return &e.Sums })},
 	{"SIGNATURE", "the signature over SUMS, where it is not inside", proof(func(e *Entry) *string { return &e.Signature })},
 	{"IMAGE_SIGNATURE", "the signature over the image itself", proof(func(e *Entry) *string { return &e.ImageSignature })},
+	{"SIGNED_NAME", "what signed SUMS call the image, where that is not its name in URL with other versions; `*` stands for what changes", setSignedName},
 	{"KEYS", "fingerprints of the keys that may have signed it; no other key counts", setKeys},
 	{"KEY_URL", "where the vendor publishes the key, where it is not shipped", line(func(e *Entry) *string { return &e.KeyURL })},
 	{"DIGEST", "`sha256:HEX` or `sha512:HEX` of the image, where the vendor publishes no file of checksums", setDigest},
@@ -129,6 +130,15 @@ func proof(to func(*Entry) *string) func(*Entry, string) error {
 		*to(e) = s
 		return nil
 	}
+}
+
+// setSignedName takes a pattern that has more to it than its star.
+func setSignedName(e *Entry, s string) error {
+	if !goodFile.MatchString(strings.ReplaceAll(s, "*", "x")) || strings.Trim(s, "*.") == "" {
+		return errors.New("expected the name of a file, with * for what changes")
+	}
+	e.SignedName = s
+	return nil
 }
 
 var fingerprint = regexp.MustCompile(`^([0-9A-F]{16}|[0-9A-F]{40}|[0-9A-F]{64})$`)

@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"snf-image/internal/host/catalogue"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/host/shellfile"
 	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
@@ -183,7 +184,7 @@ func (t *taking) image(ctx context.Context, a *archive, pin Pin, size int64) (*O
 	if pin.File != t.Entry.Image() { // else it could name any image its vendor ever signed
 		return nil, fmt.Errorf("%w: it holds %s, and the entry here is about %s", ErrArchive, pin.File, t.Entry.Image())
 	}
-	place := trust.Place{Names: []string{pin.File}, Read: func(_ context.Context, name string) ([]byte, error) {
+	place := trust.Place{Names: []string{pin.File}, Remote: true, Read: func(_ context.Context, name string) ([]byte, error) {
 		if data, ok := t.read[path.Base(name)]; ok {
 			return data, nil
 		}
@@ -229,7 +230,7 @@ func (c Collection) Verify(ctx context.Context, h *Held, o Order) (trust.Proof, 
 }
 
 // verify reads the image. Its file may be named otherwise in what proves it.
-func (h *Held) verify(ctx context.Context, keys trust.Keys, claim trust.Claim) (trust.Proof, error) {
+func (h *Held) verify(ctx context.Context, keys keyring.Keys, claim trust.Claim) (trust.Proof, error) {
 	f, err := os.Open(h.Image)
 	if err != nil {
 		return trust.Proof{}, report.Bare(err)

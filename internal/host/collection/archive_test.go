@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"snf-image/internal/host/catalogue"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/host/trust"
 )
 
@@ -52,7 +53,7 @@ func TestImport(t *testing.T) {
 	t.Parallel()
 	e := catalogue.Parse("a-1", "a-1.conf", []byte(ownEntry), "x86_64")
 	find := func(string) (*catalogue.Entry, error) { return e, e.Problems.Err() }
-	o := Order{Keys: trust.NewKeys(), Demand: Demand{Demand: trust.Required}, Note: func(string) {}, Progress: func(int64, int64) {}}
+	o := Order{Keys: keyring.New(), Demand: Demand{Demand: trust.Required}, Note: func(string) {}, Progress: func(int64, int64) {}}
 	good := strings.Replace(good, strings.Repeat("0", 64), helloSum, 1)
 	aPin, image := file{"a-1/a-1.pin", good, tar.TypeReg}, file{"a-1/a.img", "hello", tar.TypeReg}
 	proof := file{"a-1/SUMS", "x", tar.TypeReg}

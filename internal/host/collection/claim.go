@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"snf-image/internal/host/catalogue"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/host/trust"
 )
 
@@ -17,8 +18,8 @@ type Demand struct {
 // Claim is what an entry says about the proof of its image. Where the keyring has one of the
 // keys that are bound to it, a signature by one of them is demanded, unless nothing is.
 // Without any of them the signature tells nothing; then the warning says which key it takes.
-func Claim(e *catalogue.Entry, keys trust.Keys, demand Demand, mirror string) (trust.Claim, string) {
-	c := trust.Claim{Sums: mirrored(mirror, e.Sums), Demand: demand.Demand, By: demand.By}
+func Claim(e *catalogue.Entry, keys keyring.Keys, demand Demand, mirror string) (trust.Claim, string) {
+	c := trust.Claim{Sums: mirrored(mirror, e.Sums), SignedName: e.SignedName, Demand: demand.Demand, By: demand.By}
 	if e.Digest.Algorithm != "" {
 		c.Digests = append(c.Digests, e.Digest)
 	}

@@ -13,7 +13,9 @@ import (
 
 	"snf-image/internal/host/catalogue"
 	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/host/source"
+	"snf-image/internal/host/sums"
 	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
 )
@@ -21,7 +23,7 @@ import (
 // Order is what is to be done about one image.
 type Order struct {
 	Entry  *catalogue.Entry
-	Keys   trust.Keys
+	Keys   keyring.Keys
 	Demand Demand
 	// Digest is one that the command line gives; the zero value is none.
 	Digest trust.Digest
@@ -50,7 +52,7 @@ type Outcome struct {
 var (
 	ErrOlder = errors.New("it was signed before the image that is pinned here")
 	// errMoved means that the vendor has another image under the name of the pinned one.
-	errMoved    = errors.New("the vendor has another image under that name than the pinned one")
+	errMoved = errors.New("the vendor has another image under that name than the pinned one")
 	// ErrPinned means that a digest is not that of the pinned image.
 	ErrPinned   = errors.New("the image that is pinned here has another digest than the one that is given")
 	ErrUnsigned = errors.New("nobody signed it, and the image that is pinned here is signed")
@@ -186,7 +188,7 @@ func (t *taking) remember(p trust.Place) trust.Place {
 // resolved returns the address of this very image, where the vendor's own files tell it: a
 // name like "latest" stands for another image soon.
 func (t *taking) resolved(at string) string {
-	if sums, err := trust.ParseSums(t.read[t.out.sums]); err == nil {
+	if sums, err := sums.Parse(t.read[t.out.sums]); err == nil {
 		want := t.out.sum("")
 		for _, s := range sums {
 			name := path.Base(s.Name)

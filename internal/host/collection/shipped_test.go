@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"snf-image/internal/host/catalogue"
-	"snf-image/internal/host/trust"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/spec"
 )
 
@@ -77,7 +77,7 @@ func TestShippedKeys(t *testing.T) {
 	}
 	found := map[string]string{}
 	for _, f := range files {
-		keys, err := trust.LoadKey(f)
+		keys, err := keyring.LoadFile(f)
 		if err != nil || len(keys) != 1 {
 			t.Errorf("%s: %d keys, %v", f, len(keys), err)
 			continue

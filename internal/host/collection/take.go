@@ -19,7 +19,9 @@ import (
 	"time"
 
 	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/host/room"
+	"snf-image/internal/host/sums"
 	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
 )
@@ -80,7 +82,7 @@ func (t *taking) better() bool {
 
 // same reports whether the image is the pinned one, as far as that is known before it is
 // read: by its checksum, by the signature over it, or by a digest that was given.
-func (t *taking) same(want trust.Sum, image string) bool {
+func (t *taking) same(want sums.Sum, image string) bool {
 	for _, d := range t.claim.Digests {
 		if d.Algorithm+":"+d.Hex == t.old.Digest {
 			return true
@@ -99,7 +101,7 @@ func (t *taking) same(want trust.Sum, image string) bool {
 
 // older refuses what was signed before the pinned image, or is no longer signed: whoever
 // stands between the vendor and this node may show yesterday's files.
-func (t *taking) older(s trust.Signer) error {
+func (t *taking) older(s keyring.Signer) error {
 	switch {
 	case t.old == nil || t.AllowOlder || t.old.Key == "", t.only.Hex != "": // or it is the pinned one itself
 		return nil

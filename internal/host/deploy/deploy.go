@@ -20,6 +20,7 @@ import (
 	"io"
 
 	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/host/session"
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/target"
@@ -37,7 +38,7 @@ type Request struct {
 	Store *source.Store
 	// Claim is what has to prove the image; Keys reads the keyring, when it is needed.
 	Claim trust.Claim
-	Keys  func() (trust.Keys, error)
+	Keys  func() (keyring.Keys, error)
 	// Fetch opens Spec.Image when it is a URL.
 	Fetch *fetch.Client
 	// Warnings are what the parameters were warned of, which is in the log already.

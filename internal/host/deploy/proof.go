@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/host/trust"
 	"snf-image/internal/host/worker"
 	"snf-image/internal/report"
@@ -28,7 +29,7 @@ const proofLimit = 2 * time.Minute
 func (i *imaging) findProof(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, proofLimit, fmt.Errorf("it took longer than %s", proofLimit))
 	defer cancel()
-	var keys trust.Keys
+	var keys keyring.Keys
 	if i.Keys != nil && i.Claim.Demand != trust.None {
 		var err error
 		if keys, err = i.Keys(); err != nil {

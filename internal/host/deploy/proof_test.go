@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"snf-image/internal/host/fetch"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/trust"
 	"snf-image/internal/report"
@@ -25,7 +26,7 @@ import (
 )
 
 // signing makes a key of minisign, and a signature of data with it.
-func signing(t *testing.T, data []byte) (key trust.Key, signature []byte) {
+func signing(t *testing.T, data []byte) (key keyring.Key, signature []byte) {
 	t.Helper()
 	dir := t.TempDir()
 	pub, sec, file := filepath.Join(dir, "k.pub"), filepath.Join(dir, "k.sec"), filepath.Join(dir, "data")
@@ -35,7 +36,7 @@ func signing(t *testing.T, data []byte) (key trust.Key, signature []byte) {
 	require.Tool(t, "minisign")
 	require.Run(t, "", "minisign", "-G", "-W", "-p", pub, "-s", sec)
 	require.Run(t, "", "minisign", "-S", "-s", sec, "-m", file)
-	keys, err := trust.LoadKey(pub)
+	keys, err := keyring.LoadFile(pub)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestProofs(t *testing.T) {
 		"wrong sums":                {files: map[string][]byte{"SHA256SUMS": wrong}, kind: trust.UnsignedSums, want: trust.ErrMismatch},
 		"wrong sums, none":          {files: map[string][]byte{"SHA256SUMS": wrong}, claim: trust.Claim{Demand: trust.None}},
 		"signature":                 {remote: true, files: map[string][]byte{"image.minisig": signature}, claim: with(required, bound), kind: trust.SignedImage},
-		"signature, flipped":        {remote: true, files: map[string][]byte{"image.minisig": signature}, claim: with(required, bound), flip: true, want: trust.ErrBadSignature},
+		"signature, flipped":        {remote: true, files: map[string][]byte{"image.minisig": signature}, claim: with(required, bound), flip: true, want: keyring.ErrBadSignature},
 		"signature, other key":      {files: map[string][]byte{"image.minisig": signature}, claim: with(required, []string{"00000000DEADBEEF"}), want: trust.ErrNoBoundKey, early: true},
 		"required, nothing":         {remote: true, claim: required, want: trust.ErrDemand, early: true},
 		"required, sums":            {files: map[string][]byte{"SHA256SUMS": sums}, claim: required, kind: trust.UnsignedSums, want: trust.ErrDemand, early: true},
@@ -95,7 +96,7 @@ func TestProofs(t *testing.T) {
 					image[imageSize-5] ^= 1
 				}
 				req, _ := deployment(t)
-				req.Claim, req.Keys = tc.claim, func() (trust.Keys, error) { return trust.NewKeys(key), nil }
+				req.Claim, req.Keys = tc.claim, func() (keyring.Keys, error) { return keyring.New(key), nil }
 				putImage(t, &req, image, tc.files, remotely)
 				rep, err := Run(t.Context(), req)
 				if tc.want == nil && err != nil || !errors.Is(err, tc.want) || err != nil && report.KindOf(err) != report.Image {
@@ -202,7 +203,7 @@ func TestChangedWhileItIsRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		check, err := trust.Find(t.Context(), trust.Keys{}, trust.Claim{Digests: []trust.Digest{{Algorithm: "sha256", Hex: strings.Repeat("00", 32)}}}, trust.Place{})
+		check, err := trust.Find(t.Context(), keyring.Keys{}, trust.Claim{Digests: []trust.Digest{{Algorithm: "sha256", Hex: strings.Repeat("00", 32)}}}, trust.Place{})
 		if err != nil {
 			t.Fatal(err)
 		}

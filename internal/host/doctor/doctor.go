@@ -53,6 +53,8 @@ func Examine(ctx context.Context, set session.Settings) ([]Finding, error) {
 		standing, program(c.QEMU), remoteDisks(), memory(set.Node, c.HelperMemory), space(c.HelperDir),
 		directories(map[string]string{"HELPER_DIR": c.HelperDir, "IMAGE_DIR": c.ImageDir}),
 	}
+	findings = append(findings, keys(time.Now(), c.KeyringDir, c.VendorKeysDir)...)
+	findings = append(findings, entries(c.Arch, c.CatalogueDirs)...)
 	if standing.Grade != Unfit { // else the helper would run as we do
 		findings = append(findings, helperBoots(ctx, set.Quiet(ids.Helper))...)
 		findings = append(findings, workerStarts(ctx, ids.Worker))

@@ -10,6 +10,7 @@ import (
 
 	"snf-image/internal/host/builder"
 	"snf-image/internal/host/config"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/host/trust"
 	"snf-image/internal/spec"
 )
@@ -138,7 +139,7 @@ func TestChosenClaim(t *testing.T) {
 		params.Set(spec.ImgID, "catalogue:a-1", "OSP_IMG_ID")
 		r := &Reader{Config: cfg, Log: slog.New(slog.DiscardHandler)}
 		r.resolve(params, false)
-		c, _ := r.Chosen.Claim(trust.Claim{Demand: trust.Required, By: "us"}, trust.NewKeys(), "")
+		c, _ := r.Chosen.Claim(trust.Claim{Demand: trust.Required, By: "us"}, keyring.New(), "")
 		return c
 	}
 	if c := claim(); c.Sums != "%.sha256" || len(c.Digests) > 0 || c.Demand != trust.Required {

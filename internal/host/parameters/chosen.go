@@ -5,6 +5,7 @@ import (
 
 	"snf-image/internal/host/catalogue"
 	"snf-image/internal/host/collection"
+	"snf-image/internal/host/keyring"
 	"snf-image/internal/host/trust"
 )
 
@@ -18,7 +19,7 @@ type Chosen struct {
 // every image. The pin is enough, for whoever requires a proof if it was made by one. Without
 // a pin it is the vendor's proof that counts; then the warning, where there is one, says why
 // that is less than it could be.
-func (c *Chosen) Claim(of trust.Claim, keys trust.Keys, mirror string) (trust.Claim, string) {
+func (c *Chosen) Claim(of trust.Claim, keys keyring.Keys, mirror string) (trust.Claim, string) {
 	of.Digests = slices.Clone(of.Digests)
 	if c.Held != nil {
 		of.Digests = append(of.Digests, c.Held.Given(c.Entry, of.Demand))
@@ -29,6 +30,7 @@ func (c *Chosen) Claim(of trust.Claim, keys trust.Keys, mirror string) (trust.Cl
 		of.Keys = known.Keys
 	}
 	of.Digests = append(of.Digests, known.Digests...)
-	of.Sums, of.Signature, of.Demand, of.By = known.Sums, known.Signature, known.Demand, known.By
+	of.Sums, of.Signature, of.SignedName = known.Sums, known.Signature, known.SignedName
+	of.Demand, of.By = known.Demand, known.By
 	return of, warning
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"snf-image/internal/host/keyring"
 )
 
 // signature returns the first signature of those that may be there. What is not one is
@@ -26,8 +28,8 @@ func (f *finder) signature(ctx context.Context, patterns []string) (string, []by
 		if data == nil {
 			continue
 		}
-		_, err = Verify(Keys{}, bytes.NewReader(nil), data)
-		isNone := errors.Is(err, ErrNoSignature) || errors.Is(err, ErrTooBig)
+		_, err = keyring.Verify(keyring.Keys{}, bytes.NewReader(nil), data)
+		isNone := errors.Is(err, keyring.ErrNoSignature) || errors.Is(err, keyring.ErrTooBig)
 		if !isNone || f.Signature != "" {
 			return name, data, nil
 		}

@@ -10,6 +10,9 @@ import (
 	"io"
 	"slices"
 	"sync"
+
+	"snf-image/internal/host/keyring"
+	"snf-image/internal/host/sums"
 )
 
 // Errors of verdicts.
@@ -35,7 +38,7 @@ type Check struct {
 
 // verified is what a signature over the image turned out to be.
 type verified struct {
-	signer Signer
+	signer keyring.Signer
 	err    error
 }
 
@@ -88,7 +91,7 @@ func (c *Check) begin() *io.PipeWriter {
 	r, w := io.Pipe()
 	c.over, c.done = w, make(chan verified, 1)
 	go func() {
-		s, err := Verify(c.f.keys, r, c.f.over)
+		s, err := keyring.Verify(c.f.keys, r, c.f.over)
 		_ = r.Close() // what follows does not matter
 		c.done <- verified{s, err}
 	}()
@@ -119,7 +122,7 @@ func (c *Check) Conclude() (Proof, error) {
 	c.whole = true
 	p := c.Proof()
 	for _, d := range c.f.Digests {
-		if err := c.compare(Sum{Algorithm: d.Algorithm, Hex: d.Hex}, d.By, ErrGiven); err != nil {
+		if err := c.compare(sums.Sum{Algorithm: d.Algorithm, Hex: d.Hex}, d.By, ErrGiven); err != nil {
 			return p, err
 		}
 	}
@@ -136,10 +139,10 @@ func (c *Check) Conclude() (Proof, error) {
 	return p, c.f.demanded(&p)
 }
 
-func (c *Check) compare(want Sum, from string, wrong error) error {
+func (c *Check) compare(want sums.Sum, from string, wrong error) error {
 	h := c.hashes[want.Algorithm]
 	if h == nil {
-		return &Error{from, ErrWeak}
+		return &Error{from, sums.ErrWeak}
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != want.Hex {
 		return &Error{from, fmt.Errorf("%w: %s is %s, not %s", wrong, want.Algorithm, got, want.Hex)}
@@ -245,8 +248,8 @@ func (f *finder) demanded(p *Proof) error {
 
 // Expected returns the digest that the file of checksums which counts most says the image
 // has; of no algorithm when there is none.
-func (c *Check) Expected() Sum {
-	var best Sum
+func (c *Check) Expected() sums.Sum {
+	var best sums.Sum
 	for _, s := range c.f.sums {
 		if best.Algorithm == "" || s.signer.Key != "" {
 			best = s.Sum

@@ -2,13 +2,20 @@ package trust
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
-	"time"
+
+	"snf-image/internal/host/keyring"
+	"snf-image/internal/host/sums"
 )
+
+// MaxProof is the largest file beside an image that is read, in bytes.
+const MaxProof = max(sums.MaxFile, keyring.MaxFile)
 
 // Demand is how much an image has to be proved (VERIFY_IMAGES). A proof that is wrong is
 // an error whatever is demanded.
@@ -55,7 +62,8 @@ func ParseDigest(text string) (Digest, error) {
 	name, value, _ := strings.Cut(text, ":")
 	d := Digest{Algorithm: strings.ToLower(name), Hex: strings.ToLower(value)}
 	raw, err := hex.DecodeString(d.Hex)
-	if text != "" && (err != nil || d.Algorithm != "sha256" && d.Algorithm != "sha512" || 2*len(raw) != hexLength[d.Algorithm]) {
+	size := map[string]int{"sha256": sha256.Size, "sha512": sha512.Size}[d.Algorithm]
+	if text != "" && (err != nil || size == 0 || len(raw) != size) {
 		return Digest{}, errors.New("expected sha256: and 64 hexadecimal digits, or sha512: and 128")
 	}
 	return d, nil
@@ -83,6 +91,9 @@ type Claim struct {
 	// anything is demanded. A Signature without Sums is one over the image. Without both,
 	// every layout of the vendors is tried.
 	Sums, Signature string
+	// SignedName is a pattern (path.Match) of what signed checksums of a server may call the
+	// image, where that is neither the name that was asked for nor that of a build of it.
+	SignedName string
 	// Keys are the fingerprints of the keys bound to the image: one of them must have made
 	// any signature that is there. Without them any key of the keyring tells who signed, and
 	// satisfies nothing.
@@ -101,8 +112,9 @@ type Place struct {
 	// one: at most MaxProof bytes and one more. The error is fs.ErrNotExist where there is
 	// none. It may be called by several goroutines at once.
 	Read func(ctx context.Context, name string) ([]byte, error)
-	// Remote means that each Read is a request to a server: only the names that vendors
-	// really use are tried then. Single means one at a time.
+	// Remote means that each Read is a request to a server, or that somebody else packed what
+	// it returns: only the names that vendors really use are tried then, and a signature has
+	// to be about the image that was asked for. Single means one at a time.
 	Remote, Single bool
 }
 
@@ -126,7 +138,7 @@ type Proof struct {
 	// Sums and Signature are the files or URLs beside the image that were used.
 	Sums, Signature string
 	// Signer made the signature; without a key when nobody did, or nobody we know.
-	Signer Signer
+	Signer keyring.Signer
 	// By is who gave the digest, where one was given.
 	By string
 	// Bound means that the signer's key is bound to the image.
@@ -136,15 +148,6 @@ type Proof struct {
 	DemandedBy string
 	// Warnings are what kept a proof from counting.
 	Warnings []string
-}
-
-// Signer is whose signature was verified.
-type Signer struct {
-	Key  string // the fingerprint of the primary key, or the id of a minisign key, in capitals
-	Name string // what the key says of its owner
-	File string // of the keyring
-	// Date is when the signature was made, as it says itself; zero when it does not.
-	Date time.Time
 }
 
 // Error is a proof that is there and wrong, or one that is demanded and cannot be had.

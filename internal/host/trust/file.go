@@ -9,9 +9,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"snf-image/internal/report"
-
 	"golang.org/x/sys/unix"
+
+	"snf-image/internal/host/keyring"
+	"snf-image/internal/report"
 )
 
 // ErrNotFile is the error of an image that cannot be read in order, twice.
@@ -20,7 +21,7 @@ var ErrNotFile = errors.New("neither a file nor a block device")
 // File verifies an image file with what lies in its directory, as Find does. Its bytes are
 // read once. An image that nothing proves is an error, whatever is demanded. The proof that
 // is returned with an error says how far the verification got.
-func File(ctx context.Context, file string, keys Keys, claim Claim) (Proof, error) {
+func File(ctx context.Context, file string, keys keyring.Keys, claim Claim) (Proof, error) {
 	f, err := openImage(file)
 	if err != nil {
 		return Proof{}, fmt.Errorf("opening the image: %w", report.Bare(err))
@@ -37,7 +38,7 @@ func File(ctx context.Context, file string, keys Keys, claim Claim) (Proof, erro
 	}
 	p, err := c.Read(&interruptible{ctx, f})
 	if err == nil && p.Kind == "" { // only a signature, by a key that nobody knows
-		err = &Error{c.f.overFile, ErrUnknownKey}
+		err = &Error{c.f.overFile, keyring.ErrUnknownKey}
 	}
 	return p, err
 }

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"snf-image/internal/host/keyring"
+	"snf-image/internal/host/sums"
 )
 
 // ErrMissing means that a proof is not there which somebody named.
@@ -19,7 +22,7 @@ var ErrUnbound = errors.New("it is signed by a key for other images")
 // image's bytes, which the Check takes. The error is an *Error when a proof is wrong, or
 // when it is known already that what is demanded cannot be had. The Check is there with an
 // error, too, and its Proof says how far the verification got.
-func Find(ctx context.Context, keys Keys, claim Claim, place Place) (*Check, error) {
+func Find(ctx context.Context, keys keyring.Keys, claim Claim, place Place) (*Check, error) {
 	if claim.Demand == "" {
 		claim.Demand = IfPresent
 	}
@@ -44,7 +47,7 @@ var ErrNoBoundKey = errors.New("the keyring has none of the keys that are bound 
 // lackKeys refuses bound keys of which the keyring has none: that is a slip, or a key that
 // somebody took away.
 func (f *finder) lackKeys() error {
-	if len(f.Keys) == 0 || f.Demand == None || len(f.keys.list) > 0 {
+	if len(f.Keys) == 0 || f.Demand == None || len(f.keys.All()) > 0 {
 		return nil
 	}
 	return &Error{"", fmt.Errorf("%w: %s", ErrNoBoundKey, strings.Join(f.Keys, ", "))}
@@ -54,7 +57,7 @@ func (f *finder) lackKeys() error {
 type finder struct {
 	Claim
 	Place
-	ring, keys Keys
+	ring, keys keyring.Keys
 	asked      map[string]answer // what lies beside the image, as far as it was asked for
 	sums       []foundSum
 	over       []byte // a detached signature over the image itself
@@ -64,10 +67,10 @@ type finder struct {
 
 // foundSum is a digest that a file beside the image says it has.
 type foundSum struct {
-	Sum
+	sums.Sum
 	file      string
-	signer    Signer // without a key when nobody signed it, or nobody we know
-	signature string // the file
+	signer    keyring.Signer // without a key when nobody signed it, or nobody we know
+	signature string         // the file
 }
 
 // answer is what Place.Read said.
@@ -161,25 +164,22 @@ func (f *finder) useSums(ctx context.Context, l layout, name string, data []byte
 	s := foundSum{file: name}
 	signed := data
 	var err error
-	if IsClearsigned(data) {
-		signed, s.signer, err = Clearsigned(f.keys, data)
+	if keyring.IsClearsigned(data) {
+		signed, s.signer, err = keyring.Clearsigned(f.keys, data)
 		if s.signer, err = f.judge(name, s.signer, err); err != nil {
 			return false, err
 		}
 		s.signature = name
 	}
-	all, err := ParseSums(signed)
-	if (errors.Is(err, ErrNoSums) || errors.Is(err, ErrTooBig)) && f.Claim.Sums == "" { // a page that says "not found", perhaps
+	all, err := sums.Parse(signed)
+	if (errors.Is(err, sums.ErrNoSums) || errors.Is(err, sums.ErrTooBig)) && f.Claim.Sums == "" { // a page that says "not found", perhaps
 		return false, nil
 	}
 	if err != nil {
 		return false, &Error{name, err}
 	}
-	s.Sum, err = Choose(all, f.Names, l.alone)
-	if err != nil && l.alone && oneName(all) { // the name of the build instead of the link's
-		s.Sum, err = Choose(all, []string{all[0].Name}, true)
-	}
-	if errors.Is(err, ErrNoEntry) && f.Claim.Sums == "" {
+	s.Sum, err = f.choose(all, l.alone)
+	if errors.Is(err, sums.ErrNoEntry) && f.Claim.Sums == "" {
 		return false, nil
 	}
 	if err != nil {
@@ -194,23 +194,13 @@ func (f *finder) useSums(ctx context.Context, l layout, name string, data []byte
 	return true, nil
 }
 
-// oneName reports whether all digests of a file are of the same thing.
-func oneName(all []Sum) bool {
-	for _, s := range all {
-		if s.Name != all[0].Name {
-			return false
-		}
-	}
-	return len(all) > 0
-}
-
 // detached looks for a detached signature over a file of checksums.
-func (f *finder) detached(ctx context.Context, l layout, signed []byte) (Signer, string, error) {
+func (f *finder) detached(ctx context.Context, l layout, signed []byte) (keyring.Signer, string, error) {
 	name, data, err := f.signature(ctx, l.signatures)
 	if err != nil || data == nil {
-		return Signer{}, "", err
+		return keyring.Signer{}, "", err
 	}
-	s, err := Verify(f.keys, bytes.NewReader(signed), data)
+	s, err := keyring.Verify(f.keys, bytes.NewReader(signed), data)
 	s, err = f.judge(name, s, err)
 	return s, name, err
 }
@@ -230,25 +220,15 @@ func (f *finder) lookOver(ctx context.Context) (err error) {
 
 // judge decides about a signature that was checked with the keys that count. One by an
 // unknown key does not count and is a warning, where no key is bound to the image.
-func (f *finder) judge(file string, s Signer, err error) (Signer, error) {
+func (f *finder) judge(file string, s keyring.Signer, err error) (keyring.Signer, error) {
 	switch {
 	case err == nil:
 		return s, nil
-	case errors.Is(err, ErrUnknownKey) && len(f.Keys) == 0:
+	case errors.Is(err, keyring.ErrUnknownKey) && len(f.Keys) == 0:
 		f.warnings = append(f.warnings, fmt.Sprintf("%s: signed by key %s, which is not in the keyring: the signature proves nothing", path.Base(file), s.Key))
-		return Signer{}, nil
-	case errors.Is(err, ErrUnknownKey) && f.inRing(s):
+		return keyring.Signer{}, nil
+	case errors.Is(err, keyring.ErrUnknownKey) && f.ring.Has(s.Key):
 		return s, &Error{file, fmt.Errorf("%w: %s is in the keyring, but not bound to this image", ErrUnbound, s.Key)}
 	}
 	return s, &Error{file, fmt.Errorf("%w: key %s", err, s.Key)}
-}
-
-// inRing reports whether the keyring has the key a signature names, for whatever image.
-func (f *finder) inRing(s Signer) bool {
-	for _, k := range f.ring.list {
-		if strings.HasSuffix(k.Fingerprint, s.Key) || k.hasSubkey(s.Key) {
-			return true
-		}
-	}
-	return false
 }

@@ -16,8 +16,26 @@ import (
 	"testing"
 	"time"
 
+	"snf-image/internal/host/keyring"
+	"snf-image/internal/host/sums"
 	"snf-image/tests/gpg"
 )
+
+var (
+	hex256 = strings.Repeat("0b", 32)
+	hexMD5 = strings.Repeat("0d", 16)
+	other  = strings.Repeat("ee", 32)
+)
+
+// ring returns the public keys of g.
+func ring(t *testing.T, g gpg.GPG) keyring.Keys {
+	t.Helper()
+	keys, err := keyring.Parse("keys.asc", g.Export())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keyring.New(keys...)
+}
 
 // beside is the directory of a mirror.
 type beside map[string][]byte
@@ -36,7 +54,7 @@ func TestVendors(t *testing.T) {
 	t.Parallel()
 	g := gpg.New(t)
 	key := g.Key("Vendor <vendor@example.org>", "ed25519", "never")
-	keys := NewKeys(exported(t, g)...)
+	keys := ring(t, g)
 	d2, d5 := sha256.Sum256(imageBytes), sha512.Sum512(imageBytes)
 	h2, h5 := hex.EncodeToString(d2[:]), hex.EncodeToString(d5[:])
 	detach := func(data []byte, more ...string) []byte {
@@ -59,7 +77,7 @@ func TestVendors(t *testing.T) {
 		"Fedora":          {image: "i.qcow2", files: beside{"Fedora-CHECKSUM": clear(string(bsd))}, known: Claim{Sums: "Fedora-CHECKSUM"}, digest: h2, signed: true},
 		"Rocky":           {image: "i.qcow2", files: beside{"i.qcow2.CHECKSUM": bsd, "i.qcow2.CHECKSUM.asc": detach(bsd, "--armor")}, digest: h2, signed: true},
 		"CentOS Stream":   {image: "i.qcow2", files: beside{"i.qcow2.SHA256SUM": bsd}, digest: h2},
-		"openSUSE":        {image: "i.qcow2", files: beside{"i.qcow2.sha256": []byte(h2 + "  build-1.2.qcow2\n")}, digest: h2},
+		"openSUSE":        {image: "i.qcow2", files: beside{"i.qcow2.sha256": []byte(h2 + "  i-Build1.2.qcow2\n")}, digest: h2},
 		"Arch":            {image: "i.qcow2", files: beside{"i.qcow2.sig": detach(imageBytes)}, signed: true},
 		"Arch, both":      {image: "i.qcow2", files: beside{"i.qcow2.SHA256": []byte(h2 + "  i.qcow2\n"), "i.qcow2.sig": detach(imageBytes)}, digest: h2, signed: true},
 		"Alpine":          {image: "i.qcow2", files: beside{"i.qcow2.sha512": []byte(h5), "i.qcow2.asc": detach(imageBytes, "--armor")}, digest: h5, signed: true},
@@ -90,7 +108,7 @@ func TestVendors(t *testing.T) {
 		if err == nil {
 			_, err = c.Read(bytes.NewReader(changed))
 		}
-		if !errors.Is(err, ErrMismatch) && !errors.Is(err, ErrBadSignature) {
+		if !errors.Is(err, ErrMismatch) && !errors.Is(err, keyring.ErrBadSignature) {
 			t.Errorf("%s, one bit flipped: %v", name, err)
 		}
 	}
@@ -102,7 +120,7 @@ func TestWrongProofs(t *testing.T) {
 	g := gpg.New(t)
 	key := g.Key("Vendor <vendor@example.org>", "ed25519", "never")
 	stranger := g.Key("Stranger <stranger@example.org>", "ed25519", "never")
-	keys := NewKeys(exported(t, g)...)
+	keys := ring(t, g)
 	gnu := []byte(hex256 + "  i.img\n")
 	by := func(who string, data []byte) []byte {
 		return g.Run(data, "--local-user", who, "--output", "-", "--detach-sign")
@@ -115,7 +133,7 @@ func TestWrongProofs(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		files      beside
-		keys       Keys
+		keys       keyring.Keys
 		free       bool // no key is bound to the image
 		sums, sign string
 		want       error
@@ -123,16 +141,16 @@ func TestWrongProofs(t *testing.T) {
 		digest     bool
 	}{
 		"right":                    {files: right, keys: keys, digest: true},
-		"sums changed":             {files: with("SHA256SUMS", []byte(other+"  i.img\n")), keys: keys, want: ErrBadSignature},
+		"sums changed":             {files: with("SHA256SUMS", []byte(other+"  i.img\n")), keys: keys, want: keyring.ErrBadSignature},
 		"signature of another key": {files: with("SHA256SUMS.gpg", by(stranger, gnu)), keys: keys, want: ErrUnbound},
-		"key is not there":         {files: with("SHA256SUMS.gpg", by(stranger, gnu)), keys: keys.Bound([]string{key}), want: ErrUnknownKey},
+		"key is not there":         {files: with("SHA256SUMS.gpg", by(stranger, gnu)), keys: keys.Bound([]string{key}), want: keyring.ErrUnknownKey},
 		"no key is bound":          {files: with("SHA256SUMS.gpg", by(stranger, gnu)), keys: keys.Bound([]string{key}), free: true, warning: "not in the keyring", digest: true},
 		"a key of the ring":        {files: with("SHA256SUMS.gpg", by(stranger, gnu)), keys: keys, free: true, digest: true},
 		"sums are missing":         {files: beside{}, keys: keys, sums: "SHA256SUMS", want: ErrMissing},
 		"signature is missing":     {files: beside{"SHA256SUMS": gnu}, keys: keys, sums: "SHA256SUMS", sign: "SHA256SUMS.gpg", want: ErrMissing},
-		"sums are a page":          {files: beside{"SHA256SUMS": []byte("<html>")}, keys: keys, sums: "SHA256SUMS", want: ErrNoSums},
-		"no line for the image":    {files: beside{"SHA256SUMS": []byte(hex256 + "  x.img\n")}, keys: keys, sums: "SHA256SUMS", want: ErrNoEntry},
-		"sums are weak":            {files: with("SHA256SUMS", []byte(hexMD5+"  i.img\n")), keys: keys, want: ErrWeak},
+		"sums are a page":          {files: beside{"SHA256SUMS": []byte("<html>")}, keys: keys, sums: "SHA256SUMS", want: sums.ErrNoSums},
+		"no line for the image":    {files: beside{"SHA256SUMS": []byte(hex256 + "  x.img\n")}, keys: keys, sums: "SHA256SUMS", want: sums.ErrNoEntry},
+		"sums are weak":            {files: with("SHA256SUMS", []byte(hexMD5+"  i.img\n")), keys: keys, want: sums.ErrWeak},
 		"reading fails":            {files: nil, keys: keys, want: errRead},
 	} {
 		claim := Claim{Sums: tc.sums, Signature: tc.sign}
@@ -172,15 +190,15 @@ func TestOnlyStranger(t *testing.T) {
 	write("i.img", imageBytes)
 	write("i.img.sig", g.Run(imageBytes, "--local-user", stranger, "--output", "-", "--detach-sign"))
 	image := filepath.Join(dir, "i.img")
-	if p, err := File(t.Context(), image, NewKeys(), Claim{}); !errors.Is(err, ErrUnknownKey) || len(p.Warnings) != 1 {
+	if p, err := File(t.Context(), image, keyring.New(), Claim{}); !errors.Is(err, keyring.ErrUnknownKey) || len(p.Warnings) != 1 {
 		t.Errorf("signed by a stranger alone: %+v, %v", p, err)
 	}
-	if p, err := File(t.Context(), image, NewKeys(exported(t, g)...), Claim{}); err != nil || p.Signer.Key != stranger {
+	if p, err := File(t.Context(), image, ring(t, g), Claim{}); err != nil || p.Signer.Key != stranger {
 		t.Errorf("signed by a key of the ring: %+v, %v", p, err)
 	}
 	sum := sha256.Sum256(imageBytes)
 	write("i.img.sha256", []byte(hex.EncodeToString(sum[:])))
-	if p, err := File(t.Context(), image, NewKeys(), Claim{}); err != nil || p.Signer.Key != "" || len(p.Warnings) != 1 {
+	if p, err := File(t.Context(), image, keyring.New(), Claim{}); err != nil || p.Signer.Key != "" || len(p.Warnings) != 1 {
 		t.Errorf("with a checksum: %+v, %v", p, err)
 	}
 }
@@ -191,10 +209,10 @@ func TestDemand(t *testing.T) {
 	t.Parallel()
 	g := gpg.New(t)
 	key := g.Key("Vendor <vendor@example.org>", "ed25519", "never")
-	ring := NewKeys(exported(t, g)...)
+	all := ring(t, g)
 	sum := sha256.Sum256(imageBytes)
 	gnu := []byte(hex.EncodeToString(sum[:]) + "  i.img\n")
-	sums := beside{"SHA256SUMS": gnu}
+	unsigned := beside{"SHA256SUMS": gnu}
 	signed := beside{"SHA256SUMS": gnu, "SHA256SUMS.gpg": g.Run(gnu, "--output", "-", "--detach-sign")}
 	over := beside{"i.img.sig": g.Run(imageBytes, "--output", "-", "--detach-sign")}
 	right, wrong := hex.EncodeToString(sum[:]), other
@@ -205,7 +223,7 @@ func TestDemand(t *testing.T) {
 		demand Demand
 		claim  Claim
 		files  beside
-		keys   Keys
+		keys   keyring.Keys
 		want   error
 		kind   Kind
 		early  bool // it is known without the image
@@ -214,18 +232,18 @@ func TestDemand(t *testing.T) {
 		"nothing, by default":         {},
 		"nothing, none":               {demand: None},
 		"nothing, required":           {demand: Required, want: ErrDemand, early: true},
-		"sums":                        {demand: IfPresent, files: sums, kind: UnsignedSums},
+		"sums":                        {demand: IfPresent, files: unsigned, kind: UnsignedSums},
 		"sums, none":                  {demand: None, files: beside{"SHA256SUMS": []byte(other + "  i.img\n")}},
-		"sums, required":              {demand: Required, files: sums, want: ErrDemand, kind: UnsignedSums, early: true},
+		"sums, required":              {demand: Required, files: unsigned, want: ErrDemand, kind: UnsignedSums, early: true},
 		"wrong sums":                  {demand: IfPresent, files: beside{"SHA256SUMS": []byte(other + "  i.img\n")}, want: ErrMismatch, kind: UnsignedSums},
-		"signed, unbound":             {demand: IfPresent, files: signed, keys: ring, kind: SignedSums},
-		"signed, unbound, required":   {demand: Required, files: signed, keys: ring, want: ErrDemand, kind: SignedSums, early: true},
-		"signed, bound, required":     {demand: Required, files: signed, keys: ring, claim: Claim{Keys: bound}, kind: SignedSums},
-		"over, bound, required":       {demand: Required, files: over, keys: ring, claim: Claim{Keys: bound}, kind: SignedImage},
-		"over, unbound, required":     {demand: Required, files: over, keys: ring, want: ErrDemand, early: true},
+		"signed, unbound":             {demand: IfPresent, files: signed, keys: all, kind: SignedSums},
+		"signed, unbound, required":   {demand: Required, files: signed, keys: all, want: ErrDemand, kind: SignedSums, early: true},
+		"signed, bound, required":     {demand: Required, files: signed, keys: all, claim: Claim{Keys: bound}, kind: SignedSums},
+		"over, bound, required":       {demand: Required, files: over, keys: all, claim: Claim{Keys: bound}, kind: SignedImage},
+		"over, unbound, required":     {demand: Required, files: over, keys: all, want: ErrDemand, early: true},
 		"over, unknown":               {demand: IfPresent, files: over},
-		"sums, bound, required":       {demand: Required, files: sums, keys: ring, claim: Claim{Keys: bound}, want: ErrDemand, kind: UnsignedSums, early: true},
-		"sums, bound":                 {demand: IfPresent, files: sums, keys: ring, claim: Claim{Keys: bound}, kind: UnsignedSums},
+		"sums, bound, required":       {demand: Required, files: unsigned, keys: all, claim: Claim{Keys: bound}, want: ErrDemand, kind: UnsignedSums, early: true},
+		"sums, bound":                 {demand: IfPresent, files: unsigned, keys: all, claim: Claim{Keys: bound}, kind: UnsignedSums},
 		"administrator":               {demand: Required, claim: Claim{Digests: admin(right)}, kind: GivenDigest},
 		"administrator, wrong":        {demand: Required, claim: Claim{Digests: admin(wrong)}, want: ErrGiven, kind: GivenDigest},
 		"administrator, wrong, none":  {demand: None, claim: Claim{Digests: admin(wrong)}, want: ErrGiven, kind: GivenDigest},
@@ -233,10 +251,10 @@ func TestDemand(t *testing.T) {
 		"owner":                       {demand: IfPresent, claim: Claim{Digests: owner(right)}, kind: GivenDigest},
 		"owner, wrong":                {demand: IfPresent, claim: Claim{Digests: owner(wrong)}, want: ErrGiven, kind: GivenDigest},
 		"owner, required":             {demand: Required, claim: Claim{Digests: owner(right)}, want: ErrDemand, kind: GivenDigest, early: true},
-		"owner, sums, required":       {demand: Required, claim: Claim{Digests: owner(right)}, files: sums, want: ErrDemand, kind: GivenDigest, early: true},
+		"owner, sums, required":       {demand: Required, claim: Claim{Digests: owner(right)}, files: unsigned, want: ErrDemand, kind: GivenDigest, early: true},
 		"owner against sums":          {demand: IfPresent, claim: Claim{Digests: owner(right)}, files: beside{"SHA256SUMS": []byte(other + "  i.img\n")}, want: ErrMismatch, kind: GivenDigest},
 		"owner against administrator": {demand: Required, claim: Claim{Digests: append(owner(wrong), admin(right)...)}, want: ErrGiven, kind: GivenDigest},
-		"owner, bound key":            {demand: Required, claim: Claim{Digests: owner(right), Keys: bound}, files: signed, keys: ring, kind: SignedSums},
+		"owner, bound key":            {demand: Required, claim: Claim{Digests: owner(right), Keys: bound}, files: signed, keys: all, kind: SignedSums},
 	} {
 		tc.claim.Demand, tc.claim.By = tc.demand, "VERIFY_IMAGES"
 		c, err := Find(t.Context(), tc.keys, tc.claim, Place{Names: []string{"i.img"}, Read: tc.files.read})

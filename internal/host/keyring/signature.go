@@ -1,4 +1,4 @@
-package trust
+package keyring
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // Errors of signatures.
@@ -23,12 +24,21 @@ var (
 // maxSignatures bounds the work one file of signatures can ask for.
 const maxSignatures = 8
 
+// Signer is whose signature was verified.
+type Signer struct {
+	Key  string // the fingerprint of the primary key, or the id of a minisign key, in capitals
+	Name string // what the key says of its owner
+	File string // of the keyring
+	// Date is when the signature was made, as it says itself; zero when it does not.
+	Date time.Time
+}
+
 // Verify reads signed to its end and checks a detached signature of it by one of keys. The
 // signature may be armored or binary OpenPGP, or minisign. When it is not valid the error is
 // one of this package's, and what is known of the signer is returned with it.
 func Verify(keys Keys, signed io.Reader, signature []byte) (Signer, error) {
 	switch {
-	case len(signature) > MaxProof:
+	case len(signature) > MaxFile:
 		return Signer{}, ErrTooBig
 	case isMinisign(signature):
 		return verifyMinisign(keys, signed, signature)

@@ -1,4 +1,4 @@
-package trust
+package keyring
 
 import (
 	"bytes"
@@ -31,14 +31,14 @@ func policy(now time.Time) *packet.Config {
 // Clearsigned returns the signed part of a clear-signed message, verified. What stands
 // before or behind it is not signed and does not count.
 func Clearsigned(keys Keys, data []byte) ([]byte, Signer, error) {
-	if len(data) > MaxProof {
+	if len(data) > MaxFile {
 		return nil, Signer{}, ErrTooBig
 	}
 	block, _ := clearsign.Decode(data)
 	if block == nil {
 		return nil, Signer{}, ErrNoSignature
 	}
-	signature, err := io.ReadAll(io.LimitReader(block.ArmoredSignature.Body, MaxProof))
+	signature, err := io.ReadAll(io.LimitReader(block.ArmoredSignature.Body, MaxFile))
 	if err != nil {
 		return nil, Signer{}, wrap(ErrNoSignature, err)
 	}
@@ -127,7 +127,7 @@ func dearmor(signature []byte) ([]byte, error) {
 	if err != nil || block.Type != "PGP SIGNATURE" {
 		return nil, ErrNoSignature
 	}
-	packets, err := io.ReadAll(io.LimitReader(block.Body, MaxProof))
+	packets, err := io.ReadAll(io.LimitReader(block.Body, MaxFile))
 	if err != nil {
 		return nil, wrap(ErrNoSignature, err)
 	}

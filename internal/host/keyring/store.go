@@ -1,4 +1,4 @@
-package trust
+package keyring
 
 import (
 	"errors"
@@ -33,11 +33,11 @@ func Add(dir, file, name string) ([]Key, error) {
 	if !goodName.MatchString(name) {
 		return nil, fmt.Errorf("%w: %.64q", ErrName, name)
 	}
-	keys, err := LoadKey(file)
+	data, keys, err := load(file)
 	if err != nil {
 		return nil, err
 	}
-	present, err := LoadKeys(dir)
+	present, err := Load(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -45,10 +45,6 @@ func Add(dir, file, name string) ([]Key, error) {
 		if i := slices.IndexFunc(present.list, func(p Key) bool { return p.Fingerprint == k.Fingerprint }); i >= 0 {
 			return nil, fmt.Errorf("%w: %s, in %s", ErrKnown, k.Fingerprint, present.list[i].File)
 		}
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading a key: %w", err)
 	}
 	target := filepath.Join(dir, name+".asc")
 	if keys[0].mini != nil {
@@ -60,7 +56,7 @@ func Add(dir, file, name string) ([]Key, error) {
 	if err := writeNew(target, data); err != nil {
 		return nil, err
 	}
-	return ParseKeys(target, data)
+	return Parse(target, data)
 }
 
 // writeNew makes a file with its whole content, or not at all.
@@ -84,28 +80,30 @@ func writeNew(path string, data []byte) error {
 	return fmt.Errorf("writing %s: %w", path, err)
 }
 
-// Remove takes a key out of the keyring dir, by its fingerprint or the name of its file.
-// With a fingerprint, a file that holds other keys too is left alone.
+// Remove takes a key out of the keyring dir, by its fingerprint or the name of its file, which
+// need not be readable. With a fingerprint, a file that holds other keys too is left alone.
 func Remove(dir, key string) ([]Key, error) {
-	keys, err := LoadKeys(dir)
-	if err != nil {
-		return nil, err
-	}
 	fingerprint := strings.ToUpper(strings.ReplaceAll(key, " ", ""))
+	is := func(k Key) bool { return k.Fingerprint == fingerprint }
 	var gone []Key
-	for _, k := range keys.list {
-		base := filepath.Base(k.File)
-		if k.Fingerprint == fingerprint || base == key || strings.TrimSuffix(base, filepath.Ext(base)) == key {
-			gone = append(gone, k)
+	for _, f := range Examine(dir) {
+		base := filepath.Base(f.Path)
+		named := base == key || strings.TrimSuffix(base, filepath.Ext(base)) == key
+		switch {
+		case f.Path == dir:
+			return nil, &FileError{dir, f.Err}
+		case named && f.Err != nil:
+			gone = append(gone, Key{File: f.Path})
+		case named:
+			gone = append(gone, f.Keys...)
+		case slices.ContainsFunc(f.Keys, is) && slices.ContainsFunc(f.Keys, func(k Key) bool { return !is(k) }):
+			return nil, fmt.Errorf("%w: %s; name the file to remove them all", ErrTogether, f.Path)
+		case slices.ContainsFunc(f.Keys, is):
+			gone = append(gone, f.Keys[0])
 		}
 	}
 	if len(gone) == 0 {
 		return nil, fmt.Errorf("%w: %.80q", ErrUnknown, key)
-	}
-	for _, k := range keys.list {
-		if k.File == gone[0].File && !slices.ContainsFunc(gone, func(g Key) bool { return g.Fingerprint == k.Fingerprint }) {
-			return nil, fmt.Errorf("%w: %s; name the file to remove them all", ErrTogether, k.File)
-		}
 	}
 	for _, k := range gone {
 		if err := os.Remove(k.File); err != nil && !errors.Is(err, fs.ErrNotExist) { // of two keys in one file

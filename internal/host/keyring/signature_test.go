@@ -1,4 +1,4 @@
-package trust
+package keyring
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 // exported returns the public keys of g.
 func exported(t *testing.T, g gpg.GPG, names ...string) []Key {
 	t.Helper()
-	keys, err := ParseKeys("keys.asc", g.Export(names...))
+	keys, err := Parse("keys.asc", g.Export(names...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestOpenPGP(t *testing.T) {
 	}
 	byRevoked := sign(revoked)
 	g.Revoke(revoked)
-	all := NewKeys(exported(t, g)...)
+	all := New(exported(t, g)...)
 	later := all
 	later.Now = func() time.Time { return time.Now().Add(72 * time.Hour) }
 	flipped := bytes.Clone(sign(good))
@@ -75,7 +75,7 @@ func TestOpenPGP(t *testing.T) {
 		"a key, no signature": {all, g.Run(nil, "--export", good), text, ErrNoSignature, ""},
 		"an armored key":      {all, g.Run(nil, "--armor", "--export", good), text, ErrNoSignature, ""},
 		"too many":            {all, many, text, ErrManySignatures, ""},
-		"too big":             {all, make([]byte, MaxProof+1), text, ErrTooBig, ""},
+		"too big":             {all, make([]byte, MaxFile+1), text, ErrTooBig, ""},
 	} {
 		s, err := Verify(tc.keys, bytes.NewReader(tc.signed), tc.signature)
 		if !errors.Is(err, tc.want) || tc.want == nil && err != nil || s.Key != tc.key {
@@ -106,7 +106,7 @@ func TestSubkeys(t *testing.T) {
 		if tc.reason != "" {
 			g.RevokeSubkey(key, tc.reason)
 		}
-		s, err := Verify(NewKeys(exported(t, g, key)...), bytes.NewReader(text), signature)
+		s, err := Verify(New(exported(t, g, key)...), bytes.NewReader(text), signature)
 		if !errors.Is(err, tc.want) || tc.want == nil && err != nil || s.Key != key {
 			t.Errorf("%s: Verify = %q, %v, want %q, %v", name, s.Key, err, key, tc.want)
 		}
@@ -117,7 +117,7 @@ func TestClearsigned(t *testing.T) {
 	t.Parallel()
 	g := gpg.New(t)
 	key := g.Key("Good <good@example.org>", "ed25519", "never")
-	keys := NewKeys(exported(t, g)...)
+	keys := New(exported(t, g)...)
 	message := g.Run(text, "--local-user", key, "--clear-sign")
 	outside := append([]byte("ffff  evil.qcow2\n"), message...)
 	for name, tc := range map[string]struct {
@@ -162,11 +162,11 @@ func TestMinisign(t *testing.T) {
 	hashed := read(t, file+".minisig")
 	run("-S", "-l", "-s", sec, "-m", file)
 	legacy := read(t, file+".minisig")
-	keys, err := LoadKey(pub)
+	keys, err := LoadFile(pub)
 	if err != nil {
 		t.Fatal(err)
 	}
-	others, err := LoadKey(other)
+	others, err := LoadFile(other)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,13 +184,13 @@ func TestMinisign(t *testing.T) {
 		"forged comment":  {keys, forged, text, ErrBadSignature},
 		"garbage":         {keys, []byte("untrusted comment: x\nAAAA\n"), text, ErrNoSignature},
 	} {
-		s, err := Verify(NewKeys(tc.keys...), bytes.NewReader(tc.signed), tc.signature)
+		s, err := Verify(New(tc.keys...), bytes.NewReader(tc.signed), tc.signature)
 		if !errors.Is(err, tc.want) || tc.want == nil && (err != nil || s.Key != keys[0].Fingerprint) {
 			t.Errorf("%s: Verify = %+v, %v, want %v", name, s, err, tc.want)
 		}
 	}
-	if _, err := LoadKey(sec); !errors.Is(err, ErrNoKey) && !errors.Is(err, ErrSecretKey) {
-		t.Errorf("LoadKey of a secret key: %v", err)
+	if _, err := LoadFile(sec); !errors.Is(err, ErrNoKey) && !errors.Is(err, ErrSecretKey) {
+		t.Errorf("LoadFile of a secret key: %v", err)
 	}
 }
 
@@ -215,7 +215,7 @@ func TestKeyring(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	keys, err := LoadKeys(dir, filepath.Join(dir, "missing"))
+	keys, err := Load(dir, filepath.Join(dir, "missing"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,10 +233,10 @@ func TestKeyring(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "bad.asc"), []byte("hello"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadKeys(dir); !errors.Is(err, ErrNoKey) || !strings.Contains(err.Error(), "bad.asc") {
+	if _, err := Load(dir); !errors.Is(err, ErrNoKey) || !strings.Contains(err.Error(), "bad.asc") {
 		t.Errorf("a file without a key: %v", err)
 	}
-	if _, err := ParseKeys("x", g.Run(nil, "--armor", "--export-secret-keys", two)); !errors.Is(err, ErrSecretKey) {
+	if _, err := Parse("x", g.Run(nil, "--armor", "--export-secret-keys", two)); !errors.Is(err, ErrSecretKey) {
 		t.Errorf("a secret key: %v", err)
 	}
 }
@@ -251,7 +251,7 @@ func TestOldKey(t *testing.T) {
 		t.Fatalf("the key is not as old as it should be:\n%s", packets)
 	}
 	signature := g.Sign(old, text, "--digest-algo", "SHA512")
-	if s, err := Verify(NewKeys(exported(t, g, old)...), bytes.NewReader(text), signature); err != nil || s.Key != old {
+	if s, err := Verify(New(exported(t, g, old)...), bytes.NewReader(text), signature); err != nil || s.Key != old {
 		t.Errorf("Verify = %+v, %v", s, err)
 	}
 }

@@ -1,9 +1,11 @@
-package trust
+package sums
 
 import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"path"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -59,13 +61,13 @@ func TestChooseSum(t *testing.T) {
 		"name that ends as ours": {data: hex256 + "  xa.qcow2\n", err: ErrNoEntry},
 		"empty":                  {err: ErrNoSums},
 		"html":                   {data: "<html><body>404 " + hex256[:20] + "</body></html>", err: ErrNoSums},
-		"long line":              {data: strings.Repeat("x", MaxProof), err: ErrNoSums},
-		"too big":                {data: strings.Repeat("x", MaxProof+1), err: ErrTooBig},
+		"long line":              {data: strings.Repeat("x", MaxFile), err: ErrNoSums},
+		"too big":                {data: strings.Repeat("x", MaxFile+1), err: ErrTooBig},
 	} {
 		if tc.names == nil {
 			tc.names = []string{"a.qcow2"}
 		}
-		sums, err := ParseSums([]byte(tc.data))
+		sums, err := Parse([]byte(tc.data))
 		var got Sum
 		if err == nil {
 			got, err = Choose(sums, tc.names, tc.alone)
@@ -76,7 +78,28 @@ func TestChooseSum(t *testing.T) {
 	}
 }
 
-func FuzzParseSums(f *testing.F) {
+// FuzzChoose looks for one file: whatever is found stands beside its name, or alone.
+func FuzzChoose(f *testing.F) {
+	f.Add([]byte(hex512+"  a.img\n"+other+" *b.img"), "a.img", false)
+	f.Add([]byte("MD5 (x/a.img) = "+hexMD5+"\nSHA256 (x/a.img) = "+hex256), "a.IMG", false)
+	f.Add([]byte(hex256), "a.img", true)
+	f.Fuzz(func(t *testing.T, data []byte, name string, alone bool) {
+		all, err := Parse(data)
+		if err != nil {
+			return
+		}
+		s, err := Choose(all, []string{name}, alone)
+		if err != nil {
+			return
+		}
+		named := s.Name != "" && strings.EqualFold(path.Base(s.Name), path.Base(name)) || s.Name == "" && alone
+		if !named || !slices.Contains(all, s) || !slices.Contains(strongest, s.Algorithm) {
+			t.Fatalf("found %+v for %q, alone %v", s, name, alone)
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		hex512 + "  a\n", "SHA256 (a) = " + hex256, `{"digest":"sha256:` + hex256 + `"}`, "# SHA512 HASH\n" + hex512 + "  a",
 		"SHA256 (a (b)) = " + hex256 + "\n" + hex256,
@@ -84,7 +107,7 @@ func FuzzParseSums(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		sums, err := ParseSums(data)
+		sums, err := Parse(data)
 		if (err == nil) == (len(sums) == 0) {
 			t.Fatalf("%d sums and error %v", len(sums), err)
 		}

@@ -1,4 +1,4 @@
-package trust
+package keyring
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 // maxUnhashed is the largest input a minisign signature of the old kind, which is over the
 // bytes and not over their digest, is checked for: all of it has to be in memory. The files
 // of checksums are below, images are not.
-const maxUnhashed = MaxProof
+const maxUnhashed = MaxFile
 
 func verifyMinisign(keys Keys, signed io.Reader, text []byte) (Signer, error) {
 	var sig minisign.Signature

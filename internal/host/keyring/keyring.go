@@ -1,4 +1,4 @@
-package trust
+package keyring
 
 import (
 	"bufio"
@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -36,15 +34,19 @@ type Keys struct {
 	Now func() time.Time
 }
 
+// MaxFile is the largest file of keys or signatures that is read, in bytes.
+const MaxFile = 1 << 20
+
 // Errors of keys.
 var (
+	ErrTooBig    = fmt.Errorf("it has more than %d bytes", MaxFile)
 	ErrNoKey     = errors.New("not a public key of OpenPGP or minisign")
 	ErrSecretKey = errors.New("it holds a secret key: export the public one alone (gpg --export), and keep this file away from nodes")
 )
 
-// ParseKeys reads the keys of one file: armored or binary OpenPGP, or minisign.
-func ParseKeys(file string, data []byte) ([]Key, error) {
-	if len(data) > MaxProof {
+// Parse reads the keys of one file: armored or binary OpenPGP, or minisign.
+func Parse(file string, data []byte) ([]Key, error) {
+	if len(data) > MaxFile {
 		return nil, ErrTooBig
 	}
 	if bytes.Contains(data, []byte("PRIVATE KEY BLOCK")) || bytes.Contains(data, []byte("minisign encrypted secret key")) {
@@ -114,57 +116,8 @@ func describe(file string, e *openpgp.Entity) Key {
 	return k
 }
 
-// LoadKeys reads the keys in dirs: each file NAME.asc, NAME.gpg, NAME.pgp, NAME.key or
-// NAME.pub. A directory that does not exist holds none; a file that is not a key is an error,
-// since a node that silently lost a key would silently prove less.
-func LoadKeys(dirs ...string) (Keys, error) {
-	var keys Keys
-	for _, dir := range dirs {
-		entries, err := os.ReadDir(dir)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return Keys{}, fmt.Errorf("reading the keyring: %w", err)
-		}
-		for _, e := range entries {
-			if !isKeyFile(e.Name()) {
-				continue
-			}
-			found, err := LoadKey(filepath.Join(dir, e.Name()))
-			if err != nil {
-				return Keys{}, err
-			}
-			keys.list = append(keys.list, found...)
-		}
-	}
-	return keys, nil
-}
-
-// LoadKey reads the keys of one file.
-func LoadKey(file string) ([]Key, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading a key: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // only read
-	data, err := io.ReadAll(io.LimitReader(f, MaxProof+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading a key: %w", err)
-	}
-	keys, err := ParseKeys(file, data)
-	if err != nil {
-		return nil, fmt.Errorf("key file %s: %w", file, err)
-	}
-	return keys, nil
-}
-
-func isKeyFile(name string) bool {
-	return slices.Contains([]string{".asc", ".gpg", ".pgp", ".key", ".pub"}, filepath.Ext(name)) && !strings.HasPrefix(name, ".")
-}
-
-// NewKeys returns keys as one set.
-func NewKeys(list ...Key) Keys { return Keys{list: list} }
+// New returns keys as one set.
+func New(list ...Key) Keys { return Keys{list: list} }
 
 // All returns the keys.
 func (k Keys) All() []Key { return slices.Clone(k.list) }
@@ -213,6 +166,13 @@ func (k Keys) signer(e *openpgp.Entity, id uint64) Signer {
 		}
 	}
 	return Signer{Key: fmt.Sprintf("%X", e.PrimaryKey.Fingerprint)}
+}
+
+// Has reports whether one of the keys, or of their subkeys, has the id or fingerprint.
+func (k Keys) Has(id string) bool {
+	return slices.ContainsFunc(k.list, func(key Key) bool {
+		return strings.HasSuffix(key.Fingerprint, id) || key.hasSubkey(id)
+	})
 }
 
 // hasSubkey reports whether id is that of one of the key's subkeys.

@@ -1,4 +1,4 @@
-package trust
+package sums
 
 import (
 	"bufio"
@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// MaxProof is the largest file of checksums, signature or key that is read, in bytes.
-const MaxProof = 1 << 20
+// MaxFile is the largest file that is read, in bytes.
+const MaxFile = 1 << 20
 
 // Sum is one digest a file of checksums gives.
 type Sum struct {
@@ -29,7 +29,7 @@ var (
 	ErrNoEntry   = errors.New("it has no line for the image")
 	ErrAmbiguous = errors.New("it has two different digests for the image")
 	ErrWeak      = errors.New("it has only digests that are too weak: md5 and sha1 prove nothing")
-	ErrTooBig    = fmt.Errorf("it has more than %d bytes", MaxProof)
+	ErrTooBig    = fmt.Errorf("it has more than %d bytes", MaxFile)
 )
 
 // hexLength is the number of hexadecimal digits of each digest that is recognized.
@@ -50,12 +50,12 @@ var (
 	blockLine = regexp.MustCompile(`^# ([A-Za-z0-9-]+) HASH$`)
 )
 
-// ParseSums reads a file of checksums in any of the layouts vendors use: lines of coreutils
+// Parse reads a file of checksums in any of the layouts vendors use: lines of coreutils
 // and of BSD, a bare digest, blocks of several algorithms, and the JSON that lies beside
 // Debian's images. Lines it does not know are passed over. It is ErrNoSums when no line
 // holds a digest.
-func ParseSums(data []byte) ([]Sum, error) {
-	if len(data) > MaxProof {
+func Parse(data []byte) ([]Sum, error) {
+	if len(data) > MaxFile {
 		return nil, ErrTooBig
 	}
 	if t := bytes.TrimSpace(data); len(t) > 0 && t[0] == '{' {
@@ -64,7 +64,7 @@ func ParseSums(data []byte) ([]Sum, error) {
 	var sums []Sum
 	named := "" // the algorithm a block says
 	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, MaxProof+1)
+	lines.Buffer(nil, MaxFile+1)
 	for lines.Scan() {
 		line := strings.TrimRight(lines.Text(), " \t\r")
 		if m := blockLine.FindStringSubmatch(line); m != nil {

@@ -1,4 +1,4 @@
-package trust
+package keyring
 
 import (
 	"bytes"
@@ -24,13 +24,13 @@ func seedKeys(f *testing.F) Keys {
 	f.Helper()
 	var all []Key
 	for _, name := range []string{"key.asc", "mini.pub"} {
-		keys, err := ParseKeys(name, seed(f, name))
+		keys, err := Parse(name, seed(f, name))
 		if err != nil {
 			f.Fatal(err)
 		}
 		all = append(all, keys...)
 	}
-	keys := NewKeys(all...)
+	keys := New(all...)
 	keys.Now = func() time.Time { return time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC) } // after they were made
 	return keys
 }
@@ -76,13 +76,13 @@ func FuzzClearsigned(f *testing.F) {
 	})
 }
 
-// FuzzParseKeys feeds files of the keyring, which administrators download.
-func FuzzParseKeys(f *testing.F) {
+// FuzzParse feeds files of the keyring, which administrators download.
+func FuzzParse(f *testing.F) {
 	f.Add(seed(f, "key.asc"))
 	f.Add(seed(f, "mini.pub"))
 	f.Add([]byte{0x98, 0x33, 4})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		keys, err := ParseKeys("file", data)
+		keys, err := Parse("file", data)
 		if (err == nil) == (len(keys) == 0) {
 			t.Fatalf("%d keys and error %v", len(keys), err)
 		}
