@@ -87,7 +87,7 @@ clean: ## remove bin/, build/ and dist/
 
 torture: deps-test build ## the long tests: PARTS="boots kills hostile faults systems openrc cloud labels disks corrupt corpora layouts groups cluster wine" SEED= LIMIT= BOOTS=500 KILLS=100
 	@SEED='$(SEED)' LIMIT='$(LIMIT)' ONLY='$(ONLY)' BOOTS='$(BOOTS)' KILLS='$(KILLS)' HOSTILE='$(HOSTILE)' FAULTS='$(FAULTS)' \
-	    DISKS='$(DISKS)' CORRUPT='$(CORRUPT)' LAYOUTS='$(LAYOUTS)' \
+	    DISKS='$(DISKS)' CORRUPT='$(CORRUPT)' LAYOUTS='$(LAYOUTS)' UPDATE='$(UPDATE)' \
 	    scripts/torture.sh $(PARTS)
 
 deps-%:

@@ -22,8 +22,10 @@
 #   wine      the scripts of Windows run by the cmd.exe of wine
 #
 # Environment, besides these numbers: SEED [random]; ONLY, the number of a single run
-# of a part; LIMIT, the seconds each part may take [7200]. Ends with 1 when anything
-# failed or did not come to its end. SIGINT and SIGTERM end it in order. The whole
+# of a part; LIMIT, the seconds each part may take [7200]; UPDATE, not empty, which enters
+# what the parts systems and cloud have shown into tests/support/testdata, of which
+# "go test ./tests/support -update" then makes the tables of docs/guests.md. Ends with 1
+# when anything failed or did not come to its end. SIGINT and SIGTERM end it in order. The whole
 # output of a part is in build/torture/PART.log.
 
 set -euo pipefail
@@ -51,8 +53,9 @@ trap stop INT TERM HUP
 
 # run PART runs a part to its end, also past an interrupt.
 run() {
-    local package=tests/vm test=^TestTorture${1^}\$ status=0
+    local package=tests/vm test=^TestTorture${1^}\$ status=0 update=()
     case $1 in
+        systems|cloud) [ -z "${UPDATE:-}" ] || update=(-update);;
         cluster) package=tests/ganeti test=.;;
         wine)    package=internal/guest/windows/script test=^TestWineInVM\$;;
     esac
@@ -60,7 +63,7 @@ run() {
     # interrupt from the keyboard reaches it once, through stop.
     (
         cd "$package"
-        exec setsid "$logs/${package##*/}.test" -test.v -test.run "$test" -test.timeout "$((LIMIT + 900))s"
+        exec setsid "$logs/${package##*/}.test" -test.v -test.run "$test" -test.timeout "$((LIMIT + 900))s" "${update[@]}"
     ) >"$logs/$1.log" 2>&1 &
     child=$!
     [ -z "$stopped" ] || stop

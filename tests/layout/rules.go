@@ -61,7 +61,7 @@ var allowed = map[string][]string{
 	"internal/guest/registry":       {"internal/guest/outcome", "internal/guest/rootfs"},
 	"internal/guest/selinux":        {"internal/guest/etc", "internal/guest/rootfs"},
 	"internal/guest/network":        {"internal/guest/etc", "internal/guest/netconf", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
-	"internal/guest/cloudinit":      {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
+	"internal/guest/cloudinit":      {"internal/guest/etc", "internal/guest/outcome", "internal/guest/platform", "internal/guest/rootfs", "internal/guest/system"},
 	"internal/guest/sshd":           {"internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/system"},
 	"internal/guest/inspect":        {"internal/guest/account", "internal/guest/cloudinit", "internal/guest/etc", "internal/guest/network", "internal/guest/outcome", "internal/guest/registry", "internal/guest/rootfs", "internal/guest/selinux", "internal/guest/sshd"},
 	"internal/guest/account":        {"internal/guest/cloudinit", "internal/guest/etc", "internal/guest/outcome", "internal/guest/rootfs", "internal/guest/sshd", "internal/guest/system"},

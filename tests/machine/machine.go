@@ -1,8 +1,8 @@
 // Package machine boots deployed disks as an instance would, and talks to them
 // over the serial console and SSH.
 //
-// The disk is never changed: what the machine writes goes to a temporary
-// overlay. Only software emulation is used, so that every node can run it.
+// The disk is not changed, unless asked for: what the machine writes goes to a
+// temporary overlay. Only software emulation is used, so that every node can run it.
 package machine
 
 import (
@@ -33,6 +33,8 @@ type Config struct {
 	SSH     string
 	// Reboots lets the machine start again when it says so; without, it ends.
 	Reboots bool
+	// Writes has the disk keep what the machine writes.
+	Writes bool
 }
 
 // Machine is a running one.
@@ -94,7 +96,7 @@ func (m *Machine) arguments(t testing.TB, cfg Config) []string {
 		"-add-fd", "fd=3,set=1", "-chardev", "file,id=debug,path=/dev/fdset/1,append=on",
 		"-device", "isa-debugcon,iobase=0x402,chardev=debug",
 		"-device", "virtio-rng-pci",
-		"-drive", "if=none,id=disk,format=raw,snapshot=on,file=" + cfg.Disk,
+		"-drive", "if=none,id=disk,format=raw,snapshot=" + map[bool]string{true: "off", false: "on"}[cfg.Writes] + ",file=" + cfg.Disk,
 		"-device", "virtio-blk-pci,drive=disk",
 	}
 	args = append(args, firmwareArguments(t, cfg.Firmware)...)
@@ -148,6 +150,19 @@ func (m *Machine) Stop() {
 	}
 	_ = m.cmd.Process.Kill()
 	<-m.ended
+}
+
+// PowerOff has the machine, in which somebody has logged in, end in order.
+func (m *Machine) PowerOff(t testing.TB) {
+	t.Helper()
+	m.Send(t, "poweroff")
+	timer := time.NewTimer(5 * time.Minute * patience())
+	defer timer.Stop()
+	select {
+	case <-m.ended:
+	case <-timer.C:
+		t.Fatalf("the machine did not end:\n%s", m.console.tail())
+	}
 }
 
 // Expect waits until the serial console shows the pattern.

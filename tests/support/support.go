@@ -41,6 +41,7 @@ type Evidence struct {
 	t     testing.TB
 	mu    sync.Mutex
 	lines map[string]bool
+	part  bool
 }
 
 // Collect returns the evidence of a test, which is compared with its file when the test and
@@ -58,11 +59,33 @@ func Collect(t *testing.T) *Evidence {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if !t.Failed() && !t.Skipped() && !partial() {
-			golden.File(t, filepath.Join(top, "tests/support/testdata", t.Name()+".txt"), e.text(own))
+		if t.Failed() || t.Skipped() || partial() {
+			return
 		}
+		file := filepath.Join(top, "tests/support/testdata", t.Name()+".txt")
+		if e.part {
+			e.add(file)
+		}
+		golden.File(t, file, e.text(own))
 	})
 	return e
+}
+
+// Part says that only some runs of a long test are done. What they show has to be in the file,
+// to which -update adds it; what the others have shown stays there.
+func (e *Evidence) Part() { e.part = true }
+
+// add enters what a file has.
+func (e *Evidence) add(file string) {
+	text, err := os.ReadFile(file)
+	if err != nil && !os.IsNotExist(err) {
+		e.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "#") {
+			e.lines[line] = true
+		}
+	}
 }
 
 // partial reports whether only some of the subtests run.

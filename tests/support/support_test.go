@@ -60,3 +60,18 @@ func TestBetter(t *testing.T) {
 		}
 	}
 }
+
+// TestPart adds to what other runs have shown, and to no file at all.
+func TestPart(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "shown.txt")
+	e := &Evidence{t: t, lines: map[string]bool{"void: runit: booted\n": true}}
+	e.add(file)
+	if err := os.WriteFile(file, []byte("# tests/x\narch: netctl: booted\nvoid: runit: booted\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e.add(file)
+	if got, want := e.text("tests/x"), "# tests/x\narch: netctl: booted\nvoid: runit: booted\n"; got != want {
+		t.Errorf("evidence %q, want %q", got, want)
+	}
+}

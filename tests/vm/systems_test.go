@@ -60,7 +60,7 @@ func TestNetworkStacks(t *testing.T) {
 		t.Run(s.row+" "+s.stack, func(t *testing.T) {
 			t.Parallel()
 			s.boot(t)
-			shown.Show(s.row, vendorStacks[s.stack].column, support.Booted)
+			s.show(shown)
 			if s.stack == "networkd" { // the same program
 				shown.Show("arch", "networkd", support.Parser)
 				shown.Show("amazon-2023", "networkd", support.Parser)
@@ -78,16 +78,23 @@ func TestTortureSystems(t *testing.T) {
 			all = append(all, vendorSystem{suite[0], suite[1], stack, false})
 		}
 	}
-	show := func(string, string, support.Level) {}
-	if setting(t, "SNF_ONLY", 0) == 0 { // a single run shows less than all
-		show = support.Collect(t).Show
+	shown := support.Collect(t)
+	if setting(t, "SNF_ONLY", 0) != 0 {
+		shown.Part()
 	}
 	endure(t, "systems", len(all), func(t *testing.T, i int, _ *rand.Rand) {
 		s := all[i-1]
 		t.Log(s)
 		s.boot(t)
-		show(s.row, vendorStacks[s.stack].column, support.Booted)
+		s.show(shown)
 	})
+}
+
+// show enters what the boot of a system has shown.
+func (s vendorSystem) show(shown *support.Evidence) {
+	for _, task := range []string{"hostname", "identity", "password", "keys", "hostkeys", "cloud-init", vendorStacks[s.stack].column} {
+		shown.Show(s.row, task, support.Booted)
+	}
 }
 
 var vendorNeeds = []string{"qemu-system-x86_64", "mmdebstrap", "ssh", "ssh-keygen", "losetup", "nsenter", "unshare", "ip", "dnsmasq"}

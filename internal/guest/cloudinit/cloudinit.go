@@ -38,6 +38,9 @@ type Image struct {
 
 	generator bool
 	starters  []starter
+	option    kernelOption
+	// forced names what makes the generator start it in spite of Disabled.
+	forced string
 }
 
 // starter is what starts a part of cloud-init: a unit that another one wants, or a link in a
@@ -46,6 +49,7 @@ type starter struct {
 	name  string
 	link  string // in a runlevel, or a job of Upstart, "" for a unit
 	heeds bool   // it looks for Disabled itself
+	asks  bool   // it looks at the kernel's command line
 }
 
 // Look examines the image in root. It changes nothing.
@@ -57,6 +61,7 @@ func Look(root *rootfs.Root) Image {
 	}
 	i.generator = slices.ContainsFunc(generators, root.Exists)
 	i.starters = slices.Concat(units(root), links(root), jobs(root))
+	i.lookForced(root)
 	i.Runs, i.Verdict = i.judge(root)
 	return i
 }
@@ -72,10 +77,14 @@ func has(root *rootfs.Root) bool {
 func (i Image) judge(root *rootfs.Root) (bool, string) {
 	heedless := slices.ContainsFunc(i.starters, func(s starter) bool { return !s.heeds })
 	switch {
-	case root.Exists(Disabled) && !heedless:
+	case i.stopped():
+		return false, "disabled by " + i.option.where()
+	case root.Exists(Disabled) && !heedless && i.forced == "":
 		return false, "disabled by " + Disabled
 	case len(i.starters) > 0:
 		return true, "runs at every boot: " + i.starters[0].where()
+	case i.generator && masked(root, target):
+		return false, target + " is masked"
 	case i.generator && policyDisables(root):
 		return false, "disabled by /etc/cloud/ds-identify.cfg"
 	case i.generator:
@@ -128,7 +137,7 @@ func units(root *rootfs.Root) []starter {
 			if known || slices.Contains(targets, path.Base(path.Dir(p))) || masked(root, name) {
 				continue
 			}
-			out = append(out, starter{name: name, heeds: heeds(root, unitFile(root, name))})
+			out = append(out, look(root, name, "", unitFile(root, name)))
 		}
 	}
 	return out
@@ -168,7 +177,7 @@ func links(root *rootfs.Root) []starter {
 			if !strings.HasSuffix(level, "/") {
 				name = name[len("S00"):]
 			}
-			out = append(out, starter{name: name, link: p, heeds: heeds(root, "/etc/init.d/"+name)})
+			out = append(out, look(root, name, p, "/etc/init.d/"+name))
 		}
 	}
 	return out
@@ -196,7 +205,7 @@ func jobs(root *rootfs.Root) []starter {
 		if !isJob || err == nil && slices.Contains(strings.Split(string(data), "\n"), manual) {
 			continue
 		}
-		out = append(out, starter{name: name, link: p, heeds: heeds(root, p)})
+		out = append(out, look(root, name, p, p))
 	}
 	return out
 }
@@ -212,8 +221,9 @@ func matching(root *rootfs.Root, dir string) []string {
 	return out
 }
 
-// heeds reports whether a unit or script looks for Disabled.
-func heeds(root *rootfs.Root, p string) bool {
-	data, err := root.ReadFile(p, maxFile)
-	return err == nil && strings.Contains(string(data), conditional)
+// look finds out by its unit or script what keeps a starter off.
+func look(root *rootfs.Root, name, link, p string) starter {
+	data, _ := root.ReadFile(p, maxFile) // one that cannot be read looks for nothing
+	text := string(data)
+	return starter{name: name, link: link, heeds: strings.Contains(text, conditional), asks: strings.Contains(text, optionName+"=")}
 }

@@ -23,6 +23,7 @@ const (
 	// NetworkConfig is the seed's network configuration.
 	NetworkConfig = seedDir + "/network-config"
 	userData      = seedDir + "/user-data"
+	metaPath      = seedDir + "/meta-data"
 )
 
 // Datasource is what cloud-init makes a machine of: the seed, and settings in its cloud.cfg.d.
@@ -82,7 +83,16 @@ func (d Datasource) Initialize(i Instance) error {
 	if err := enable(d.guest); err != nil {
 		return err
 	}
-	if err := d.forget(); err != nil {
+	waiting, err := d.waiting()
+	if err != nil {
+		return err
+	}
+	if waiting != nil {
+		i, err = d.join(i, *waiting)
+	} else {
+		err = d.forget()
+	}
+	if err != nil {
 		return err
 	}
 	meta, err := yaml.Marshal(metaData{i.ID, i.Hostname, i.Keys})
@@ -93,7 +103,7 @@ func (d Datasource) Initialize(i Instance) error {
 	for _, f := range []struct {
 		path string
 		data []byte
-	}{{userData, i.UserData}, {seedDir + "/meta-data", meta}} {
+	}{{userData, i.UserData}, {metaPath, meta}} {
 		if err := d.write(f.path, f.data, 0o600); err != nil {
 			return err
 		}
@@ -115,13 +125,7 @@ func (d Datasource) judge(data []byte) {
 // start writes the settings that lead cloud-init to the seed, and keep it from work that is not
 // asked for. The list of datasources stands in one line, as ds-identify reads it.
 func (d Datasource) start(i Instance) error {
-	var keep struct {
-		PreserveHostname bool      `yaml:"preserve_hostname,omitempty"`
-		DeleteKeys       *bool     `yaml:"ssh_deletekeys,omitempty"`
-		Network          *disabled `yaml:"network,omitempty"`
-		Users            *[]string `yaml:"users,omitempty"`
-		FinalModules     entries   `yaml:"cloud_final_modules,omitempty"`
-	}
+	var keep kept
 	for _, task := range i.Keep {
 		switch task {
 		case spec.AssignHostname:
@@ -140,38 +144,18 @@ func (d Datasource) start(i Instance) error {
 	return d.put(spec.InitializeDatasource, "datasource_list: [ NoCloud ]\n", keep)
 }
 
+// kept are the settings by which cloud-init leaves alone what is not asked for.
+type kept struct {
+	PreserveHostname bool      `yaml:"preserve_hostname,omitempty"`
+	DeleteKeys       *bool     `yaml:"ssh_deletekeys,omitempty"`
+	Network          *disabled `yaml:"network,omitempty"`
+	Users            *[]string `yaml:"users,omitempty"`
+	FinalModules     entries   `yaml:"cloud_final_modules,omitempty"`
+}
+
 // disabled is the configuration of a network that cloud-init leaves alone.
 type disabled struct {
 	Config string `yaml:"config"`
-}
-
-// forget takes away what an earlier run left, and what would keep cloud-init from our seed: a
-// seed it reads first, settings it reads last, and its memory of an earlier instance.
-func (d Datasource) forget() error {
-	root := d.guest.Root
-	for _, pattern := range []string{
-		d.settings + "/" + ownSettings + "*", scriptDir + "/" + ownSettings + "*", NetworkConfig,
-		library + "/instance", library + "/sem/config_scripts_per_once.once", library + "/sem/config_scripts-per-once.once",
-	} {
-		found, err := root.Glob(pattern)
-		if err != nil {
-			return err
-		}
-		for _, p := range found {
-			if st, err := root.Lstat(p); err != nil || st.IsDir() {
-				continue
-			}
-			if err := root.Remove(p); err != nil {
-				return err
-			}
-		}
-	}
-	if other := library + "/seed/nocloud"; root.Has(other) {
-		if err := setAside(d.guest, other); err != nil {
-			return err
-		}
-	}
-	return d.hideLater()
 }
 
 // hideLater sets aside settings that are read after ours and name datasources or a network.

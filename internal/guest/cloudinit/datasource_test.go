@@ -128,8 +128,8 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestForget has what an earlier run or an image has that keeps cloud-init from our seed.
-func TestForget(t *testing.T) {
+// TestForgetEarlier has what an earlier run or an image has that keeps cloud-init from our seed.
+func TestForgetEarlier(t *testing.T) {
 	t.Parallel()
 	var warnings []string
 	d, g, dir := found(t, image(map[string]string{

@@ -30,6 +30,12 @@ func Disable(g system.Guest) error {
 		}
 		how = "what starts it is masked or removed, since it does not look for " + Disabled
 	}
+	if i.forced != "" && !masked(g.Root, target) {
+		if err := (starter{name: target}).mask(g.Root); err != nil {
+			return fmt.Errorf("keeping the image's cloud-init from running: %w", err)
+		}
+		how = target + " is masked, because of " + i.forced
+	}
 	if i.Runs {
 		g.Warn("the image's cloud-init will not run (%s): the machine is configured without it; set the property CLOUD_INIT=leave to let it run", how)
 	}
@@ -56,11 +62,14 @@ func (s starter) mask(root *rootfs.Root) error {
 	if s.link != "" {
 		return root.Remove(s.link)
 	}
-	own := "/etc/systemd/system/" + s.name
+	own := unitDir + s.name
 	if st, err := root.Lstat(own); err == nil && st.Mode().IsRegular() { // the mask takes its place
-		if err := root.Rename(own, own+kept); err != nil {
+		if err := root.Rename(own, own+aside); err != nil {
 			return err
 		}
+	}
+	if _, err := root.MkdirAll(path.Dir(own), rootfs.Attr{Mode: 0o755}); err != nil {
+		return err
 	}
 	return root.Symlink("/dev/null", own)
 }

@@ -44,18 +44,24 @@ func enable(g system.Guest) error {
 }
 
 // CheckEnable finds out, without writing, that nothing in the image starts cloud-init, masked
-// or not.
+// or not, or that its kernel is told not to.
 func CheckEnable(root *rootfs.Root) error {
 	i := Look(root)
 	hidden := slices.ContainsFunc(matching(root, unitDir), func(p string) bool { return masked(root, path.Base(p)) })
 	jobs, err := root.Glob(upstartDir + "cloud-*" + override)
-	if err == nil && !i.generator && len(i.starters) == 0 && !hidden && len(jobs) == 0 {
+	if err == nil && (i.stopped() || !i.generator && len(i.starters) == 0 && !hidden && len(jobs) == 0) {
 		err = errStopped(i)
 	}
 	return err
 }
 
 func errStopped(i Image) error {
+	if i.stopped() {
+		return outcome.Advise(
+			fmt.Errorf("the image's cloud-init does not run: %s", i.Verdict),
+			"take that option out of the image's boot loader, or leave out the property CLOUD_INIT",
+		)
+	}
 	return outcome.Advise(
 		fmt.Errorf("the image's cloud-init does not run: %s", i.Verdict),
 		"enable its services in the image, or leave out the property CLOUD_INIT",
@@ -84,8 +90,8 @@ func unmask(root *rootfs.Root) error {
 		if err := root.Remove(p); err != nil {
 			return err
 		}
-		if root.IsRegular(p + kept) {
-			if err := root.Rename(p+kept, p); err != nil {
+		if root.IsRegular(p + aside) {
+			if err := root.Rename(p+aside, p); err != nil {
 				return err
 			}
 		}
@@ -106,17 +112,17 @@ func unmask(root *rootfs.Root) error {
 	return nil
 }
 
-// kept is the end of the names of the image's own files, which nothing reads.
-const kept = ".snf-image-orig"
+// aside is the end of the names of the image's own files, which nothing reads.
+const aside = ".snf-image-orig"
 
 // setAside gives a file or directory of the image a name that nothing reads.
 func setAside(g system.Guest, p string) error {
-	to := p + kept
+	to := p + aside
 	for n := 2; g.Root.Has(to); n++ {
 		if n > 9 {
 			return fmt.Errorf("setting %s aside: too many copies are there", p)
 		}
-		to = fmt.Sprintf("%s%s-%d", p, kept, n)
+		to = fmt.Sprintf("%s%s-%d", p, aside, n)
 	}
 	g.Warn("%s keeps cloud-init from what it is told for this machine: it was set aside as %s", p, to)
 	return g.Root.Rename(p, to)

@@ -88,6 +88,9 @@ func (d Datasource) SetLogin(l Login) error {
 	if l.Hashes != nil {
 		s.Chpasswd = d.passwords(l, all)
 	}
+	if err := d.joinLogin(&s); err != nil {
+		return err
+	}
 	return d.put(spec.ChangePassword, "", s)
 }
 

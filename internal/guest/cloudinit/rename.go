@@ -20,11 +20,10 @@ func Rename(g system.Guest, hostname string) error {
 	if err := d.SetHostname(hostname); err != nil {
 		return err
 	}
-	const p = seedDir + "/meta-data"
-	err = g.Root.Edit(p, func(old []byte) ([]byte, error) {
+	err = g.Root.Edit(metaPath, func(old []byte) ([]byte, error) {
 		var m metaData
 		if err := yaml.Unmarshal(old, &m); err != nil {
-			return nil, fmt.Errorf("reading cloud-init's %s: %w", p, err)
+			return nil, fmt.Errorf("reading cloud-init's %s: %w", metaPath, err)
 		}
 		m.Hostname = hostname
 		return yaml.Marshal(m)

@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 
+	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/spec"
 )
 
@@ -45,8 +46,12 @@ func sweepScript(files []string, debug bool) string {
 
 // Staged returns the files that are to be written for a personality that is put in place at the
 // first boot: copies of the files, and the script that moves them, which comes last. Owners and
-// groups are those that the machine has then.
-func Staged(files []spec.File, debug bool) []spec.File {
+// groups are those that the machine has then. Files that wait for that boot already stay.
+func Staged(root *rootfs.Root, files []spec.File, debug bool) []spec.File {
+	script, stage := scriptDir+"/"+name(spec.EnforcePersonality), stageDir
+	for n := 2; n < 100 && root.Has(script); n++ {
+		script, stage = fmt.Sprintf("%s/%s-%d", scriptDir, name(spec.EnforcePersonality), n), fmt.Sprintf("%s-%d", stageDir, n)
+	}
 	var out []spec.File
 	var b strings.Builder
 	drop := "rm -f"
@@ -63,15 +68,15 @@ func Staged(files []spec.File, debug bool) []spec.File {
 		if last[path.Clean(f.Path)] != n {
 			continue
 		}
-		staged := fmt.Sprintf("%s/%d", stageDir, n)
+		staged := fmt.Sprintf("%s/%d", stage, n)
 		out = append(out, spec.File{Path: staged, Contents: f.Contents, Mode: 0o600})
 		fmt.Fprintf(&b, "put %s %s %04o %s %s\n", staged, quoted(path.Clean(f.Path)), f.Mode, owner(f.Owner), owner(f.Group))
 	}
 	b.WriteString("[ $failed = 0 ] || exit 1\n")
 	if !debug {
-		fmt.Fprintf(&b, "rm -rf %s\nrm -f -- \"$0\"\n", stageDir)
+		fmt.Fprintf(&b, "rm -rf %s\nrm -f -- \"$0\"\n", stage)
 	}
-	return append(out, spec.File{Path: scriptDir + "/" + name(spec.EnforcePersonality), Contents: []byte(b.String()), Mode: 0o700})
+	return append(out, spec.File{Path: script, Contents: []byte(b.String()), Mode: 0o700})
 }
 
 // owner returns a name for chown, the number of root's without one: an image may have none

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"snf-image/internal/spec"
+	"snf-image/tests/tree"
 )
 
 // TestStaged runs the script that puts files in place, with names that would break one without
@@ -20,6 +21,7 @@ func TestStaged(t *testing.T) {
 	check(t, err)
 	group, err := user.LookupGroupId(me.Gid)
 	check(t, err)
+	root := guest(t, tree.New(t, nil), nil).Root
 	for _, shell := range []string{"sh", "bash --posix"} {
 		dir := t.TempDir()
 		check(t, os.MkdirAll(filepath.Join(dir, "there/is a directory"), 0o755))
@@ -35,7 +37,7 @@ func TestStaged(t *testing.T) {
 			{Path: at("nobody's"), Contents: []byte("x"), Owner: "no such user", Mode: 0o4755},
 			{Path: at("empty"), Owner: me.Username, Group: group.Name, Mode: 0o444},
 		}
-		script, out := place(t, dir, shell, Staged(files, false))
+		script, out := place(t, dir, shell, Staged(root, files, false))
 		for name, want := range map[string]string{
 			files[0].Path: "odd\n", at("new/-x/f"): "parents", at("link"): "instead of the link", at("old"): "of the image", at("empty"): "",
 			dir + stageDir + "/4": "x", dir + stageDir + "/5": "x", script: "*",
@@ -57,7 +59,7 @@ func TestStaged(t *testing.T) {
 		if !strings.Contains(out, "there/is a directory: is a directory") || !strings.Contains(out, "nobody's: cannot be put in place") {
 			t.Errorf("%s: the script says %q", shell, out)
 		}
-		script, out = place(t, dir, shell, Staged(files[:3], false))
+		script, out = place(t, dir, shell, Staged(root, files[:3], false))
 		for _, gone := range []string{dir + stageDir, script} {
 			if _, err := os.Lstat(gone); err == nil || out != "" {
 				t.Errorf("%s: %s is there after a success, which says %q", shell, gone, out)
@@ -86,7 +88,7 @@ func place(t *testing.T, dir, shell string, files []spec.File) (script, out stri
 // TestDebug keeps everything, and logs.
 func TestDebug(t *testing.T) {
 	t.Parallel()
-	files := Staged([]spec.File{{Path: "/x"}}, true)
+	files := Staged(guest(t, tree.New(t, nil), nil).Root, []spec.File{{Path: "/x"}}, true)
 	for _, script := range []string{string(files[len(files)-1].Contents), sweepScript([]string{"/secret"}, true)} {
 		if !strings.Contains(script, "exec >> "+debugLog) || strings.Contains(script, "rm -rf") || strings.Contains(script, "/secret") || strings.Contains(script, `"$0"`) {
 			t.Errorf("script %s", script)

@@ -37,7 +37,7 @@ func checkPersonality(r *Run) error {
 	}
 	files := r.Credentials.Files
 	if r.Plan.CloudInit {
-		files = cloudinit.Staged(files, r.Plan.CloudInitDebug)
+		files = cloudinit.Staged(r.Root, files, r.Plan.CloudInitDebug)
 	}
 	return personality.Check(r.Root, files, r.Target, growing(r))
 }

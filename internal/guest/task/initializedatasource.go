@@ -159,5 +159,5 @@ func hostKeysByCloudInit(r *Run) error {
 
 // personalityByCloudInit leaves the files beside, for the first boot: then the users exist.
 func personalityByCloudInit(r *Run) error {
-	return personality.Inject(r.Root, cloudinit.Staged(r.Credentials.Files, r.Plan.CloudInitDebug))
+	return personality.Inject(r.Root, cloudinit.Staged(r.Root, r.Credentials.Files, r.Plan.CloudInitDebug))
 }

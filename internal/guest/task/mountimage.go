@@ -43,14 +43,18 @@ func mountImage(_ context.Context, r *Run) error {
 	if err := r.startLabels(); err != nil {
 		return err
 	}
-	return r.keepCloudInitOut()
+	return r.settleCloudInit()
 }
 
-// keepCloudInitOut keeps the cloud-init of an image from running. It comes first, so that
-// CUSTOM_TASK may undo it. An installed machine is left as it is.
-func (r *Run) keepCloudInitOut() error {
-	if r.Plan.Mode != spec.ModeDeploy || r.Plan.LeaveCloudInit || r.Plan.CloudInit {
+// settleCloudInit keeps the cloud-init of an image from running, or has one that is left to run
+// begin anew. It comes first, so that CUSTOM_TASK may undo it. An installed machine is left as
+// it is.
+func (r *Run) settleCloudInit() error {
+	switch {
+	case r.Plan.Mode != spec.ModeDeploy || r.Plan.CloudInit:
 		return nil
+	case r.Plan.LeaveCloudInit:
+		return cloudinit.Forget(r.guest())
 	}
 	return cloudinit.Disable(r.guest())
 }

@@ -1,0 +1,132 @@
+package cloudinit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/spec"
+)
+
+// waiting returns what an earlier run has told about an installed machine, if no boot has done
+// it yet, and nil otherwise.
+func (d Datasource) waiting() (*metaData, error) {
+	root := d.guest.Root
+	if !d.guest.Living || !root.IsRegular(d.file(spec.InitializeDatasource)) {
+		return nil, nil
+	}
+	var m metaData
+	if err := d.read(metaPath, &m); err != nil || m.ID == "" {
+		return nil, err
+	}
+	id, err := root.ReadFile(currentID, maxFile)
+	switch {
+	case err != nil && !rootfs.IsNotExist(err):
+		return nil, fmt.Errorf("finding out whether cloud-init has configured the machine: %w", err)
+	case strings.TrimSpace(string(id)) == m.ID:
+		return nil, nil
+	}
+	return &m, nil
+}
+
+// read reads one of our files; one that is not there says nothing.
+func (d Datasource) read(p string, into any) error {
+	data, err := d.guest.Root.ReadFile(p, maxConfig)
+	if rootfs.IsNotExist(err) {
+		return nil
+	}
+	if err == nil {
+		err = yaml.Unmarshal(data, into)
+	}
+	if err != nil {
+		return errConfig(p, err)
+	}
+	return nil
+}
+
+// join adds what waits for the next boot to what is asked for: what has settings is not kept
+// from being done, and only a network that is told anew is forgotten.
+func (d Datasource) join(i Instance, waiting metaData) (Instance, error) {
+	root := d.guest.Root
+	if !slices.Contains(i.Keep, spec.ConfigureNetwork) {
+		if err := removeFiles(root, []string{d.file(spec.ConfigureNetwork), NetworkConfig}); err != nil {
+			return i, err
+		}
+	}
+	var former kept
+	if err := d.read(d.file(spec.InitializeDatasource), &former); err != nil {
+		return i, err
+	}
+	i.Keep = slices.DeleteFunc(slices.Clone(i.Keep), func(task string) bool {
+		return root.IsRegular(d.file(task)) || task == spec.ConfigureNetwork && root.IsRegular(NetworkConfig) ||
+			task == spec.ChangePassword && former.Users == nil
+	})
+	if i.Hostname == "" {
+		i.Hostname = waiting.Hostname
+	}
+	if len(i.Keys) == 0 {
+		i.Keys = waiting.Keys
+	}
+	if len(i.UserData) > 0 {
+		return i, nil
+	}
+	data, err := root.ReadFile(userData, maxUserData)
+	if err != nil && !rootfs.IsNotExist(err) {
+		return i, fmt.Errorf("reading the user-data that waits for the next boot: %w", err)
+	}
+	i.UserData = data
+	return i, nil
+}
+
+// maxUserData bounds the user-data that waits, in bytes.
+const maxUserData = 1 << 20
+
+// joinLogin adds the users that wait for the next boot to those that are told of now.
+func (d Datasource) joinLogin(s *loginSettings) error {
+	var old loginSettings
+	if err := d.read(d.file(spec.ChangePassword), &old); err != nil {
+		return err
+	}
+	s.AllowSSH = s.AllowSSH || old.AllowSSH
+	if s.DisableRoot == nil {
+		s.DisableRoot = old.DisableRoot
+	}
+	if s.SystemInfo == nil {
+		s.SystemInfo = old.SystemInfo
+	}
+	s.Users = joined(s.Users, old.Users, func(entry any) string {
+		if m, ok := entry.(map[string]any); ok {
+			entry = m["name"]
+		}
+		if u, ok := entry.(account); ok {
+			return u.Name
+		}
+		return fmt.Sprint(entry)
+	})
+	switch {
+	case old.Chpasswd == nil:
+	case s.Chpasswd == nil:
+		s.Chpasswd = old.Chpasswd
+	default:
+		s.Chpasswd.Users = joined(s.Chpasswd.Users, old.Chpasswd.Users, func(h hashed) string { return h.Name })
+		s.Chpasswd.List = joined(s.Chpasswd.List, old.Chpasswd.List, func(line string) string {
+			name, _, _ := strings.Cut(line, ":")
+			return name
+		})
+	}
+	return nil
+}
+
+// joined returns a list and those of an older one whose names it lacks, before them.
+func joined[T any](list, old []T, name func(T) string) []T {
+	var out []T
+	for _, o := range old {
+		if !slices.ContainsFunc(list, func(entry T) bool { return name(entry) == name(o) }) {
+			out = append(out, o)
+		}
+	}
+	return append(out, list...)
+}
