@@ -85,9 +85,9 @@ package-sources: deps-package ## where the sources of the packaged helper are, i
 clean: ## remove bin/, build/ and dist/
 	rm -rf bin build dist
 
-torture: deps-test build ## the long tests: PARTS="boots kills hostile faults systems openrc cloud labels disks corrupt corpora layouts groups cluster wine" SEED= LIMIT= BOOTS=500 KILLS=100
+torture: deps-test build ## the long tests: PARTS="boots kills hostile faults systems openrc cloud labels disks corrupt corpora layouts groups cluster windows wine" SEED= LIMIT= BOOTS=500 KILLS=100
 	@SEED='$(SEED)' LIMIT='$(LIMIT)' ONLY='$(ONLY)' BOOTS='$(BOOTS)' KILLS='$(KILLS)' HOSTILE='$(HOSTILE)' FAULTS='$(FAULTS)' \
-	    DISKS='$(DISKS)' CORRUPT='$(CORRUPT)' LAYOUTS='$(LAYOUTS)' UPDATE='$(UPDATE)' \
+	    DISKS='$(DISKS)' CORRUPT='$(CORRUPT)' LAYOUTS='$(LAYOUTS)' UPDATE='$(UPDATE)' WINDOWS='$(WINDOWS)' \
 	    scripts/torture.sh $(PARTS)
 
 deps-%:

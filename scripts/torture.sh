@@ -19,6 +19,7 @@
 #   layouts   LAYOUTS [all] of the layouts of Debian 12 and 13 boot
 #   groups    the image worker in a delegated control group, by a kernel of its own
 #   cluster   the tests in a Ganeti cluster of three nodes
+#   windows   every version of Windows is deployed, and WINDOWS [100] damaged ones
 #   wine      the scripts of Windows run by the cmd.exe of wine
 #
 # Environment, besides these numbers: SEED [random]; ONLY, the number of a single run
@@ -31,7 +32,7 @@
 set -euo pipefail
 
 : "${SEED:=$((RANDOM << 15 | RANDOM))}" "${LIMIT:=7200}"
-readonly logs=$PWD/build/torture all=(boots kills hostile faults systems openrc cloud labels disks corrupt corpora layouts groups cluster wine)
+readonly logs=$PWD/build/torture all=(boots kills hostile faults systems openrc cloud labels disks corrupt corpora layouts groups cluster windows wine)
 [ $# -gt 0 ] || set -- "${all[@]}"
 for part; do
     [[ " ${all[*]} " == *" $part "* ]] ||
@@ -40,7 +41,7 @@ done
 
 export SNF_STRICT=1 SNF_VM=1 SNF_GANETI=1 SNF_NODES=3
 export SNF_SEED=$SEED SNF_LIMIT=$LIMIT SNF_ONLY=${ONLY:-} SNF_BOOTS=${BOOTS:-500} SNF_KILLS=${KILLS:-100} \
-    SNF_HOSTILE=${HOSTILE:-} SNF_FAULTS=${FAULTS:-} SNF_DISKS=${DISKS:-} SNF_CORRUPT=${CORRUPT:-100} SNF_CORPORA=${CORPORA:-} SNF_LAYOUTS=${LAYOUTS:-}
+    SNF_HOSTILE=${HOSTILE:-} SNF_FAULTS=${FAULTS:-} SNF_DISKS=${DISKS:-} SNF_CORRUPT=${CORRUPT:-100} SNF_CORPORA=${CORPORA:-} SNF_LAYOUTS=${LAYOUTS:-} SNF_WINDOWS=${WINDOWS:-100}
 
 child='' stopped=''
 

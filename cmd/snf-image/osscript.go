@@ -96,6 +96,9 @@ func (s *osScript) run(ctx context.Context) error {
 // refuses what no image can satisfy.
 func (s *osScript) verify(ctx context.Context) error {
 	call, err := s.read(ctx)
+	if err == nil {
+		err = deploy.CheckWindows(call.spec, call.config)
+	}
 	if err != nil || call.spec.Image == spec.NoImage || call.remote() {
 		return err
 	}

@@ -105,6 +105,39 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestVerifyWindows: what the configuration has for a Windows is looked at, unless the system is
+// another one.
+func TestVerifyWindows(t *testing.T) {
+	t.Parallel()
+	answer := filepath.Join(t.TempDir(), "answer.xml")
+	if err := os.WriteFile(answer, []byte("<x/>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct{ conf, properties, want string }{
+		"good":              {"UNATTEND=" + answer + "\nWINDOWS_TIMEZONE='w. europe standard time'\n", `{"OSFAMILY": "windows"}`, ""},
+		"no file":           {"UNATTEND=/nonexistent\n", `{"OSFAMILY": "windows"}`, "reading the answer file of UNATTEND, on /nonexistent"},
+		"no file, detected": {"UNATTEND=/nonexistent\n", `{}`, "UNATTEND"},
+		"no file, Linux":    {"UNATTEND=/nonexistent\nWINDOWS_TIMEZONE=Mars\n", `{"OSFAMILY": "linux"}`, ""},
+		"zone":              {"WINDOWS_TIMEZONE=Europe/Athens\n", `{"OSFAMILY": "windows-legacy"}`, `"Europe/Athens" is not a time zone of Windows`},
+		"zone, detected":    {"WINDOWS_TIMEZONE=Europe/Athens\n", `{}`, ""},
+	} {
+		conf := filepath.Join(t.TempDir(), "conf")
+		if err := os.WriteFile(conf, []byte("REPORT_DIR=\n"+tc.conf), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs bytes.Buffer
+		s := newScript(strings.NewReader(""), &out, &errs, []string{"verify", "parameters"}, ganeti.Environment{
+			"OSP_IMG_ID": "x", "OSP_IMG_FORMAT": "diskdump", "OSP_IMG_PROPERTIES": tc.properties,
+		})
+		s.files = []config.File{{Path: conf, Required: true}}
+		err := s.call(t.Context(), []string{"verify", "parameters"})
+		printFailure(&errs, err)
+		if (err == nil) != (tc.want == "") || !strings.Contains(errs.String(), tc.want) {
+			t.Errorf("%s: verify says %q, want %q", name, &errs, tc.want)
+		}
+	}
+}
+
 // TestCreateRefuses leaves a variable out: the owner hears of it as well.
 func TestCreateRefuses(t *testing.T) {
 	t.Parallel()

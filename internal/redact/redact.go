@@ -4,9 +4,11 @@ package redact
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf16"
 
 	"snf-image/internal/spec"
 )
@@ -16,8 +18,8 @@ import (
 const minSecret = 4
 
 // Redactor takes secrets out of the output of programs that may know them. It finds
-// them as they are and in shell quotes, escaped as in C, JSON or URLs, in base64 and in
-// hexadecimal digits, and in two of these around each other.
+// them as they are and in shell quotes, escaped as in C, JSON, URLs or batch files, in base64
+// and in hexadecimal digits, and in two of these around each other.
 //
 // It is a net, not a wall: what a program reverses or encrypts passes. Output of such
 // programs is therefore for the log alone, where a setting asks for it.
@@ -31,12 +33,29 @@ func (r *Redactor) AddPasswords(passwords ...spec.Secret) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range passwords {
-		r.add(p.Reveal())
+		r.addPassword(p.Reveal())
 		for word := range strings.FieldsSeq(p.Reveal()) {
-			r.add(word)
+			r.addPassword(word)
 		}
 	}
 }
+
+// addPassword adds a password also in the forms in which scripts of Windows have it.
+func (r *Redactor) addPassword(p string) {
+	r.add(p)
+	if len(p) < minSecret {
+		return
+	}
+	r.add(forBatch.Replace(p))
+	var wide []byte // they have it in base64
+	for _, unit := range utf16.Encode([]rune(p)) {
+		wide = binary.LittleEndian.AppendUint16(wide, unit)
+	}
+	r.add(string(wide))
+}
+
+// forBatch escapes what cmd.exe knows outside of quotes.
+var forBatch = strings.NewReplacer(`"`, `\^"`, "%", "%%", "^", "^^", "&", "^&", "|", "^|", "<", "^<", ">", "^>", "(", "^(", ")", "^)", "!", "^!")
 
 // AddTexts adds secrets that are hidden line by line.
 func (r *Redactor) AddTexts(texts ...spec.Secret) {

@@ -90,6 +90,23 @@ func TestRedactJSON(t *testing.T) {
 	}
 }
 
+// TestRedactWindows: as the scripts of Windows have it, which a program may print.
+func TestRedactWindows(t *testing.T) {
+	t.Parallel()
+	var r Redactor
+	r.AddPasswords(password, "zu(0^8%")
+	for text, want := range map[string]string{
+		`net user ^"Anna^" ^"Zwölf \^"Boxkämpfer\^" ^& it's \ ^<20%%^>^" /Y`: `net user ^"Anna^" ^"[secret]^" /Y`,
+		`user x ^"zu^(0^^8%%^" /Y`: `user x ^"[secret]^" /Y`,
+		"set SNF_PASSWORD=WgB3APYAbABmACAAIgBCAG8AeABrAOQAbQBwAGYAZQByACIAIAAmACAAaQB0ACcAcwAgAFwAIAA8ADIAMAAlAD4A\r\n": "set SNF_PASSWORD=[secret]\r\n",
+		"powershell -EncodedCommand IwB6AHUAKAAwAF4AOAAlAA==":                                                           "powershell -EncodedCommand Iw[secret]==",
+	} {
+		if got := r.Redact(text); got != want {
+			t.Errorf("Redact(%s) = %s, want %s", text, got, want)
+		}
+	}
+}
+
 // TestRedactURL: as forms and as paths have it.
 func TestRedactURL(t *testing.T) {
 	t.Parallel()

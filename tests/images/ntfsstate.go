@@ -10,8 +10,10 @@ import (
 const (
 	NTFSDirty      = "dirty"   // Windows is going to check it
 	NTFSJournal    = "journal" // something is in the journal, which nothing can read
+	NTFSReplay     = "replay"  // the journal has that Unplayed is to become Replayed
 	NTFSFast       = "fast"    // Windows was shut down by fast startup
 	NTFSHibernated = "hibernated"
+	NTFSBad        = "bad" // a cluster is in the list of bad ones
 )
 
 // HiberFile is what makes a file system a hibernated one.
@@ -25,6 +27,8 @@ func setNTFSState(fs []byte, state string) error {
 	switch state {
 	case "", NTFSHibernated:
 		return nil
+	case NTFSBad:
+		return addBad(fs)
 	case NTFSDirty:
 		const volume, information, flags = 3, 0x70, 10
 		for _, table := range []int{48, 56} { // places of the table of files, and of its copy
@@ -41,19 +45,59 @@ func setNTFSState(fs []byte, state string) error {
 	if err != nil {
 		return err
 	}
-	runs := a[binary.LittleEndian.Uint16(a[32:]):]
-	length, place := int(runs[0]&15), int(runs[0]>>4)
-	cluster := make([]byte, 8)
-	copy(cluster, runs[1+length:][:place])
-	at := binary.LittleEndian.Uint64(cluster) * ntfsClusterBytes(fs)
+	at := firstCluster(a) * ntfsClusterBytes(fs)
 	major, minor := uint16(1), uint16(1)
 	if state == NTFSFast {
 		major, minor = 2, 0
 	}
 	page := restartPage(binary.LittleEndian.Uint64(a[48:]), major, minor)
 	copy(fs[at:], page)
-	copy(fs[at+uint64(len(page)):], page)
+	copy(fs[at+ntfsPage:], page)
+	if state == NTFSReplay {
+		return addRecords(fs, fs[at:])
+	}
 	return nil
+}
+
+// addBad enters the last cluster but two into the list of bad ones, which is a file as long as
+// the file system with nothing but a hole, and marks it as used.
+func addBad(fs []byte) error {
+	const bitmap, bad, data = 6, 8, 0x80
+	a, err := ntfsAttribute(fs, 48, bad, data)
+	if err != nil {
+		return err
+	}
+	if a[8] == 0 { // the one without a name has no content
+		a = a[binary.LittleEndian.Uint32(a[4:]):]
+	}
+	total := binary.LittleEndian.Uint64(a[24:]) + 1
+	number := func(n uint64) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(n)) }
+	runs := bytes.Join([][]byte{{0x04}, number(total - 3), {0x44}, number(1), number(total - 3), {0x04}, number(2), {0}}, nil)
+	at, length := int(binary.LittleEndian.Uint16(a[32:])), int(binary.LittleEndian.Uint32(a[4:]))
+	longer := (at + len(runs) + 7) &^ 7
+	rest := bytes.Clone(a[length:][:8]) // the mark of the end
+	copy(a[at:], runs)
+	clear(a[at+len(runs) : longer])
+	binary.LittleEndian.PutUint32(a[4:], uint32(longer))
+	copy(a[longer:], rest)
+	record := fs[binary.LittleEndian.Uint64(fs[48:])*ntfsClusterBytes(fs)+bad*1024:]
+	binary.LittleEndian.PutUint32(record[24:], binary.LittleEndian.Uint32(record[24:])+uint32(longer-length))
+
+	if a, err = ntfsAttribute(fs, 48, bitmap, data); err != nil {
+		return err
+	}
+	at = int(firstCluster(a) * ntfsClusterBytes(fs))
+	fs[at+int((total-3)/8)] |= 1 << ((total - 3) % 8)
+	return nil
+}
+
+// firstCluster returns where the content of an attribute begins.
+func firstCluster(a []byte) uint64 {
+	runs := a[binary.LittleEndian.Uint16(a[32:]):]
+	length, place := int(runs[0]&15), int(runs[0]>>4)
+	cluster := make([]byte, 8)
+	copy(cluster, runs[1+length:][:place])
+	return binary.LittleEndian.Uint64(cluster)
 }
 
 func ntfsClusterBytes(fs []byte) uint64 {
@@ -82,7 +126,7 @@ func ntfsAttribute(fs []byte, table, record int, kind uint32) ([]byte, error) {
 // restartPage returns a first page of a journal of that size that a client has open.
 func restartPage(size uint64, major, minor uint16) []byte {
 	const area, client = 0x30, 0x40
-	p := make([]byte, 4096)
+	p := make([]byte, ntfsPage)
 	put16 := func(at int, values ...uint16) {
 		for i, v := range values {
 			binary.LittleEndian.PutUint16(p[at+2*i:], v)
@@ -106,11 +150,17 @@ func restartPage(size uint64, major, minor uint16) []byte {
 	put16(area+client+16, 0xffff, 0xffff)
 	binary.LittleEndian.PutUint32(p[area+client+28:], 8)
 	copy(p[area+client+32:], "N\x00T\x00F\x00S\x00")
-	put16(0x1e, 1) // the last two bytes of each sector are kept here
-	for i := range 8 {
-		end := p[512*i+510:][:2]
-		copy(p[0x20+2*i:], end)
-		copy(end, p[0x1e:])
-	}
+	protect(p, 0x1e)
 	return p
+}
+
+// protect keeps the last two bytes of each sector of a page at a place, where the number that
+// is there in their stead comes before.
+func protect(p []byte, at int) {
+	binary.LittleEndian.PutUint16(p[at:], 1)
+	for i := range len(p) / 512 {
+		end := p[512*i+510:][:2]
+		copy(p[at+2+2*i:], end)
+		copy(end, p[at:])
+	}
 }

@@ -95,7 +95,7 @@ var forTests = []string{"tests/gpg", "tests/storage", "tests/jail", "tests/tree"
 
 // basics are the packages everyone may import and that import only the
 // standard library and golang.org/x/sys, never each other.
-var basics = []string{"internal/spec", "internal/report", "internal/channel", "internal/command"}
+var basics = []string{"internal/spec", "internal/report", "internal/channel", "internal/command", "internal/timezone"}
 
 // shared are the packages that may be imported by host and guest as the basics are, but
 // may themselves import these.

@@ -49,8 +49,8 @@ func NewCanaries() Canaries {
 }
 
 // Forms are how programs show a text beside as it is, by name: in the quotes of a
-// shell's trace, as JSON and URLs have it, in hexadecimal digits, and in base64, in
-// which it looks different after one or two other bytes.
+// shell's trace, as JSON, URLs and batch files have it, in hexadecimal digits, and in base64,
+// in which it looks different after one or two other bytes.
 func Forms(text string) map[string]string {
 	inJSON, _ := json.Marshal(text) // never fails for a string
 	digits := hex.EncodeToString([]byte(text))
@@ -61,6 +61,7 @@ func Forms(text string) map[string]string {
 	for name, form := range map[string]string{
 		"quoted": strings.ReplaceAll(text, "'", `'\''`), "in JSON": string(inJSON[1 : len(inJSON)-1]),
 		"in a form": url.QueryEscape(text), "in a path": url.PathEscape(text),
+		"in a batch file": strings.NewReplacer(`"`, `\^"`, "&", "^&", "<", "^<", ">", "^>", "%", "%%").Replace(text),
 	} {
 		if form != text {
 			forms[name] = form

@@ -154,6 +154,7 @@ func TestForms(t *testing.T) {
 		"in base64 after 2": `printf 12%s "$1" | base64`,
 		"in a form":         `echo 'canary+it%27s+%22%3C%26%3E%22'`,
 		"in a path":         `echo 'canary%20it%27s%20%22%3C&%3E%22'`,
+		"in a batch file":   `echo 'canary it'"'"'s \^"^<^&^>\^"'`,
 		"in JSON":           `echo 'canary it'"'"'s \"\u003c\u0026\u003e\"'`,
 	} {
 		out, err := exec.Command("bash", "-c", script, "bash", text).Output()

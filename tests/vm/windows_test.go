@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"snf-image/tests/harness"
+	"snf-image/tests/hive"
 	"snf-image/tests/images"
 	"snf-image/tests/oracle"
 )
@@ -23,11 +24,11 @@ func TestInspectWindows(t *testing.T) {
 		image images.Image
 		want  []string
 	}{
-		"2019": {images.WindowsGPT(images.Server2019().Tree(t)), []string{
+		"2019": {images.WindowsGPT(images.WindowsTree(t, hive.System(t, "2019-amd64"))), []string{
 			"Windows Server 2019 Standard", "NT 10.0.17763, amd64, IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE",
 			`OSFAMILY=windows ROOT_PARTITION=3 USERS="Administrator Guest"`,
 		}},
-		"XP": {images.WindowsMBR(images.XP().Tree(t)), []string{"NT 5.1.2600, x86", "OSFAMILY=windows-legacy ROOT_PARTITION=2"}},
+		"XP": {images.WindowsMBR(images.WindowsTree(t, hive.System(t, "xp-x86"))), []string{"NT 5.1.2600, x86", "OSFAMILY=windows-legacy ROOT_PARTITION=2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := newJob(t, c.image)
@@ -69,20 +70,31 @@ func ntfsLast(state string) images.Image {
 	i := images.DataLast(images.Debian())
 	i.Parts[1] = images.Part{
 		Number: 2, Start: 65, MiB: 16, Type: "7", FS: "ntfs", Label: "data", State: state,
-		Tree: images.Tree{{Path: "kept", Data: "kept\n"}},
+		Tree: images.Tree{{Path: "kept", Data: "kept\n"}, {Path: "journal", Data: images.Unplayed}},
 	}
 	return i
 }
 
 // TestNTFSGrows has a data partition of NTFS grow with the disk of a Debian: afterwards it is
-// marked to be checked, unless that is not wanted.
+// marked to be checked, unless that is not wanted. What Windows had in the journal of one is in
+// its files then.
 func TestNTFSGrows(t *testing.T) {
 	needsWindows(t)
-	for mark, more := range map[string][]string{"DIRTY": nil, "0x0000": {"--property", "OFFLINE_NTFSRESIZE_NOCHECK=yes"}} {
+	for mark, c := range map[string]struct {
+		state, content string
+		more           []string
+	}{
+		"DIRTY":  {images.NTFSReplay, images.Replayed, nil},
+		"0x0000": {"", images.Unplayed, []string{"--property", "OFFLINE_NTFSRESIZE_NOCHECK=yes"}},
+	} {
 		t.Run(mark, func(t *testing.T) {
-			j := newJob(t, ntfsLast(""))
-			site.Run(t, j.args(more...)...).OK(t)
+			j := newJob(t, ntfsLast(c.state))
+			o := site.Run(t, j.args(c.more...)...)
+			o.OK(t)
 			j.done()
+			if got := oracle.ReadFile(t, j.disk, 2, "journal"); got != c.content {
+				t.Errorf("the file that the journal is about holds %.20q\n%s", got, o)
+			}
 			_, parts := oracle.ReadTable(t, j.disk)
 			if fs, size := oracle.FSBytes(t, j.disk, 2), parts[2].Size*512; size < 180*images.MiB || fs > size || fs < size-images.MiB {
 				t.Errorf("the file system has %d bytes, want the partition's %d", fs, size)
@@ -106,9 +118,10 @@ func TestNTFSRefused(t *testing.T) {
 	needsWindows(t)
 	for state, want := range map[string]string{
 		images.NTFSDirty:      "it is marked as dirty: .*start that Windows once",
+		images.NTFSBad:        "it has a list of bad sectors; .*chkdsk /f /r",
 		images.NTFSJournal:    "replaying its journal: .*repair it with chkdsk",
-		images.NTFSFast:       "hibernated, or was shut down by fast startup.*powercfg /h off",
-		images.NTFSHibernated: "hibernated, or was shut down by fast startup.*powercfg /h off",
+		images.NTFSFast:       "hibernated, was shut down by fast startup, or was stopped by force.*powercfg /h off",
+		images.NTFSHibernated: "hibernated, was shut down by fast startup, or was stopped by force.*powercfg /h off",
 	} {
 		t.Run(state, func(t *testing.T) {
 			j := newJob(t, ntfsLast(state))

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/tests/hive"
 	"snf-image/tests/images"
 	"snf-image/tests/oracle"
 )
@@ -31,7 +32,7 @@ func TestWindowsDisk(t *testing.T) {
 		grown bool
 	}{"by Windows": {nil, false}, "offline": {[]string{"--property", "OFFLINE_NTFSRESIZE=yes"}, true}} {
 		t.Run(name, func(t *testing.T) {
-			image := images.WindowsGPT(images.Server2019().Tree(t))
+			image := images.WindowsGPT(images.WindowsTree(t, hive.System(t, "2019-amd64")))
 			j := newJob(t, image)
 			site.Run(t, j.windowsArgs(c.more...)...).OK(t)
 			j.done()
@@ -81,10 +82,10 @@ func security(t *testing.T, disk, name string) (acl string) {
 // thrown away, and the disk does not boot.
 func TestWindowsRefused(t *testing.T) {
 	needsWindows(t)
-	machine, dirty := images.Server2019(), images.Server2019()
+	machine, dirty := hive.System(t, "2019-amd64"), hive.System(t, "2019-amd64")
 	machine.State = "IMAGE_STATE_COMPLETE"
 	for name, c := range map[string]struct {
-		windows images.Windows
+		windows hive.Windows
 		state   string
 		change  func(t *testing.T, tree images.Tree) images.Tree
 		more    []string
@@ -101,11 +102,11 @@ func TestWindowsRefused(t *testing.T) {
 				}
 			}
 			return tree
-		}, nil, "config/SYSTEM.*not written completely.*shut it down completely"},
+		}, nil, "config/SYSTEM.*not written completely.*seal it again, and let sysprep shut it down"},
 		"of another family": {dirty, "", nil, []string{"--property", "OSFAMILY=windows-legacy"}, "Windows NT 10.0, which is not of the family windows-legacy"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tree := c.windows.Tree(t)
+			tree := images.WindowsTree(t, c.windows)
 			if c.change != nil {
 				tree = c.change(t, tree)
 			}

@@ -57,7 +57,7 @@ func New(t *testing.T, dir string) *Windows {
 	}
 	w := &Windows{root: strings.TrimSpace(string(out)), enter: filepath.Join(dir, "tests/wine/enter.sh"), t: t}
 	w.Drive = filepath.Join(w.root, "root/.wine/drive_c")
-	for _, left := range []string{"record.json", "work", "windows/SnfScripts", "windows/Setup", "windows/Panther", "unattend.xml"} {
+	for _, left := range []string{"record.json", "work", "windows/SnfScripts", "windows/Setup", "windows/Panther", "unattend.xml", "unattend.xml.bak.20261126.080910"} {
 		w.check(os.RemoveAll(filepath.Join(w.Drive, left)))
 	}
 	w.install(dir)

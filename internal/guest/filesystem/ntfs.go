@@ -18,7 +18,7 @@ import (
 // Errors about an NTFS file system that only Windows can bring in order.
 var (
 	// ErrHibernated is the error of one whose Windows was not shut down, but sleeps.
-	ErrHibernated = errors.New("its Windows is hibernated, or was shut down by fast startup")
+	ErrHibernated = errors.New("its Windows is hibernated, was shut down by fast startup, or was stopped by force")
 	// ErrMarked is the error of one that Windows is to check when it starts.
 	ErrMarked = errors.New("it is marked as dirty: Windows is going to check it")
 	// ErrBadSectors is the error of one on a disk that had bad sectors.

@@ -20,7 +20,8 @@ type NT struct {
 	Architecture string
 	// State is the ImageState of the set-up.
 	State string
-	// Unread is why the hive SYSTEM, which the tasks change, could not be read; nil when it was.
+	// Unread is why one of the hives SOFTWARE, which has the state, and SYSTEM, which the tasks
+	// change, could not be read; nil when both were.
 	Unread error
 }
 
@@ -87,9 +88,11 @@ func (v *values) version() (major, minor int) {
 // lookWindows examines a Windows by its registry.
 func (s *System) lookWindows(root *rootfs.Root) {
 	s.Distribution, s.NT = "windows", &NT{}
-	s.warnHive(s.inHive(root, "SOFTWARE", s.lookSoftware))
-	s.NT.Unread = s.inHive(root, "SYSTEM", s.lookSystem)
+	s.NT.Unread = s.inHive(root, "SOFTWARE", s.lookSoftware)
 	s.warnHive(s.NT.Unread)
+	err := s.inHive(root, "SYSTEM", s.lookSystem)
+	s.warnHive(err)
+	s.NT.Unread = cmp.Or(s.NT.Unread, err)
 	s.warnHive(s.inHive(root, "SAM", func(v *values) {
 		s.Names, v.err = v.hive.Keys(`SAM\Domains\Account\Users\Names`)
 	}))
@@ -127,19 +130,17 @@ func (s *System) lookSoftware(v *values) {
 }
 
 func (s *System) lookSystem(v *values) {
-	set := controlSet(v)
+	if v.err != nil {
+		return
+	}
+	set, err := v.hive.ControlSet()
+	if err != nil {
+		v.err = err
+		return
+	}
 	s.NT.Architecture = strings.ToLower(v.text(set+`\Control\Session Manager\Environment`, "PROCESSOR_ARCHITECTURE"))
 	s.Hostname = v.text(set+`\Control\ComputerName\ComputerName`, "ComputerName")
 	s.lookDrivers(v, set+`\Services\`)
-}
-
-// controlSet returns the key with the configuration that the system starts with.
-func controlSet(v *values) string {
-	n, ok := v.get("Select", "Current").Number()
-	if !ok {
-		n = 1
-	}
-	return fmt.Sprintf("ControlSet%03d", n)
 }
 
 // lookDrivers warns of drivers that an instance with virtio devices needs. That of the
@@ -174,9 +175,12 @@ const reseal = "in that Windows run sysprep /generalize /oobe /shutdown, and mak
 
 // Sealed returns why a Windows is not ready to become a new machine, or nil.
 func (nt *NT) Sealed() error {
+	if nt.Unread != nil {
+		return nt.Unread
+	}
 	switch nt.State {
 	case "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE", "IMAGE_STATE_GENERALIZE_RESEAL_TO_AUDIT":
-		return nt.Unread
+		return nil
 	case setReady:
 		return outcome.Advise(errors.New("the Windows of the image was never generalized: it is a machine in use ("+nt.State+")"), reseal)
 	case "IMAGE_STATE_SPECIALIZE_RESEAL_TO_OOBE", "IMAGE_STATE_SPECIALIZE_RESEAL_TO_AUDIT":

@@ -70,7 +70,7 @@ func TestWindows(t *testing.T) {
 		"11":                {version10, set2 + drivers, Windows, "Windows 11 Pro", NT{10, 0, 22631, "amd64", "IMAGE_STATE_COMPLETE", nil}, nil},
 		"2003":              {version5, set2, WindowsLegacy, "Microsoft Windows Server 2003", NT{5, 2, 3790, "amd64", "", nil}, []string{noDisk, noNet}},
 		"driver overridden": {version10, set2 + drivers + overridden, Windows, "Windows 11 Pro", NT{10, 0, 22631, "amd64", "IMAGE_STATE_COMPLETE", nil}, []string{noDisk}},
-		"nothing in them":   {"", "", Windows, "", NT{}, []string{noDisk, noNet}},
+		"nothing in them":   {"", "[HIVE\\ControlSet001]\n", Windows, "", NT{}, []string{noDisk, noNet}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -84,9 +84,11 @@ func (h *Hive) wrap(err error) error {
 	err = fmt.Errorf("registry hive %s: %w", h.path, err)
 	switch {
 	case errors.Is(err, ErrDirty):
-		return outcome.Advise(err, "start the system of the image once more and shut it down completely, not by hibernating and not by force")
+		return outcome.Advise(err, "start the Windows of the image once more, seal it again, and let sysprep shut it down: powercfg /h off, then sysprep /generalize /oobe /shutdown")
 	case errors.Is(err, ErrDamaged):
 		return outcome.Advise(err, "repair the Windows of the image, or make the image again")
+	case errors.Is(err, errLimits):
+		return outcome.Advise(err, "rename, shorten or remove it in the Windows of the image, or leave that task out")
 	}
 	return err
 }

@@ -184,3 +184,24 @@ func entries(c []byte, at uint32, size int) ([]uint32, error) {
 	}
 	return cells, nil
 }
+
+// ControlSet returns the key of the hive SYSTEM with the configuration that the system starts
+// with: that which Select\Current names, or else the first.
+func (h *Hive) ControlSet() (string, error) {
+	v, _, err := h.Value("Select", "Current")
+	if err != nil {
+		return "", err
+	}
+	n, ok := v.Number()
+	if !ok {
+		n = 1
+	}
+	name := fmt.Sprintf("ControlSet%03d", n)
+	switch k, _, err := h.find(name); {
+	case err != nil:
+		return "", h.wrap(err)
+	case k == nil:
+		return "", h.wrap(fmt.Errorf("%w: it has no key %s, with which the system is to start", ErrDamaged, name))
+	}
+	return name, nil
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/tests/guest"
 	"snf-image/tests/hive"
@@ -95,6 +96,25 @@ func TestRead(t *testing.T) {
 	must(t, err)
 	if !slices.Equal(names, []string{"Current"}) {
 		t.Errorf("names %q", names)
+	}
+}
+
+// TestControlSet finds the configuration that starts, and makes none up.
+func TestControlSet(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"[HIVE\\Select]\n\"Current\"=dword:00000002\n\n[HIVE\\ControlSet002]\n": "ControlSet002",
+		"[HIVE\\controlset001]\n":                                                       "ControlSet001",
+		"[HIVE\\Select]\n\"Current\"=\"x\"\n\n[HIVE\\ControlSet001]\n":                  "ControlSet001",
+		"[HIVE\\Select]\n\"Current\"=dword:00000002\n\n[HIVE\\ControlSet001]\n":         "",
+		"[HIVE\\Select]\n\"Current\"=dword:ffffffff\n\n[HIVE\\ControlSet4294967295x]\n": "",
+		"": "",
+	} {
+		h, _, err := open(t, hive.New(t, text))
+		must(t, err)
+		if got, err := h.ControlSet(); got != want || want == "" && !errors.Is(err, ErrDamaged) {
+			t.Errorf("%q: %q, %v, want %q", text, got, err, want)
+		}
 	}
 }
 
@@ -188,14 +208,17 @@ func TestCommitFails(t *testing.T) {
 		"the name @":            func(h *Hive) { h.Set("Select", "@", Number(1)) },
 		"longer than a line":    func(h *Hive) { h.Set("Select", "a", Value{TypeBinary, make([]byte, 5000)}) },
 		"a key that is a space": func(h *Hive) { h.Set(`Select\ `, "a", Number(1)) },
+		"beside a long value":   func(h *Hive) { h.Set("Long", "a", Number(1)) },
+		"beside the name @":     func(h *Hive) { h.Set("At", "a", Number(1)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h, made, err := open(t, hive.New(t, system))
+			h, made, err := open(t, hive.New(t, system+"\n[HIVE\\Long]\n\"v\"=hex:"+strings.Repeat("01,", 4999)+"02\n\n[HIVE\\At]\n\"@\"=\"x\"\n"))
 			must(t, err)
 			before := made.Snapshot(t)
 			set(h)
-			if err := h.Commit(t.Context()); !errors.Is(err, errLimits) || !strings.Contains(err.Error(), path) {
+			err = h.Commit(t.Context())
+			if r := (*outcome.Remedied)(nil); !errors.Is(err, errLimits) || !strings.Contains(err.Error(), path) || !errors.As(err, &r) || !strings.Contains(r.Remedy, "shorten or remove it") {
 				t.Errorf("error %v, want %v", err, errLimits)
 			}
 			if diff := cmp.Diff(before, made.Snapshot(t)); diff != "" {

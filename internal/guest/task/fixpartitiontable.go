@@ -35,6 +35,9 @@ func fixPartitionTable(ctx context.Context, r *Run) error {
 	if err := r.place(disk, table, change); err != nil {
 		return err
 	}
+	if r.RecoveryMoved != 0 && !r.wanted(spec.InstallUnattend) {
+		r.warnRecovery()
+	}
 	if err := r.placeSwap(disk, table, change.Moved); err != nil {
 		return err
 	}

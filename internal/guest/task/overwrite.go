@@ -11,6 +11,7 @@ import (
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/sandbox"
+	"snf-image/internal/spec"
 )
 
 // overwriteDir is where programs of the image lie that stand for tasks.
@@ -39,6 +40,9 @@ func overwritten(ctx context.Context, r *Run, name string, run Func) error {
 	switch {
 	case err == nil:
 		r.Log.Info("task replaced by the image", "task", name, "program", file)
+		if name == spec.InstallUnattend && r.RecoveryMoved != 0 {
+			r.warnRecovery()
+		}
 		return nil
 	case !failed || exit.Code != runTheTask:
 		return fmt.Errorf("running %s pre-exec: %w", file, err)

@@ -64,3 +64,8 @@ func (r *Run) erase(disk *os.File, change partition.Change) error {
 	}
 	return nil
 }
+
+// warnRecovery warns that nothing tells Windows where its recovery environment lies now.
+func (r *Run) warnRecovery() {
+	r.Warn("partition %d, from which Windows repairs itself, was moved, and InstallUnattend does not run, which would tell Windows: run reagentc /enable there", r.RecoveryMoved)
+}

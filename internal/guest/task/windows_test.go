@@ -13,7 +13,7 @@ import (
 	"snf-image/tests/hive"
 )
 
-const windowsSystemHive = "[HIVE\\Select]\n\"Current\"=dword:00000001\n\n[HIVE\\Setup]\n\"SystemSetupInProgress\"=dword:00000001\n\"MiniSetupInProgress\"=dword:00000001\n"
+const windowsSystemHive = "[HIVE\\Select]\n\"Current\"=dword:00000001\n\n[HIVE\\ControlSet001\\Control]\n\n[HIVE\\Setup]\n\"SystemSetupInProgress\"=dword:00000001\n\"MiniSetupInProgress\"=dword:00000001\n"
 
 const windowsAccounts = "[HIVE\\SAM\\Domains\\Account\\Users\\Names\\Verwalter]\n@=hex(1f4):\n"
 

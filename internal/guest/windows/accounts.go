@@ -113,7 +113,7 @@ func fromAnswer(root *rootfs.Root, s System) (answer.Settings, error) {
 	if err != nil {
 		return answer.Settings{}, err
 	}
-	data, err := root.ReadFile(p, answer.Size)
+	data, err := readPlain(root, p, answer.Size)
 	if err != nil {
 		return answer.Settings{}, err
 	}

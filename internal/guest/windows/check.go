@@ -10,8 +10,11 @@ import (
 
 // CheckInstall finds out, without writing, what Install and InstallLegacy would fail with.
 func CheckInstall(root *rootfs.Root, s System, a Answers) error {
+	if err := completable(root, script.Complete); err != nil {
+		return err
+	}
 	if s.Major < 6 {
-		_, _, err := a.completedLegacy(root)
+		_, err := a.completedLegacy(root)
 		return err
 	}
 	_, _, err := a.completed(root, s)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
@@ -78,17 +80,20 @@ func checkPlace(root *rootfs.Root, p string) error {
 	}
 	for dir := path.Dir(p); dir != "/"; dir = path.Dir(dir) {
 		if root.Has(dir) && !root.IsDir(dir) {
-			return fmt.Errorf("%s is not a directory", shown(dir))
+			return fmt.Errorf("%s is not a directory, or is a link that leads out of C:", shown(dir))
 		}
 	}
 	return nil
 }
 
-// Windows does not take these for names, whatever their extension is, nor these characters in one.
+// Windows does not take these for names, whatever their extension is, nor these characters in
+// one; a name has at most maxName units of UTF-16.
 var (
-	device    = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?$`)
+	device    = regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?$`)
 	forbidden = regexp.MustCompile(`[\x00-\x1f<>:"|?*]|[. ]$`)
 )
+
+const maxName = 255
 
 // Place returns the path in the tree of one that is written as on Windows, C:\a\b, or as
 // elsewhere, /a/b.
@@ -109,7 +114,7 @@ func Place(text string) (string, error) {
 		return "", errors.New("the path is that of a directory")
 	}
 	for _, name := range strings.Split(clean[1:], "/") {
-		if device.MatchString(name) || forbidden.MatchString(name) || len(name) > 255 {
+		if device.MatchString(name) || forbidden.MatchString(name) || !utf8.ValidString(name) || len(utf16.Encode([]rune(name))) > maxName {
 			return "", fmt.Errorf("%q cannot be the name of a file of Windows", name)
 		}
 	}

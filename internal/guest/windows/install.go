@@ -13,8 +13,8 @@ import (
 	"snf-image/internal/guest/system"
 	"snf-image/internal/guest/windows/answer"
 	"snf-image/internal/guest/windows/script"
-	"snf-image/internal/guest/windows/timezone"
 	"snf-image/internal/spec"
+	"snf-image/internal/timezone"
 )
 
 // Answers are the answer files that a deployment may use, and what it completes them with.
@@ -76,9 +76,11 @@ func (a Answers) choose(root *rootfs.Root, s System) (data []byte, at string, er
 	if a.Given != nil {
 		return a.Given, own()[0], nil
 	}
-	if p, err := Answer(root); err == nil && !a.Ignore {
-		data, err := root.ReadFile(p, answer.Size)
-		return data, p, err
+	for _, p := range own() {
+		if !a.Ignore && root.Has(p) {
+			data, err := readPlain(root, p, answer.Size)
+			return data, p, err
+		}
 	}
 	if a.Node != nil {
 		return a.Node, own()[0], nil

@@ -13,7 +13,7 @@ import (
 	"snf-image/internal/guest/system"
 	"snf-image/internal/guest/windows/script"
 	"snf-image/internal/guest/windows/sysprep"
-	"snf-image/internal/guest/windows/timezone"
+	"snf-image/internal/timezone"
 )
 
 // SysprepInf is the answer file of Windows XP and Server 2003.
@@ -22,51 +22,72 @@ const SysprepInf = "/sysprep/sysprep.inf"
 // InstallLegacy is Install for Windows XP and Server 2003. Their set-up runs the scripts when
 // it is nearly done, and what cleans up behind them comes last.
 func InstallLegacy(g system.Guest, a Answers, now time.Time) error {
-	made, list, err := a.completedLegacy(g.Root)
+	made, err := a.completedLegacy(g.Root)
 	if err != nil {
 		return err
 	}
 	if _, err := g.Root.MkdirAll(path.Dir(SysprepInf), public); err != nil {
 		return err
 	}
-	if a.Given != nil && g.Root.Has(SysprepInf) {
+	if (a.Given != nil || a.Ignore) && g.Root.Has(SysprepInf) {
 		kept, err := setAside(g.Root, SysprepInf, now)
 		if err != nil {
 			return err
 		}
 		g.Log.Info("the answer file of the image is set aside", "from", SysprepInf, "to", kept)
 	}
-	if err := g.Root.WriteFile(SysprepInf, made, secret); err != nil {
+	if err := g.Root.WriteFile(SysprepInf, made.inf, secret); err != nil {
 		return err
 	}
 	if err := installScripts(g, SysprepInf); err != nil {
 		return err
 	}
-	return addCommands(g.Root, list)
+	if _, err := g.Root.MkdirAll(path.Dir(made.listAt), public); err != nil {
+		return err
+	}
+	return g.Root.Put(made.listAt, addCommands)
 }
 
-// completedLegacy returns sysprep.inf as it will be, and the path of the list of commands.
-func (a Answers) completedLegacy(root *rootfs.Root) (made []byte, list string, err error) {
+// legacyFiles are those by which the set-up is told what to do, as they will be.
+type legacyFiles struct {
+	inf    []byte // sysprep.inf
+	listAt string // the list of commands, which is completed where it is
+}
+
+// completedLegacy returns the files of the set-up. Nothing is written.
+func (a Answers) completedLegacy(root *rootfs.Root) (made legacyFiles, err error) {
 	if err := SealedLegacy(root); err != nil {
-		return nil, "", err
+		return made, err
 	}
 	zone, err := timezone.Index(a.Zone)
 	if err != nil {
-		return nil, "", outcome.Advise(err, "correct WINDOWS_TIMEZONE in the configuration of the node")
+		return made, outcome.Advise(err, "correct WINDOWS_TIMEZONE in the configuration of the node")
 	}
 	data, err := a.chooseLegacy(root)
 	if err != nil {
-		return nil, "", err
+		return made, err
 	}
-	made, install, err := sysprep.Complete(data, sysprep.Completion{TimeZone: zone, ProductKey: strings.ToUpper(a.ProductKey.Reveal())})
+	inf, install, err := sysprep.Complete(data, sysprep.Completion{TimeZone: zone, ProductKey: strings.ToUpper(a.ProductKey.Reveal())})
 	if err != nil {
-		return nil, "", adviseLegacy(err)
+		return made, adviseLegacy(err)
 	}
-	list, err = Place(install + `\$OEM$\CmdLines.txt`)
+	at, err := Place(install + `\$OEM$\CmdLines.txt`)
+	if err == nil {
+		err = checkPlace(root, at)
+	}
 	if err != nil {
-		return nil, "", adviseLegacy(fmt.Errorf("%w: InstallFilesPath: %w", sysprep.ErrRefused, err))
+		return made, adviseLegacy(fmt.Errorf("%w: InstallFilesPath: %w", sysprep.ErrRefused, err))
 	}
-	return made, list, nil
+	if root.Has(at) {
+		list, err := readPlain(root, at, sysprep.Size)
+		if err == nil {
+			_, err = addCommands(list)
+		}
+		if err != nil {
+			return made, fmt.Errorf("completing %s: %w", shown(at), err)
+		}
+	}
+	return legacyFiles{inf, at}, nil
 }
 
 // chooseLegacy returns the sysprep.inf that counts: UNATTEND names one of another form.
@@ -74,8 +95,8 @@ func (a Answers) chooseLegacy(root *rootfs.Root) ([]byte, error) {
 	switch {
 	case a.Given != nil:
 		return a.Given, nil
-	case !a.Ignore && root.IsRegular(SysprepInf):
-		return root.ReadFile(SysprepInf, sysprep.Size)
+	case !a.Ignore && root.Has(SysprepInf):
+		return readPlain(root, SysprepInf, sysprep.Size)
 	}
 	return sysprep.Standard(), nil
 }
@@ -104,18 +125,13 @@ func SealedLegacy(root *rootfs.Root) error {
 }
 
 // addCommands has the set-up run the scripts, by its list of commands.
-func addCommands(root *rootfs.Root, list string) error {
-	if _, err := root.MkdirAll(path.Dir(list), public); err != nil {
-		return err
-	}
-	return root.Put(list, func(old []byte) ([]byte, error) {
-		out, err := sysprep.AddCommands(old, []sysprep.Command{
-			{Line: "cmd /c " + script.Path(script.Passwords), Script: `SnfScripts\ChangeAdminPassword.cmd`},
-			{Line: "diskpart /s " + script.Path(script.Extend), Script: `SnfScripts\ExtendFilesystem`},
-			{Line: "cmd /c " + script.Path(script.Complete), Script: `Scripts\SetupComplete.cmd`},
-		})
-		return out, adviseLegacy(err)
+func addCommands(old []byte) ([]byte, error) {
+	out, err := sysprep.AddCommands(old, []sysprep.Command{
+		{Line: "cmd /c " + script.Path(script.Passwords), Script: `SnfScripts\ChangeAdminPassword.cmd`},
+		{Line: "diskpart /s " + script.Path(script.Extend), Script: `SnfScripts\ExtendFilesystem`},
+		{Line: "cmd /c " + script.Path(script.Complete), Script: `Scripts\SetupComplete.cmd`},
 	})
+	return out, adviseLegacy(err)
 }
 
 // SetNameLegacy is SetName for Windows XP and Server 2003.

@@ -14,7 +14,7 @@ import (
 func legacy(t *testing.T, files map[string]string, setup string) guest.Guest {
 	t.Helper()
 	all := map[string]string{
-		"Windows/System32/config/SYSTEM": string(hive.New(t, "[HIVE\\Select]\n\"Current\"=dword:00000001\n\n[HIVE\\Setup]\n"+setup)),
+		"Windows/System32/config/SYSTEM": string(hive.New(t, "[HIVE\\Select]\n\"Current\"=dword:00000001\n\n[HIVE\\ControlSet001\\Control]\n\n[HIVE\\Setup]\n"+setup)),
 		"Windows/System32/config/SAM":    string(hive.New(t, samText)),
 	}
 	for p, text := range files {
@@ -51,7 +51,7 @@ func TestInstallLegacy(t *testing.T) {
 
 func TestInstallLegacyRefuses(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ setup, inf, zone, want string }{
+	for _, c := range map[string]struct{ setup, inf, zone, want string }{
 		"not sealed":    {"\"SystemSetupInProgress\"=dword:00000001\n", "", "UTC", "MiniSetupInProgress"},
 		"in use":        {"\"SystemSetupInProgress\"=dword:00000000\n", "", "UTC", "SystemSetupInProgress"},
 		"younger zone":  {sealed, "", "UTC", "UTC\" is not one of Windows XP"},
@@ -63,9 +63,38 @@ func TestInstallLegacyRefuses(t *testing.T) {
 		if c.inf != "" {
 			files["sysprep/sysprep.inf"] = c.inf
 		}
-		g := legacy(t, files, c.setup)
-		if err := InstallLegacy(g.Guest, Answers{Zone: c.zone}, now); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v", name, err)
-		}
+		refusesLegacy(t, legacy(t, files, c.setup), Answers{Zone: c.zone}, c.want)
+	}
+	const list = "sysprep/i386/$OEM$/CmdLines.txt"
+	for want, files := range map[string]map[string]string{
+		`completing C:\sysprep\i386\$OEM$\CmdLines.txt: unusable file of the set-up: it is not a text`: {list: "[Commands]\x00"},
+		"it is a directory":  {list + "/x": ""},
+		"is not a directory": {"sysprep/i386": "a file"},
+	} {
+		refusesLegacy(t, legacy(t, files, sealed), Answers{Zone: "GMT Standard Time"}, want)
+	}
+}
+
+// refusesLegacy expects an error before anything is written.
+func refusesLegacy(t *testing.T, g guest.Guest, a Answers, want string) {
+	t.Helper()
+	if err := InstallLegacy(g.Guest, a, now); err == nil || !strings.Contains(err.Error(), want) || len(g.Root.Changed()) > 0 {
+		t.Errorf("error %v, want %q; %q was changed", err, want, g.Root.Changed())
+	}
+	if err := CheckInstall(g.Root, System{Major: 5, Minor: 1}, a); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("beforehand: error %v, want %q", err, want)
+	}
+}
+
+// TestIgnoreLegacy keeps the sysprep.inf that is not to be used.
+func TestIgnoreLegacy(t *testing.T) {
+	t.Parallel()
+	g := legacy(t, map[string]string{"sysprep/sysprep.inf": "own"}, sealed)
+	guest.Check(t, InstallLegacy(g.Guest, Answers{Zone: "GMT Standard Time", Ignore: true}, now))
+	if got := g.Content(t, "sysprep/sysprep.inf"+kept); got != "own" {
+		t.Errorf("the image's own is %q", got)
+	}
+	if got := g.Content(t, "sysprep/sysprep.inf"); !strings.Contains(got, "OemSkipEula") {
+		t.Errorf("sysprep.inf is %q", got)
 	}
 }

@@ -135,6 +135,8 @@ func TestInstallRefuses(t *testing.T) {
 	}{
 		"time zone": {Answers{Zone: "Europe/Athens"}, nil, "WINDOWS_TIMEZONE"},
 		"damaged":   {Answers{}, map[string]string{"unattend.xml": "<unattend>"}, "correct that answer file"},
+		"a link":    {Answers{}, map[string]string{"unattend.xml": "-> OUTSIDE/canary"}, "replace it by a plain file"},
+		"directory": {Answers{}, map[string]string{"autounattend.xml": "DIR"}, "replace it by a plain file"},
 	} {
 		g, err := install(t, c.files, c.a, "")
 		var r *outcome.Remedied
@@ -142,7 +144,11 @@ func TestInstallRefuses(t *testing.T) {
 			t.Errorf("%s: %v, %q was changed", name, err, g.Root.Changed())
 		}
 	}
-	g := guest.New(t, nil)
+	g := guest.New(t, map[string]string{"Windows/Setup/Scripts/SetupComplete.cmd": "-> OUTSIDE/canary"})
+	if err := CheckInstall(g.Root, server2019, Answers{Zone: "UTC"}); err == nil || !strings.Contains(err.Error(), `SetupComplete.cmd is not a plain file`) {
+		t.Errorf("a script that is a link: %v", err)
+	}
+	g = guest.New(t, nil)
 	if err := SetName(g.Guest, server2019, "web1"); !errors.Is(err, ErrNoAnswer) {
 		t.Errorf("without an answer file: %v", err)
 	}
@@ -236,9 +242,11 @@ func TestRemoteDesktop(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer, system, restores string
 	}{
-		"was allowed":   {"", "", "/d 0 /f"},
-		"answer file":   {`<fDenyTSConnections>true</fDenyTSConnections>`, "", "/d 1 /f"},
-		"was not there": {"", "\n[HIVE\\Select]\n\"Current\"=dword:00000003\n", "delete"},
+		"was allowed":       {"", "", "/d 0 /f"},
+		"answer file":       {`<fDenyTSConnections>true</fDenyTSConnections>`, "", "/d 1 /f"},
+		"allowed by that":   {`<fDenyTSConnections>false</fDenyTSConnections>`, "", "/d 0 /f"},
+		"was not there":     {"", "\n[HIVE\\Select]\n\"Current\"=dword:00000003\n\n[HIVE\\ControlSet003\\Control]\n", "delete"},
+		"allowed, no value": {`<fDenyTSConnections>0</fDenyTSConnections>`, "\n[HIVE\\Select]\n\"Current\"=dword:00000003\n\n[HIVE\\ControlSet003\\Control]\n", "/d 0 /f"},
 	} {
 		files := map[string]string{"Windows/SnfScripts/RemoteDesktop.cmd": "of an earlier attempt, or the image's"}
 		if c.answer != "" {
@@ -255,6 +263,9 @@ func TestRemoteDesktop(t *testing.T) {
 				t.Errorf("%s: %s", name, text)
 			}
 		}
+		if text := g.Content(t, "unattend.xml"); strings.Contains(text, "fDeny") && !strings.Contains(text, "<fDenyTSConnections>true</fDenyTSConnections>") {
+			t.Errorf("%s: connections are allowed while Windows is set up:\n%s", name, text)
+		}
 		h, err := registry.Open(g.Root, hiveSystem)
 		guest.Check(t, err)
 		set := "ControlSet002"
@@ -270,6 +281,23 @@ func TestRemoteDesktop(t *testing.T) {
 			t.Errorf("%s: the other control set has %d, %v", name, n, err)
 		}
 		guest.Check(t, h.Close())
+	}
+}
+
+// TestControlSetMissing: nothing is made up for a registry that contradicts itself.
+func TestControlSetMissing(t *testing.T) {
+	t.Parallel()
+	g, err := install(t, nil, Answers{}, "\n[HIVE\\Select]\n\"Current\"=dword:00000009\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := g.Snapshot(t)
+	err = RefuseRemoteDesktop(t.Context(), g.Guest, server2019)
+	if err == nil || !strings.Contains(err.Error(), "config/SYSTEM") || !strings.Contains(err.Error(), "no key ControlSet009") {
+		t.Errorf("error %v", err)
+	}
+	if diff := cmp.Diff(before, g.Snapshot(t)); diff != "" {
+		t.Errorf("refused, but changed (-before +after):\n%s", diff)
 	}
 }
 
@@ -315,7 +343,7 @@ func TestInject(t *testing.T) {
 		t.Errorf("the last does not count: %q", got)
 	}
 	before := g.Snapshot(t)
-	for _, bad := range []string{"", "a", `D:\a`, `C:a`, `\\server\share\a`, "/", `C:\`, `C:\a\`, `C:\con`, `C:\LPT1.txt`, `C:\a\NUL\b`, `C:\a.`, `C:\a \b`, `C:\a?`, `C:\a:b`, `C:\a<`, "/Windows", "/Temp/x/y", `C:\NEW\x`} {
+	for _, bad := range []string{"", "a", `D:\a`, `C:a`, `\\server\share\a`, "/", `C:\`, `C:\a\`, `C:\con`, `C:\LPT1.txt`, `C:\COM¹`, `C:\nul .txt`, `C:\CONOUT$`, "/a\xff", "/" + strings.Repeat("ä", 256), `C:\a\NUL\b`, `C:\a.`, `C:\a \b`, `C:\a?`, `C:\a:b`, `C:\a<`, "/Windows", "/Temp/x/y", `C:\NEW\x`} {
 		err := Inject(g.Root, []spec.File{{Path: "/new", Contents: []byte("x")}, {Path: bad}}, now)
 		if err == nil || !strings.Contains(err.Error(), "personality entry 2") {
 			t.Errorf("%q: %v", bad, err)

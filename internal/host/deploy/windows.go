@@ -11,9 +11,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"snf-image/internal/host/config"
 	"snf-image/internal/host/fetch"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
+	"snf-image/internal/timezone"
 )
 
 // maxAnswer bounds an answer file, in bytes.
@@ -44,6 +46,33 @@ func (r *run) readAnswers(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// CheckWindows returns what the configuration has that a Windows could not be deployed with by
+// an instance's parameters.
+// What only other systems have no use for does not matter where the system is named.
+func CheckWindows(s *spec.Spec, c *config.Config) error {
+	family, _ := s.Family()
+	deployed := *s
+	deployed.Mode = spec.ModeDeploy
+	if family != "" && !windows(family) || s.Image == spec.NoImage || !slices.Contains(deployed.Tasks(), spec.InstallUnattend) {
+		return nil
+	}
+	if c.Unattend != "" {
+		if _, err := readFile(c.Unattend); err != nil {
+			return answerFailure("UNATTEND", c.Unattend, err)
+		}
+	}
+	if family == "" {
+		return nil // it may be one without WINDOWS_TIMEZONE
+	}
+	_, err := timezone.Lookup(c.WindowsTimezone)
+	if err == nil {
+		return nil
+	}
+	return &report.Failure{
+		Kind: report.Usage, What: "checking the time zone of Windows", On: c.Where("WINDOWS_TIMEZONE"), Cause: err, Remedy: "correct WINDOWS_TIMEZONE",
+	}
 }
 
 func answerFailure(name, at string, err error) error {

@@ -47,6 +47,9 @@ type Completion struct {
 	Architecture string
 	// ComputerName and ProductKey are set unless they are empty.
 	ComputerName, ProductKey string
+	// RefuseRemote has what allows remote desktop connections refuse them: they would be open
+	// before the set-up is complete.
+	RefuseRemote bool
 	// Commands run in the pass specialize, after those that are there.
 	Commands []Command
 }
@@ -69,6 +72,9 @@ func Complete(data []byte, c Completion) ([]byte, error) {
 	d := draft{root: f.doc.Root(), arch: c.Architecture}
 	d.set("ComputerName", c.ComputerName)
 	d.set("ProductKey", c.ProductKey)
+	if c.RefuseRemote {
+		d.refuseRemote()
+	}
 	for _, command := range c.Commands {
 		if err := d.run(command); err != nil {
 			return nil, err
@@ -100,11 +106,16 @@ func (d *draft) set(name, value string) {
 		there = append(there, d.child(d.component(shellSetup), name))
 	}
 	for _, e := range there {
-		if e.Text() != value || len(e.ChildElements()) > 0 {
-			e.Child = nil
-			e.SetText(value)
-			d.changed = true
-		}
+		d.say(e, value)
+	}
+}
+
+// say has an element hold a text and nothing else.
+func (d *draft) say(e *etree.Element, value string) {
+	if e.Text() != value || len(e.ChildElements()) > 0 {
+		e.Child = nil
+		e.SetText(value)
+		d.changed = true
 	}
 }
 

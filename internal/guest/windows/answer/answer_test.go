@@ -140,6 +140,28 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestRefuseRemote has each component that counts refuse connections, and leaves the rest.
+func TestRefuseRemote(t *testing.T) {
+	t.Parallel()
+	component := func(pass, arch, deny string) string {
+		return `<settings pass="` + pass + `"><component name="Microsoft-Windows-TerminalServices-LocalSessionManager" processorArchitecture="` + arch + `">` + deny + `</component></settings>`
+	}
+	const allow, deny = "<fDenyTSConnections> false </fDenyTSConnections>", "<fDenyTSConnections>true</fDenyTSConnections>"
+	for name, c := range map[string]struct{ before, after string }{
+		"allowed":         {component("specialize", "amd64", allow), component("specialize", "amd64", deny)},
+		"in upper case":   {component("SPECIALIZE", "AMD64", "<fDenyTSConnections>FALSE</fDenyTSConnections>"), component("SPECIALIZE", "AMD64", deny)},
+		"later":           {component("oobeSystem", "amd64", allow), component("oobeSystem", "amd64", deny)},
+		"refused already": {component("specialize", "amd64", deny), component("specialize", "amd64", deny)},
+		"another system":  {component("specialize", "x86", allow), component("specialize", "x86", allow)},
+		"nothing":         {component("specialize", "amd64", "<x/>"), component("specialize", "amd64", "<x/>")},
+	} {
+		out, err := Complete([]byte(wrap(c.before)), Completion{Architecture: "amd64", RefuseRemote: true})
+		if err != nil || string(out) != wrap(c.after) {
+			t.Errorf("%s: %v\n%s\nwant\n%s", name, err, out, wrap(c.after))
+		}
+	}
+}
+
 func FuzzComplete(f *testing.F) {
 	for _, c := range corpus(f) {
 		f.Add(c.Data)

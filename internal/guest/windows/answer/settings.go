@@ -28,13 +28,33 @@ func Read(data []byte, arch string) (Settings, error) {
 			u.read(c)
 		}
 	}
-	for _, c := range components(f.doc.Root(), "specialize", "Microsoft-Windows-TerminalServices-LocalSessionManager", arch) {
-		if deny := text(c, "fDenyTSConnections"); deny != "" {
-			refuse := isTrue(deny)
-			u.RefuseRemote = &refuse
-		}
+	for _, e := range remoteDesktop(f.doc.Root(), arch) {
+		refuse := isTrue(strings.TrimSpace(e.Text()))
+		u.RefuseRemote = &refuse
 	}
 	return u, nil
+}
+
+// remoteDesktop returns the elements by which remote desktop connections are refused or not, in the order
+// in which the passes come; of a component the first one counts.
+func remoteDesktop(root *etree.Element, arch string) (all []*etree.Element) {
+	for _, pass := range []string{"offlineServicing", "specialize", "auditSystem", "oobeSystem"} {
+		for _, c := range components(root, pass, "Microsoft-Windows-TerminalServices-LocalSessionManager", arch) {
+			if found := children(c, "fDenyTSConnections"); len(found) > 0 && strings.TrimSpace(found[0].Text()) != "" {
+				all = append(all, found[0])
+			}
+		}
+	}
+	return all
+}
+
+// refuseRemote has each of them refuse connections.
+func (d *draft) refuseRemote() {
+	for _, e := range remoteDesktop(d.root, d.arch) {
+		if !isTrue(strings.TrimSpace(e.Text())) {
+			d.say(e, "true")
+		}
+	}
 }
 
 func (u *Settings) read(component *etree.Element) {

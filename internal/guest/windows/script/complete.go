@@ -58,7 +58,8 @@ func withoutOurs(old []byte) string {
 // complete is our part. Accounts that the answer file made have their password set now, and
 // that of others is what it was set to, whatever the answer file did meanwhile. What
 // overwrites a file keeps its place: first its clusters become zero, and then it gets
-// another content of at least its length.
+// another content of at least its length. Answer files that were set aside are of the image,
+// and may hold passwords, too.
 const complete = `@echo off
 setlocal EnableExtensions DisableDelayedExpansion
 set "SNF=%SystemRoot%\SnfScripts"
@@ -66,6 +67,10 @@ if exist "%SNF%\ChangeAdminPassword.cmd" call "%SNF%\ChangeAdminPassword.cmd"
 call :snf_wipe "%SNF%\ChangeAdminPassword.cmd"
 call :snf_wipe "ANSWER"
 call :snf_wipe "%SystemRoot%\Panther\unattend.xml"
+for %%D in ("%SystemDrive%" "%SystemDrive%\sysprep" "%SystemRoot%\Panther" "%SystemRoot%\Panther\Unattend" "%SystemRoot%\System32\Sysprep") do for %%N in (unattend.xml autounattend.xml sysprep.inf) do (
+attrib -r -s -h "%%~D\%%N.bak.*" >nul 2>&1
+for %%F in ("%%~D\%%N.bak.*") do call :snf_wipe "%%~F"
+)
 if exist "%SNF%\RecoveryEnvironment.cmd" call "%SNF%\RecoveryEnvironment.cmd"
 if exist "%SNF%\ConfigureNetwork.cmd" call "%SNF%\ConfigureNetwork.cmd"
 if exist "%SNF%\RemoteDesktop.cmd" call "%SNF%\RemoteDesktop.cmd"

@@ -124,6 +124,9 @@ func fromWide(t *testing.T, text string) string {
 // secret is a password that must not be left anywhere.
 const secret = "Pa55w0rd-left-behind"
 
+// aside are answer files that were set aside.
+var aside = []string{"/unattend.xml.bak.20261126.080910", "/windows/Panther/autounattend.xml.bak.20261126.080910.1"}
+
 // deploy lays out what a deployment leaves on C:.
 func deploy(t *testing.T, w *wine.Windows, own string) {
 	t.Helper()
@@ -134,6 +137,7 @@ func deploy(t *testing.T, w *wine.Windows, own string) {
 	for p, data := range map[string][]byte{
 		Passwords: text, Extend: ExtendFilesystem(2), Remote: RestoreRemoteDesktop(0, true), Recovery: EnableRecovery(),
 		"/unattend.xml": []byte("<Value>" + secret + "</Value>"), "/Windows/Panther/unattend.xml": []byte(secret),
+		aside[0]: []byte(secret), aside[1]: []byte(secret),
 		Complete: SetupComplete([]byte(own), `%SystemDrive%\unattend.xml`),
 	} {
 		w.Write(strings.Replace(p, "/Windows/", "/windows/", 1), data)
@@ -143,7 +147,7 @@ func deploy(t *testing.T, w *wine.Windows, own string) {
 // checkClean looks for what must not be left on C:.
 func checkClean(t *testing.T, w *wine.Windows) {
 	t.Helper()
-	for _, gone := range []string{"windows/SnfScripts", "unattend.xml", "windows/Panther/unattend.xml"} {
+	for _, gone := range append([]string{"windows/SnfScripts", "unattend.xml", "windows/Panther/unattend.xml"}, aside...) {
 		if _, err := os.Lstat(filepath.Join(w.Drive, gone)); !os.IsNotExist(err) {
 			t.Errorf("%s is left: %v", gone, err)
 		}
@@ -171,9 +175,9 @@ func programs(calls []wine.Call) []string {
 	return out
 }
 
-// inComplete is what SetupComplete starts: three accounts' passwords are set, three files
+// inComplete is what SetupComplete starts: three accounts' passwords are set, five files
 // overwritten.
-var inComplete = []string{"net", "powershell", "net", "fsutil", "fsutil", "fsutil", "reagentc", "reg"}
+var inComplete = []string{"net", "powershell", "net", "fsutil", "fsutil", "fsutil", "fsutil", "fsutil", "reagentc", "reg"}
 
 func testComplete(t *testing.T, w *wine.Windows) {
 	deploy(t, w, "")

@@ -21,7 +21,7 @@ const Size = 1 << 20
 const files = `C:\sysprep`
 
 // ErrRefused is a file that this package does not touch.
-var ErrRefused = errors.New("unusable sysprep.inf")
+var ErrRefused = errors.New("unusable file of the set-up")
 
 // Completion is what sysprep.inf has to say. What is empty is left as it is.
 type Completion struct {

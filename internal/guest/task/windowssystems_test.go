@@ -1,0 +1,104 @@
+package task
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"snf-image/internal/guest/inspect"
+	"snf-image/internal/report"
+	"snf-image/internal/spec"
+	"snf-image/tests/golden"
+	"snf-image/tests/guest"
+	"snf-image/tests/hive"
+)
+
+// TestWindowsSystems deploys each version of Windows with everything that can be asked for,
+// on a tree: what is found, what the tasks say, which files differ, and all of the registry
+// that differs, are in testdata/windows.
+func TestWindowsSystems(t *testing.T) {
+	t.Parallel()
+	for name, w := range hive.Systems() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			golden.File(t, "testdata/windows/"+name+".txt", deployed(t, w))
+		})
+	}
+}
+
+// deployed describes what a deployment does to a Windows.
+func deployed(t *testing.T, w hive.Windows) string {
+	t.Helper()
+	files := map[string]string{
+		"Windows/Setup/Scripts/SetupComplete.cmd": "echo own\r\n", "Windows/Panther/unattend.xml": "<x/>",
+		"Windows/System32/drivers/etc/hosts": "old", "sysprep/sysprep.inf": "[GuiUnattended]\r\nTimeZone=110\r\n",
+	}
+	hives := w.Hives(t)
+	for name, data := range hives {
+		files["Windows/System32/config/"+name] = data
+	}
+	g := guest.New(t, files)
+	found := inspect.Look(g.Root, 0)
+	password, key := spec.Secret("Geheim&1"), spec.Secret("aaaaa-bbbbb-ccccc-ddddd-eeeee")
+	r := &Run{
+		Plan: &spec.Plan{
+			Mode: spec.ModeDeploy, Tasks: windowsTasks, InstanceName: "web1.example.org", Users: []string{"root"}, AssumesUsers: true,
+			TimeZone: "W. Europe Standard Time", NICs: []spec.NIC{{MAC: "52:54:00:00:00:01", IP: "192.0.2.10", Subnet: "192.0.2.0/24", Gateway: "192.0.2.1"}},
+		},
+		Credentials: &spec.Credentials{
+			Password: &password, ProductKey: &key, Files: []spec.File{{Path: `C:\Windows\System32\drivers\etc\hosts`, Contents: []byte("new")}},
+		},
+		Inspection: &report.Inspection{
+			OSFamily: found.Family, Version: found.Version, Windows: &report.Windows{Architecture: found.NT.Architecture, State: found.NT.State},
+		},
+		Root: g.Root,
+	}
+	check(t, Check(r))
+	before := g.Snapshot(t)
+	_, results, err := runPlan(t, r.Plan, r)
+	check(t, err)
+
+	var out strings.Builder
+	fmt.Fprintf(&out, "found: %s, %s, %s, %s, %q\n", found.Family, found.Pretty, found.Version, found.NT.Architecture, found.Names)
+	for _, result := range results {
+		fmt.Fprintf(&out, "%s: %s\n", result.Name, strings.TrimSpace(string(result.Outcome)+" "+result.Reason+strings.Join(result.Warnings, "; ")))
+	}
+	after := g.Snapshot(t)
+	for _, p := range differing(before, after) {
+		out.WriteString(p + "\n")
+	}
+	for _, name := range slices.Sorted(maps.Keys(hives)) {
+		for _, line := range hive.Difference(t, []byte(hives[name]), []byte(g.Content(t, "Windows/System32/config/"+name))) {
+			fmt.Fprintf(&out, "%s: %s\n", name, line)
+		}
+	}
+	for _, p := range []string{"unattend.xml", "sysprep/sysprep.inf", "sysprep/i386/$OEM$/CmdLines.txt", "Windows/SnfScripts/ConfigureNetwork.cmd", "Windows/SnfScripts/RemoteDesktop.cmd"} {
+		if _, text, ok := strings.Cut(after["/"+p], " "); ok {
+			fmt.Fprintf(&out, "== %s\n%s", p, strings.ReplaceAll(text, "\r", ""))
+		}
+	}
+	return out.String()
+}
+
+// differing returns the paths that two snapshots do not have in common: "-", "+" or "!" and
+// the path.
+func differing(before, after map[string]string) []string {
+	var out []string
+	for p, text := range after {
+		switch old, ok := before[p]; {
+		case !ok:
+			out = append(out, "+ "+p)
+		case old != text:
+			out = append(out, "! "+p)
+		}
+	}
+	for p := range before {
+		if _, ok := after[p]; !ok {
+			out = append(out, "- "+p)
+		}
+	}
+	slices.SortFunc(out, func(a, b string) int { return strings.Compare(a[2:], b[2:]) })
+	return out
+}
