@@ -77,6 +77,11 @@ func TestLocated(t *testing.T) {
 			t.Errorf("located(%q) = %q, %v, want %q", name, got, err, want)
 		}
 	}
+	cfg.ImageDir = dir + "/none"
+	if _, err := located(cfg, "a"); err == nil || !strings.Contains(err.Error(), "snf-image image pull a-1") {
+		t.Errorf("without IMAGE_DIR: %v", err)
+	}
+	cfg.ImageDir = dir + "/images"
 	for name, want := range map[string]string{"a-3": "snf-image image pull a-3", "catalogue:a-2": "snf-image image pull a-2", "catalogue:b-1": "no entry of that name"} {
 		if got, err := located(cfg, name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("located(%q) = %q, %v, want an error with %q", name, got, err, want)

@@ -74,7 +74,7 @@ func (s Store) find(ref imageref.Ref, format string) (f *os.File, warnings []str
 	}
 	fd, err := unix.Open(s.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, refuse(s.path(name), fmt.Errorf("IMAGE_DIR, %s, does not exist", s.Dir), remedyMissing)
+		return nil, nil, refuse(s.path(name), noStore(s.Dir), remedyMissing)
 	}
 	if err != nil {
 		return nil, nil, refuse(s.Dir, err, "check IMAGE_DIR in the configuration")
@@ -93,6 +93,14 @@ func (s Store) find(ref imageref.Ref, format string) (f *os.File, warnings []str
 	}
 	return nil, nil, refuse(s.path(name), fs.ErrNotExist, remedyMissing)
 }
+
+// noStore is an IMAGE_DIR that is not there, and so no file in it.
+type noStore string
+
+func (dir noStore) Error() string { return fmt.Sprintf("IMAGE_DIR, %s, does not exist", string(dir)) }
+
+// Is makes it an error of fs.ErrNotExist.
+func (dir noStore) Is(target error) bool { return target == fs.ErrNotExist }
 
 // remedyMissing is for a name without a file in the store. The command line has looked in
 // its current directory before.

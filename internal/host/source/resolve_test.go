@@ -82,6 +82,9 @@ func TestNoStore(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "none")
 	_, _, err := Store{Dir: dir}.Open("debian", "diskdump")
+	if !errors.Is(err, fs.ErrNotExist) { // then a name may be one of the catalogue
+		t.Errorf("Open() = %v, want an error of %v", err, fs.ErrNotExist)
+	}
 	for _, want := range []string{"/none/debian", "IMAGE_DIR", "does not exist", "--image"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Open() = %v, want %q in it", err, want)
