@@ -29,7 +29,7 @@ const (
 type Type string
 
 // The messages in the order they are exchanged. Hello, Inspected, Event and
-// Result go up, the others down.
+// Result go up, the others down. Events of the log alone may come before Inspected.
 const (
 	Hello       Type = "hello"
 	Plan        Type = "plan"

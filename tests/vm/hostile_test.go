@@ -71,7 +71,7 @@ func attack(t *testing.T, j *job) {
 	digest := oracle.Digest(t, second, 0, -1)
 
 	args := append(everything(j), "--disk", second)
-	o := site.Run(t, j.args(append(args, custom(fingerprintHelper)...)...)...)
+	o := site.With(t, `IMAGE_DEBUG="yes"`).Run(t, j.args(append(args, custom(fingerprintHelper)...)...)...)
 	checkContained(t, j, o)
 	if oracle.Digest(t, second, 0, -1) != digest {
 		t.Error("the second disk changed")
@@ -85,14 +85,20 @@ func attack(t *testing.T, j *job) {
 // fingerprintHelper is a CUSTOM_TASK that fails unless the helper's own files
 // are those its list of contents names, with the digests there, and no others
 // lie beside them: a task that followed a link out of the image would show. A file that
-// was changed differs twice; an emulated processor that errs once does not.
+// was changed differs twice; an emulated processor that errs once does not. It prints what
+// differs, and what is in its place.
 const fingerprintHelper = `set -eo pipefail
 cd /
 tr -d ' \n' < /etc/snf-image/contents.json |
     grep -o '"path":"[^"]*","size":[0-9]*,"sha256":"[0-9a-f]*"' |
     sed 's/"path":"\([^"]*\)".*"sha256":"\([0-9a-f]*\)"/\2  \1/' > /tmp/listed
 [ "$(wc -l < /tmp/listed)" -gt 50 ]
-sha256sum -c -s /tmp/listed || sha256sum -c -s /tmp/listed
+differing() { sha256sum -c /tmp/listed > /tmp/sums 2>&1 && return 1; grep -v ': OK$' /tmp/sums > /tmp/differing || :; }
+if differing && differing; then
+    echo "these differ:"; cat /tmp/differing
+    sed -n 's/: FAILED.*//p' /tmp/differing | while read -r f; do ls -ln "$f"; sha256sum "$f"; grep -F "  $f" /tmp/listed; done
+    exit 1
+fi
 cut -c 67- /tmp/listed | grep -E '^/?(etc|usr|root|home)/' | sed 's|^/*|/|' | sort > /tmp/expected
 find /etc /usr /root /home -xdev -type f 2>/dev/null | grep -v '^/etc/snf-image/contents.json$' | sort > /tmp/found || :
 diff /tmp/expected /tmp/found`

@@ -111,21 +111,32 @@ func (c *conversation) send(ctx context.Context, t channel.Type, body any) error
 }
 
 // inspected reads what the agent found. An agent that gives up before sends
-// its result instead.
-func (c *conversation) inspected(ctx context.Context) (*report.Inspection, *report.Result, error) {
-	m, err := c.read(ctx)
-	if err != nil {
-		return nil, nil, err
+// its result instead. What it logs meanwhile is handed to debug.
+func (c *conversation) inspected(ctx context.Context, debug func(report.Event)) (*report.Inspection, *report.Result, error) {
+	for {
+		m, err := c.read(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		var e report.Event
+		switch m.Type {
+		case channel.Inspected:
+			in := new(report.Inspection)
+			return in, nil, decode(m, in)
+		case channel.Result:
+			r := new(report.Result)
+			return nil, r, decode(m, r)
+		case channel.Event:
+			err = decode(m, &e)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if e.Kind != report.Debug {
+			return nil, nil, &protocolError{fmt.Errorf("the helper sent %q where %q was due", report.Clean(string(m.Type)), channel.Inspected)}
+		}
+		debug(e)
 	}
-	switch m.Type {
-	case channel.Inspected:
-		in := new(report.Inspection)
-		return in, nil, decode(m, in)
-	case channel.Result:
-		r := new(report.Result)
-		return nil, r, decode(m, r)
-	}
-	return nil, nil, &protocolError{fmt.Errorf("the helper sent %q where %q was due", report.Clean(string(m.Type)), channel.Inspected)}
 }
 
 // result hands every event to each and returns the result. It is the last

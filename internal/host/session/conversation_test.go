@@ -104,6 +104,24 @@ func TestReadTellsSilenceFromGarbage(t *testing.T) {
 	})
 }
 
+// TestOnlyTheLogComesBeforeTheInspection has an agent log, or do more, before it says what it
+// found.
+func TestOnlyTheLogComesBeforeTheInspection(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[report.EventKind]bool{report.Debug: true, report.TaskStart: false, report.Changed: false, "": false} {
+		c := agent(t, func(w net.Conn) {
+			say(w, channel.Event, report.Event{Kind: kind, Messages: []string{"a"}})
+			say(w, channel.Event, report.Event{Kind: kind, Messages: []string{"b"}})
+			say(w, channel.Inspected, report.Inspection{Root: "found"})
+		})
+		logged := ""
+		in, _, err := c.inspected(t.Context(), func(e report.Event) { logged += e.Messages[0] })
+		if _, broken := errors.AsType[*protocolError](err); want != (err == nil && in.Root == "found" && logged == "ab") || !want && (!broken || logged != "") {
+			t.Errorf("an event %q: %+v, logged %q, %v", kind, in, logged, err)
+		}
+	}
+}
+
 func TestResultIsTheLastMessage(t *testing.T) {
 	t.Parallel()
 	result := report.Result{Nonce: nonce}
@@ -223,6 +241,12 @@ func TestHelperThatStaysBreaksTheProtocol(t *testing.T) {
 	})
 }
 
+// silent is a listener for helpers that end before there is anything to hear.
+type silent struct{}
+
+func (silent) Inspected(*report.Inspection) (*spec.Credentials, error) { return nil, nil }
+func (silent) Event(report.Event)                                      {}
+
 func TestSuccessBeforeTheInspection(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -240,7 +264,7 @@ func TestSuccessBeforeTheInspection(t *testing.T) {
 			say(w, channel.Result, report.Result{Nonce: nonce, Error: tc.text})
 		})
 		h := &Helper{running: running{talk: c}, work: Work{Plan: spec.Plan{Mode: tc.mode}}}
-		_, err := h.Converse(t.Context(), 0, nil)
+		_, err := h.Converse(t.Context(), 0, silent{})
 		if _, broken := errors.AsType[*protocolError](err); broken == tc.ok {
 			t.Errorf("%s: Converse() with a result of error %q = %v, want it accepted %v", tc.mode, tc.text, err, tc.ok)
 		}

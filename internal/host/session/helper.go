@@ -100,7 +100,7 @@ func (h *Helper) Converse(ctx context.Context, imageBytes int64, l Listener) (*r
 	if err := h.talk.send(ctx, channel.DiskReady, channel.DiskReadyBody{ImageBytes: imageBytes}); err != nil {
 		return nil, err
 	}
-	in, result, err := h.talk.inspected(ctx)
+	in, result, err := h.talk.inspected(ctx, l.Event)
 	if err != nil {
 		return nil, err
 	}
