@@ -90,6 +90,9 @@ func (i *imaging) judgeGeometry(g worker.Geometry) error {
 			Cause: fmt.Errorf("it has %d bytes, the image needs %d", d.Size, g.DiskBytes), Remedy: "use a larger disk",
 		}
 	}
+	if !i.geometry.MBR { // else it is said
+		i.foreseeTable(g)
+	}
 	i.touched = true
 	return nil
 }
@@ -99,8 +102,8 @@ const reachOfMBR = (1<<32 - 1) * format.Sector
 
 // foreseeTable tells before the image is copied what its partition table cannot make use of.
 // The warning of the task that grows it goes into the report.
-func (i *imaging) foreseeTable() {
-	if over := i.disks[0].Size - reachOfMBR; i.geometry.MBR && over > 0 {
+func (i *imaging) foreseeTable(g worker.Geometry) {
+	if over := i.disks[0].Size - reachOfMBR; g.MBR && over > 0 {
 		i.Log.Warn(fmt.Sprintf("the partition table of the image is an MBR, which reaches only the first 2 TiB of a disk: %s at the end of %s stay unused; an image with a GPT has no such limit",
 			report.Bytes(over), i.disks[0].Path))
 	}

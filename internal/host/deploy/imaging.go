@@ -46,7 +46,7 @@ func (i *imaging) check(ctx context.Context, o target.Options) (err error) {
 	if err := i.openDisks(ctx, o); err != nil {
 		return err
 	}
-	i.foreseeTable()
+	i.foreseeTable(i.geometry)
 	if i.ends, err = newEnds(); err != nil || o.DryRun {
 		return err
 	}

@@ -103,12 +103,12 @@ func remote(t *testing.T, s *server, format spec.Format) (Request, *bytes.Buffer
 // raw is the image of deployment.
 func raw() []byte { return bytes.Repeat([]byte{imageByte}, imageSize) }
 
-// qcow2 returns the image of deployment as qcow2.
-func qcow2(t *testing.T) []byte {
+// qcow2 returns an image as qcow2.
+func qcow2(t *testing.T, image []byte) []byte {
 	t.Helper()
 	require.Tool(t, "qemu-img")
 	file := filepath.Join(t.TempDir(), "image")
-	if err := os.WriteFile(file, raw(), 0o600); err != nil {
+	if err := os.WriteFile(file, image, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command("qemu-img", "convert", "-f", "raw", "-O", "qcow2", file, file+".qcow2").CombinedOutput(); err != nil {
@@ -125,7 +125,7 @@ func qcow2(t *testing.T) []byte {
 // those of the whole image.
 func TestResumedDeployment(t *testing.T) {
 	t.Parallel()
-	packed := qcow2(t)
+	packed := qcow2(t, raw())
 	for name, tc := range map[string]struct {
 		server *server
 		format spec.Format
@@ -161,11 +161,53 @@ func TestResumedDeployment(t *testing.T) {
 	}
 }
 
+// TestMBRForeseen: what an MBR does not reach of a disk is said before the image is copied, once,
+// also where nothing is known of the image before it comes.
+func TestMBRForeseen(t *testing.T) {
+	t.Parallel()
+	image := raw()
+	copy(image[446:], make([]byte, 64))
+	copy(image[446:], []byte{0x80, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 8}) // a MiB from the second on
+	copy(image[510:], []byte{0x55, 0xaa})
+	packed := require.Run(t, string(image), "gzip", "-1")
+	for name, tc := range map[string]struct {
+		stored []byte
+		format spec.Format
+		local  bool
+	}{
+		"a file":             {image, spec.Auto, true},
+		"a file in gzip":     {[]byte(packed), spec.Auto, true},
+		"a dump by URL":      {image, spec.DiskDump, false},
+		"an image by URL":    {image, spec.Auto, false},
+		"one in gzip by URL": {[]byte(packed), spec.Auto, false},
+		"qcow2 by URL":       {qcow2(t, image), spec.Auto, false},
+		"qcow2 in gzip":      {[]byte(require.Run(t, string(qcow2(t, image)), "gzip", "-1")), spec.Auto, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			req, log := remote(t, (&server{image: tc.stored}).start(t), tc.format)
+			if tc.local {
+				req.Spec.Image = filepath.Join(t.TempDir(), "image")
+				if err := os.WriteFile(req.Spec.Image, tc.stored, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			req.Spec.Disks[0].Size = 3 << 40
+			if _, err := Run(t.Context(), req); err != nil {
+				t.Fatalf("Run() = %v\n%s", err, log)
+			}
+			if n := strings.Count(log.String(), "reaches only the first 2 TiB of a disk: 1.0 TiB at the end of "+req.Spec.Disks[0].Path); n != 1 {
+				t.Errorf("it is said %d times\n%s", n, log)
+			}
+		})
+	}
+}
+
 // TestBrokenDeployment gets transfers that cannot be whole: nothing boots, and nothing
 // stays in SPOOL_DIR.
 func TestBrokenDeployment(t *testing.T) {
 	t.Parallel()
-	packed := qcow2(t)
+	packed := qcow2(t, raw())
 	changing := func(n int) string { return fmt.Sprintf(`"%d"`, n) }
 	endless := append(packed, make([]byte, 80<<20)...)
 	for name, tc := range map[string]struct {

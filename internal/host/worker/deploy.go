@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -35,7 +36,7 @@ func deploy(ctx context.Context, j Job, out *speaker) (Result, error) {
 	if err != nil {
 		return Result{}, opening(err)
 	}
-	if err := out.ask(Geometry{Format: image.Format, Layers: image.Layers, DiskBytes: image.Size, MBR: hasMBR(image, j.Action)}); err != nil || j.Action == Look {
+	if err := out.ask(Geometry{Format: image.Format, Layers: image.Layers, DiskBytes: image.Size, MBR: hasMBR(image)}); err != nil || j.Action == Look {
 		return Result{}, err
 	}
 	if image.Size > j.DiskSize { // which the host has checked
@@ -52,16 +53,16 @@ func deploy(ctx context.Context, j Job, out *speaker) (Result, error) {
 	return r, unchanged(j, before)
 }
 
-// hasMBR looks at the first sector of the disk where that takes nothing from who writes it.
-func hasMBR(image *format.Image, a Action) bool {
+// hasMBR looks at the first sector of the disk, and leaves it in a stream.
+func hasMBR(image *format.Image) bool {
 	head, err := make([]byte, target.Sector), error(nil)
 	switch {
 	case image.Disk != nil:
 		_, err = image.Disk.ReadAt(head, 0)
-	case a == Look && image.Stream != nil:
-		_, err = io.ReadFull(image.Stream, head)
-	default:
-		return false
+	case image.Stream != nil: // none when an image is looked at that has to be unpacked before
+		ahead := bufio.NewReaderSize(image.Stream, target.Sector)
+		image.Stream = ahead
+		head, err = ahead.Peek(target.Sector)
 	}
 	return err == nil && mbrEnd(head) > 0 // what is wrong comes out when it is read for good
 }

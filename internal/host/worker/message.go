@@ -42,8 +42,8 @@ type Geometry struct {
 	Layers []string    `json:"layers,omitempty"` // around it, outermost first
 	// DiskBytes is the size of the disk in the image, 0 when only its end tells.
 	DiskBytes int64 `json:"disk_bytes,omitempty"`
-	// MBR means that the partition table of the disk is an MBR, as far as that is known before
-	// the image is written: it is not for one that comes as a stream.
+	// MBR means that the partition table of the disk is an MBR. Who looks at an image that has to
+	// be unpacked before it can be read does not know.
 	MBR bool `json:"mbr,omitempty"`
 }
 
