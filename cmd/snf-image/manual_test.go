@@ -14,9 +14,9 @@ import (
 )
 
 // TestManualPages makes the synopsis and the options of each manual page from its program.
-// The rest of the pages is written by hand.
+// The rest of the pages is written by hand. It comes before the parallel tests, which read
+// what it may write.
 func TestManualPages(t *testing.T) {
-	t.Parallel()
 	for page, root := range map[string]*cobra.Command{
 		"snf-image.1":               new(app).root(),
 		"snf-image-update-helper.8": new(app).updateHelperCommand(),

@@ -19,23 +19,12 @@ import (
 
 // mountImage mounts the root file system and what its fstab names.
 func mountImage(_ context.Context, r *Run) error {
-	root, ok := r.volume(r.Inspection.Root)
-	if !ok {
-		return outcome.Advise(fmt.Errorf("the disks have no volume %q", r.Inspection.Root), "correct the property ROOT_PARTITION")
-	}
-	if err := r.mount(root, r.Target); err != nil {
-		return MountAdvice(err)
-	}
-	var err error
-	if r.Root, err = rootfs.Open(r.Target); err != nil {
+	root, err := r.rootVolume()
+	if err != nil {
 		return err
 	}
-	r.Root.NoSync = !r.careful()
-	if !r.Root.IsDir("/etc") {
-		return outcome.Advise(
-			fmt.Errorf("%v has no directory /etc", root),
-			"correct the property ROOT_PARTITION",
-		)
+	if err := r.mountRoot(root, "/etc"); err != nil {
+		return err
 	}
 	if err := r.mountFstab(); err != nil {
 		return err
@@ -44,6 +33,33 @@ func mountImage(_ context.Context, r *Run) error {
 		return err
 	}
 	return r.settleCloudInit()
+}
+
+// otherRoot is what to do where the root file system is not what it should be.
+const otherRoot = "correct the property ROOT_PARTITION"
+
+// rootVolume returns the volume of the root file system.
+func (r *Run) rootVolume() (filesystem.Volume, error) {
+	root, ok := r.volume(r.Inspection.Root)
+	if !ok {
+		return root, outcome.Advise(fmt.Errorf("the disks have no volume %q", r.Inspection.Root), otherRoot)
+	}
+	return root, nil
+}
+
+// mountRoot mounts and opens the root file system of a system that has a directory dir.
+func (r *Run) mountRoot(root filesystem.Volume, dir string) (err error) {
+	if err := r.mount(root, r.Target); err != nil {
+		return MountAdvice(err)
+	}
+	if r.Root, err = rootfs.Open(r.Target); err != nil {
+		return err
+	}
+	r.Root.NoSync = !r.careful()
+	if !r.Root.IsDir(dir) {
+		return outcome.Advise(fmt.Errorf("%v has no directory %s", root, dir), otherRoot)
+	}
+	return nil
 }
 
 // settleCloudInit keeps the cloud-init of an image from running, or has one that is left to run

@@ -3,19 +3,17 @@ package task
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/outcome"
-	"snf-image/internal/guest/rootfs"
 )
 
 // mountWindows mounts the root file system of a Windows, and nothing else. What Windows
 // left in its journal is brought into the file system before.
 func mountWindows(ctx context.Context, r *Run) error {
-	root, ok := r.volume(r.Inspection.Root)
-	if !ok {
-		return outcome.Advise(fmt.Errorf("the disks have no volume %q", r.Inspection.Root), "correct the property ROOT_PARTITION")
+	root, err := r.rootVolume()
+	if err != nil {
+		return err
 	}
 	if root.Kind().Check != nil {
 		if err := r.checkVolume(ctx, root, false); err != nil {
@@ -25,18 +23,7 @@ func mountWindows(ctx context.Context, r *Run) error {
 	if err := r.warnMarked(ctx, root); err != nil {
 		return err
 	}
-	if err := r.mount(root, r.Target); err != nil {
-		return MountAdvice(err)
-	}
-	var err error
-	if r.Root, err = rootfs.Open(r.Target); err != nil {
-		return err
-	}
-	r.Root.NoSync = !r.careful()
-	if !r.Root.IsDir("/Windows/System32") {
-		return outcome.Advise(fmt.Errorf(`%v has no directory \Windows\System32`, root), "correct the property ROOT_PARTITION")
-	}
-	return nil
+	return r.mountRoot(root, "/Windows/System32")
 }
 
 // warnMarked warns of a file system that Windows is going to check when it starts.
