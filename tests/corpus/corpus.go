@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"snf-image/tests/require"
 	"snf-image/tests/vmdk"
 )
@@ -67,6 +69,21 @@ func (k Kind) Bytes(t testing.TB, options ...string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// File returns a file in memory that holds b.
+func File(t testing.TB, b []byte) *os.File {
+	t.Helper()
+	fd, err := unix.MemfdCreate("image", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), "image")
+	t.Cleanup(func() { f.Close() })
+	if _, err := f.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 // sealVHD gives headers the checksums they need, at both ends.

@@ -51,7 +51,7 @@ func layered() map[string]struct {
 }
 
 // packed runs a script in a directory with the disk, and returns its out.
-func packed(t *testing.T, disk []byte, script string) string {
+func packed(t testing.TB, disk []byte, script string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "disk.raw"), disk, 0o600); err != nil {
@@ -205,10 +205,20 @@ func FuzzLayers(f *testing.F) {
 	for _, seed := range []string{"\x1f\x8b\x08\x00", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd\x04", "BZh91AY&SY", "\x04\x22\x4d\x18", strings.Repeat("x", 257) + "ustar"} {
 		f.Add([]byte(seed))
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
+	for _, script := range []string{
+		"gzip -c disk.raw >out", "xz -c disk.raw >out", "zstd -q -c disk.raw >out", "bzip2 -1 -c disk.raw >out", "lz4 -q -c disk.raw >out",
+		"tar cf out disk.raw", "tar -S -H pax -cf out disk.raw", "tar c disk.raw | xz >out", "gzip disk.raw; tar cf out disk.raw.gz",
+	} {
+		b, err := os.ReadFile(packed(f, bytes.Repeat([]byte("disk"), 256), script))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(_ *testing.T, b []byte) {
 		img, err := Open(spec.Auto, Source{Stream: bytes.NewReader(b)})
 		if err == nil && img.Stream != nil {
-			_, _ = io.CopyN(io.Discard, img.Stream, 64<<20)
+			_, _ = io.CopyN(io.Discard, img.Stream, 4<<20)
 		}
 	})
 }

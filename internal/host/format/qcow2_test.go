@@ -149,29 +149,26 @@ func qcow2Bytes(t testing.TB, args ...string) []byte {
 // opened opens bytes as a qcow2 image and reads all of it.
 func opened(t testing.TB, b []byte) error {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "image")
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	return readQcow2(corpus.File(t, b), 1<<40)
+}
+
+// readQcow2 opens an image and reads at most so many bytes of it.
+func readQcow2(f *os.File, most int64) error {
 	img, err := Open(spec.Qcow2, Source{File: f})
 	if err != nil {
 		return err
 	}
-	buf := make([]byte, 1<<20)
+	buf := make([]byte, 64<<10)
 	for e, err := range img.Disk.Extents() {
 		if err != nil {
 			return err
 		}
-		for off := e.Offset; off < e.Offset+e.Length && !e.Zero; off += int64(len(buf)) {
+		for off := e.Offset; off < e.Offset+e.Length && !e.Zero && most > 0; off += int64(len(buf)) {
 			p := buf[:min(int64(len(buf)), e.Offset+e.Length-off)]
 			if _, err := img.Disk.ReadAt(p, off); err != nil {
 				return err
 			}
+			most -= int64(len(p))
 		}
 	}
 	return nil
@@ -218,15 +215,6 @@ func TestQcow2DamagedCluster(t *testing.T) {
 			t.Errorf("%s: %v, want %v", method, err, ErrDamaged)
 		}
 	}
-}
-
-// FuzzQcow2 opens and reads what looks like an image: it ends, in bounds, without reading
-// outside of the disk.
-func FuzzQcow2(f *testing.F) {
-	for _, args := range [][]string{{"-c", "-o", "cluster_size=512"}, {"-o", "extended_l2=on,cluster_size=16K"}, {"-o", "cluster_size=512"}} {
-		f.Add(qcow2Bytes(f, args...)) // small ones
-	}
-	f.Fuzz(func(t *testing.T, b []byte) { _ = opened(t, b) })
 }
 
 // TestQcow2EmptyTables opens an image with a hundred thousand tables that are holes of the

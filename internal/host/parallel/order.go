@@ -92,16 +92,17 @@ type line struct {
 
 // Reader reads what the parts hold.
 type Reader struct {
-	line  *line
-	split func(*line) error // feeds the line
-	err   error
+	line    *line
+	split   func(*line) error // feeds the line
+	cleanup runtime.Cleanup   // for one that is not read to its end
+	err     error
 }
 
 func newReader(from io.Reader, split func(*line) error) *Reader {
 	workers := runtime.GOMAXPROCS(0)
 	l := &line{from: from, room: newPool(budget), parts: make(chan *part, workers+1), quit: make(chan struct{}), idle: make(chan struct{}, workers)}
 	r := &Reader{line: l, split: split}
-	runtime.AddCleanup(r, (*line).abandon, l)
+	r.cleanup = runtime.AddCleanup(r, (*line).abandon, l)
 	return r
 }
 
@@ -122,14 +123,18 @@ func (l *line) abandon() {
 	}()
 }
 
-// Read reads. Decoding begins with the first call.
+// Read reads. Decoding begins with the first call, and with the first error all memory is
+// given back.
 func (r *Reader) Read(p []byte) (int, error) {
 	l := r.line
+	if r.err != nil || len(p) == 0 {
+		return 0, r.err
+	}
 	if !l.begun {
 		l.begun = true
 		go l.feed(r.split)
 	}
-	for r.err == nil && len(p) > 0 {
+	for r.err == nil {
 		if l.current == nil {
 			next, more := <-l.parts
 			if !more {
@@ -146,7 +151,14 @@ func (r *Reader) Read(p []byte) (int, error) {
 		l.current.release()
 		l.current = nil
 	}
+	r.end()
 	return 0, r.err
+}
+
+// end ends everything. Nothing is read any more.
+func (r *Reader) end() {
+	r.cleanup.Stop()
+	r.line.abandon()
 }
 
 // feed runs split and ends the line.
