@@ -215,7 +215,7 @@ func TestXZRefuses(t *testing.T) {
 		"something behind it":     {append(bytes.Clone(one), "something else"...), errContainer},
 		"padding in front":        {append(make([]byte, 4), one...), errContainer},
 		"a large dictionary":      {shell(t, []byte("text"), "xz --lzma2=dict=256MiB"), ErrDictionary},
-		"a filter of later times": {withFilter(shell(t, []byte("text"), "xz --arm64 --lzma2"), 0x0b), ErrUnknown},
+		"a filter of later times": {withFilter(shell(t, []byte("text"), "xz --arm64 --lzma2"), 0x0c), ErrUnknown},
 		"ARM64 and another one":   {shell(t, []byte("text"), "xz --delta --arm64 --lzma2"), ErrUnknown},
 		"empty":                   {nil, io.ErrUnexpectedEOF},
 	} {

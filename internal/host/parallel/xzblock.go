@@ -25,8 +25,8 @@ type blockHeader struct {
 	raw          []byte // all of it
 	packed, size int64  // unknown where it does not say
 	dict         int
-	arm64        *arm64 // the filter before LZMA2, nil for none
-	filtered     bool   // there are other filters
+	addresses    addresses // the filter before LZMA2, nil for none
+	filtered     bool      // there are other filters
 }
 
 // blockHeader reads a header with the first byte size.
@@ -82,7 +82,7 @@ func (h *blockHeader) read(r *bytes.Reader, flags byte) error {
 			return err
 		}
 	}
-	h.filtered = n > 1 && (h.arm64 == nil || n > 2)
+	h.filtered = n > 1 && (h.addresses == nil || n > 2)
 	return nil
 }
 
@@ -104,11 +104,9 @@ func (h *blockHeader) filter(r *bytes.Reader, last bool) error {
 	switch {
 	case last != (id == filterLZMA2):
 		return fmt.Errorf("%w: by the filter %#x", ErrUnknown, id)
-	case id == filterARM64:
-		h.arm64, err = newARM64(properties)
+	case !last: // nil: a library knows
+		h.addresses, err = newAddresses(id, properties)
 		return err
-	case !last:
-		return nil // a library knows
 	case n != 1 || properties[0] > maxDictionary:
 		return fmt.Errorf("%w: a dictionary %x", ErrUnknown, properties)
 	}

@@ -93,7 +93,7 @@ func (x *xzFile) window(h *blockHeader, out io.Writer) error {
 	defer x.room.put(buf)
 	d := new(lzma.Decoder)
 	d.Reset(h.dict)
-	to, packed := &turned{filter: h.arm64, to: out, sum: x.check.make()}, make([]byte, lzma.MaxPacked)
+	to, packed := &turned{filter: h.addresses, to: out, sum: x.check.make()}, make([]byte, lzma.MaxPacked)
 	start, pos, size := x.read, 0, int64(0)
 	for {
 		c, b, err := nextChunk(byteFiller{x}, packed)

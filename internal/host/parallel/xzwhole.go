@@ -43,13 +43,13 @@ func (w *whole) decode(p *part) error {
 		if err := d.Decode(c, packed, p.out, pos); err != nil {
 			return err
 		}
-		if pos += c.Size; w.header.arm64 != nil {
+		if pos += c.Size; w.header.addresses != nil {
 			continue // what follows repeats it as it is
 		}
 		hash.Write(p.out[pos-c.Size : pos]) //nolint:errcheck // a hash.Hash has no errors
 		p.publish(pos)
 	}
-	if filter := w.header.arm64; filter != nil {
+	if filter := w.header.addresses; filter != nil {
 		filter.turn(p.out[:pos], 0)
 		hash.Write(p.out[:pos]) //nolint:errcheck // a hash.Hash has no errors
 		p.publish(pos)
