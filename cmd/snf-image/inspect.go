@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +23,7 @@ import (
 
 func (a *app) inspectCommand() *cobra.Command {
 	var asJSON bool
+	var progress string
 	cmd := &cobra.Command{
 		Use:   "inspect IMAGE",
 		Short: "Show what is in an image or on a disk",
@@ -34,7 +34,7 @@ written.`,
 		Example: "  snf-image inspect debian.diskdump\n  snf-image inspect --json debian-13",
 		Args:    arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in, err := a.inspect(cmd.Context(), args[0])
+			in, err := a.inspect(cmd, args[0], progress)
 			switch {
 			case asJSON && err != nil:
 				return a.printJSON(nil, err)
@@ -47,10 +47,21 @@ written.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&progress, "progress", "auto", "`kind` of progress that is shown while an image is unpacked: auto, plain or none")
 	return cmd
 }
 
-func (a *app) inspect(ctx context.Context, image string) (*report.Inspection, error) {
+// inspect looks at an image. It tells how far the unpacking is on stderr, since the result
+// is printed on stdout.
+func (a *app) inspect(cmd *cobra.Command, image, progress string) (*report.Inspection, error) {
+	if progress == "json" {
+		return nil, usage(cmd, errors.New("--progress json: expected auto, plain or none"))
+	}
+	show, err := a.display(progress)
+	if err != nil {
+		return nil, usage(cmd, err)
+	}
+	defer show.end()
 	cfg, err := a.config()
 	if err != nil {
 		return nil, err
@@ -58,7 +69,7 @@ func (a *app) inspect(ctx context.Context, image string) (*report.Inspection, er
 	if image, err = located(cfg, image); err != nil {
 		return nil, err
 	}
-	return deploy.Inspect(ctx, settings(cfg, a.log), image)
+	return deploy.Inspect(cmd.Context(), settings(cfg, show.log), image, deploy.Watch{Sink: show.sink, Progress: show.progress})
 }
 
 // located returns the path of an image of this node, which deploy knows by the same name.

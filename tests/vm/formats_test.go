@@ -112,6 +112,12 @@ func TestPackedImage(t *testing.T) {
 		t.Errorf("the dry run does not say %q:\n%s", line, dry.Stdout)
 	}
 	inspected := in.Run(t, "inspect", packed).OK(t)
+	if !regexp.MustCompile(`unpacking the image: .*, 100\.00 %(?s:.*) copied .*, 100\.00 %`).MatchString(inspected.Stderr) {
+		t.Errorf("inspect does not say how far the unpacking is:\n%s", inspected.Stderr)
+	}
+	if quiet := in.Run(t, "inspect", "--json", "--progress", "none", packed).OK(t); quiet.Stderr != "" {
+		t.Errorf("inspect without progress says %s", quiet.Stderr)
+	}
 	for _, line := range []string{"Format +qcow2 in xz", "System +Debian GNU/Linux", "OSFAMILY=linux ROOT_PARTITION=1"} {
 		if !regexp.MustCompile(line).MatchString(inspected.Stdout) {
 			t.Errorf("inspect does not say %q:\n%s", line, inspected.Stdout)

@@ -64,9 +64,6 @@ type flow interface {
 
 // begin returns the flow for req and what all flows have in common.
 func begin(req Request) (flow, *run) {
-	if req.Progress == nil {
-		req.Progress = func(worker.Progress) {}
-	}
 	r := &run{Request: req, plan: session.NewPlan(req.Spec, req.Config), record: newRecord(req), helping: unhelped{}}
 	if r.living() {
 		return customization{r}, r

@@ -290,17 +290,17 @@ func TestDryRun(t *testing.T) {
 func TestInspect(t *testing.T) {
 	t.Parallel()
 	req, _ := deployment(t)
-	in, err := Inspect(t.Context(), req.Settings, req.Spec.Image)
+	in, err := Inspect(t.Context(), req.Settings, req.Spec.Image, Watch{Sink: report.Sinks{}})
 	if err != nil || in.OSFamily != "linux" || strings.Contains(in.Pretty, "\x1b") {
 		t.Errorf("Inspect() = %+v, %v", in, err)
 	}
 	sick, _ := customized(t, failsWith+"two tables")
 	path := sick.Spec.Disks[0].Path
-	in, err = Inspect(t.Context(), req.Settings, path)
+	in, err = Inspect(t.Context(), req.Settings, path, Watch{Sink: report.Sinks{}})
 	if want := "inspecting, on " + path + ": two tables; look at the fake helper"; in != nil || report.KindOf(err) != report.Image || err.Error() != want {
 		t.Errorf("Inspect() = %+v, %v, want %s", in, err, want)
 	}
-	if _, err := Inspect(t.Context(), req.Settings, "http://user:secret@example.org/image"); report.KindOf(err) != report.Usage || strings.Contains(err.Error(), "secret") {
+	if _, err := Inspect(t.Context(), req.Settings, "http://user:secret@example.org/image", Watch{Sink: report.Sinks{}}); report.KindOf(err) != report.Usage || strings.Contains(err.Error(), "secret") {
 		t.Errorf("Inspect() of a URL = %v", err)
 	}
 }

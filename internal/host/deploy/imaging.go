@@ -124,7 +124,7 @@ func (i *imaging) copy(ctx context.Context) (copied, error) {
 	}
 	defer spool.Close() //nolint:errcheck // it is nil, or has no name
 	c := copied{}
-	messages := copyMessages{sink: i.Sink, progress: i.Progress, unpacking: "unpacking the image"}
+	messages := newCopyMessages(i.Sink, i.Progress, "unpacking the image")
 	if i.image.Stream != nil {
 		messages.unpacking = "fetching the image"
 	}

@@ -10,13 +10,21 @@ import (
 	"snf-image/internal/host/session"
 	"snf-image/internal/host/source"
 	"snf-image/internal/host/vm"
+	"snf-image/internal/host/worker"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
 
+// Watch is where it is told how far the unpacking of an image is.
+type Watch struct {
+	Sink report.Sink
+	// Progress, when not nil, is called a few times a second.
+	Progress func(worker.Progress)
+}
+
 // Inspect lets the helper look at the image or disk at path. Nothing is
 // written: the helper gets a descriptor that is open for reading only.
-func Inspect(ctx context.Context, set session.Settings, path string) (*report.Inspection, error) {
+func Inspect(ctx context.Context, set session.Settings, path string, watch Watch) (*report.Inspection, error) {
 	if fetch.IsURL(path) {
 		return nil, &report.Failure{
 			Kind: report.Usage, What: "inspecting", On: fetch.Mask(path),
@@ -41,7 +49,7 @@ func Inspect(ctx context.Context, set session.Settings, path string) (*report.In
 	if err != nil {
 		return nil, err
 	}
-	disk, err := unpack(ctx, set, image, g, ids)
+	disk, err := unpack(ctx, set, image, g, ids, watch)
 	if err != nil {
 		return nil, err
 	}

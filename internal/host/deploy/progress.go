@@ -70,6 +70,14 @@ type copyMessages struct {
 	sent worker.Progress // and about what
 }
 
+// newCopyMessages returns one that calls progress, too, unless it is nil.
+func newCopyMessages(sink report.Sink, progress func(worker.Progress), unpacking string) *copyMessages {
+	if progress == nil {
+		progress = func(worker.Progress) {}
+	}
+	return &copyMessages{sink: sink, progress: progress, unpacking: unpacking}
+}
+
 func (c *copyMessages) add(p worker.Progress) {
 	c.progress(p)
 	c.mu.Lock()

@@ -21,7 +21,7 @@ const maxUnpacked = 8 << 40
 
 // unpack returns the disk in an image as a file: the image itself, or one without a name
 // in SPOOL_DIR, where a confined worker writes it as it would write a disk.
-func unpack(ctx context.Context, set session.Settings, image *source.Image, g worker.Geometry, ids confine.Identities) (_ *os.File, err error) {
+func unpack(ctx context.Context, set session.Settings, image *source.Image, g worker.Geometry, ids confine.Identities, watch Watch) (_ *os.File, err error) {
 	if g.Format == spec.Raw && len(g.Layers) == 0 {
 		return image.File, nil
 	}
@@ -51,14 +51,16 @@ func unpack(ctx context.Context, set session.Settings, image *source.Image, g wo
 	if err := disk.Truncate(size); err != nil {
 		return nil, unpackFailure(disk, report.Bare(err))
 	}
+	messages := newCopyMessages(watch.Sink, watch.Progress, "unpacking the image")
 	job := worker.Job{
 		Format: g.Format, Stored: image.Stored, DiskSize: size, Wipe: target.WipeNone,
-		From: image.File, To: disk, Head: e.head, Tail: e.tail, Spool: spool,
+		From: image.File, To: disk, Head: e.head, Tail: e.tail, Spool: spool, Progress: messages.add,
 	}
 	result, err := worked(ctx, job, ids)
 	if err != nil {
 		return nil, err
 	}
+	messages.end(result.ImageBytes)
 	return disk, join(disk, e, result.ImageBytes, size)
 }
 
