@@ -17,7 +17,8 @@ import (
 
 // delegation is what runs as the first process of the helper's kernel: control groups are
 // delegated as systemd does it, and this program unpacks an image in them. Its disk is in a
-// tmpfs, and so is its spool, first in the same one. It prints which groups there are.
+// tmpfs, and so is its spool, first in the same one. It prints which groups there are. Then
+// the group of a worker that copies is made smaller than that is.
 const delegation = `#!/bin/busybox sh
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 b=/bin/busybox
@@ -28,19 +29,23 @@ $b mount -t cgroup2 none /group
 echo +memory +pids >/group/cgroup.subtree_control
 $b mkdir /group/ours; echo +memory +pids >/group/ours/cgroup.subtree_control
 $b mkdir /group/ours/run; echo $$ >/group/ours/run/cgroup.procs
-for spool in /one /two; do
+for round in one two memory.max=2M pids.max=1; do
+	spool=/two bound=${round%=*}
+	[ $round = one ] && spool=/one
 	echo "SPOOL_DIR=\"$spool\"" >/conf
 	free=$($b df -k /one $spool | $b awk '/%/ && !seen[$NF]++ {n += $4} END {printf "%d", n*1024}')
-	echo "BEGIN $spool $free"
+	echo "BEGIN $bound $free"
 	/snf-image --config /conf deploy --image /image.qcow2.gz --disk /one/disk --size 64M --name web1 --property EXCLUDE_ALL_TASKS=yes --report /report 2>/log &
 	pid=$!
 	while $b kill -0 $pid 2>/dev/null; do
 		for g in /group/ours/snf-image-*; do
 			[ -e $g ] && echo "GROUP $($b cat $g/memory.max) $($b cat $g/pids.max) $($b wc -l <$g/cgroup.procs)"
+			[ $bound = $round ] || case $g in *-2) echo ${round#*=} >$g/$bound; esac
 		done
 	done 2>/dev/null
 	wait $pid; echo "CODE $?"
 	$b cat /log; $b grep -o 'worker: control group' /report
+	[ -e /one/disk ] && echo "START $($b od -An -tx1 -N 512 -v /one/disk | $b tr -d ' 0\n' | $b wc -c)"
 	echo "LEFT $($b ls -d /group/ours/snf-image-* 2>/dev/null | $b wc -l)"
 	$b rm -f /one/disk /report
 done
@@ -70,10 +75,9 @@ func TestTortureGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := boot(t, dir, tree)
-	for _, spool := range []string{"/one", "/two"} {
-		_, part, found := strings.Cut(out, "BEGIN "+spool+" ")
-		part, _, ended := strings.Cut(part, "LEFT 0")
-		if !found || !ended || !strings.Contains(part, "CODE 0") || !strings.Contains(part, "worker: control group") {
+	for _, spool := range []string{"one", "two"} {
+		part := round(t, out, spool)
+		if !strings.Contains(part, "CODE 0") || !strings.Contains(part, "worker: control group") {
 			t.Fatalf("%s: the deployment did not succeed in a group:\n%s", spool, out)
 		}
 		free, _ := strconv.ParseInt(strings.Fields(part)[0], 10, 64)
@@ -87,6 +91,26 @@ func TestTortureGroups(t *testing.T) {
 			t.Errorf("%s: a group has the limits %s and %s and %s processes, want about %d bytes and 256", spool, last[1], last[2], last[3], want)
 		}
 	}
+	for bound, limit := range map[string]string{"memory.max": "2097152", "pids.max": "1"} {
+		part := round(t, out, bound)
+		if want := "it needed more than its control group allows (" + bound + " " + limit + ")"; !strings.Contains(part, want) || strings.Contains(part, "CODE 0") {
+			t.Errorf("%s: the deployment did not fail with %q:\n%s", bound, want, part)
+		}
+		if regexp.MustCompile("START [1-9]").MatchString(part) {
+			t.Errorf("%s: the disk has a boot sector:\n%s", bound, part)
+		}
+	}
+}
+
+// round returns what is printed in a round, which left no group.
+func round(t *testing.T, out, name string) string {
+	t.Helper()
+	_, part, begun := strings.Cut(out, "BEGIN "+name+" ")
+	part, rest, ended := strings.Cut(part, "LEFT ")
+	if !begun || !ended || !strings.HasPrefix(rest, "0") {
+		t.Fatalf("%s: it did not come to its end, or groups are left:\n%s", name, out)
+	}
+	return part
 }
 
 // boot runs the kernel of the helper with files of tree added to those of the helper, and

@@ -72,9 +72,10 @@ type Process struct {
 	group           string // empty for the caller's
 }
 
-// Wait is that of the Cmd. It must be called in the end, by whoever started it.
+// Wait is that of the Cmd. It must be called in the end, by whoever started it. A child that
+// has failed for its Bounds is told by ErrBounds.
 func (p *Process) Wait() error {
-	err := p.Cmd.Wait()
+	err := exceeded(p.group, p.Cmd.Wait())
 	if p.group != "" {
 		removeGroup(p.group)
 	}

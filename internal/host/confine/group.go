@@ -119,6 +119,29 @@ func (b Bounds) set(group string) error {
 	return nil
 }
 
+// ErrBounds is the error of a child that was ended by its Bounds.
+var ErrBounds = errors.New("it needed more than its control group allows")
+
+// exceeded adds to the error of a child what the group counted of its bounds.
+func exceeded(group string, err error) error {
+	if err == nil || group == "" {
+		return err
+	}
+	for _, bound := range []struct{ events, name, file string }{
+		{"memory.events", "oom_kill", "memory.max"}, {"pids.events", "max", "pids.max"},
+	} {
+		events, _ := os.ReadFile(filepath.Join(group, bound.events))
+		for line := range strings.Lines(string(events)) {
+			name, n, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if name == bound.name && n != "0" {
+				limit, _ := os.ReadFile(filepath.Join(group, bound.file))
+				return fmt.Errorf("%w (%s %s): %w", ErrBounds, bound.file, strings.TrimSpace(string(limit)), err)
+			}
+		}
+	}
+	return err
+}
+
 // sweep removes the groups of runs that were killed.
 func sweep(dir string) {
 	groups, _ := filepath.Glob(filepath.Join(dir, groupPrefix+"*"))

@@ -1,6 +1,7 @@
 package confine
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,6 +47,36 @@ func TestGroup(t *testing.T) {
 	}
 	if err := enterGroup(h.mount + "/none"); err == nil {
 		t.Error("there is a group that was not made")
+	}
+}
+
+// TestExceeded: the error of a child names the bound that ended it, and no other.
+func TestExceeded(t *testing.T) {
+	t.Parallel()
+	group := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(group, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("memory.max", "1048576\n")
+	write("memory.events", "low 0\nmax 7\noom 1\noom_kill 0\n")
+	write("pids.max", "256\n")
+	write("pids.events", "max 0\n")
+	died := errors.New("signal: killed")
+	if err := exceeded(group, died); err != died {
+		t.Errorf("%v, and it did not exceed anything", err)
+	}
+	write("pids.events", "max 3\n")
+	if err := exceeded(group, died); !errors.Is(err, ErrBounds) || !errors.Is(err, died) || !strings.Contains(err.Error(), "pids.max 256") {
+		t.Errorf("%v, want that of the processes", err)
+	}
+	write("memory.events", "oom_kill 12\n")
+	if err := exceeded(group, died); !strings.Contains(err.Error(), "(memory.max 1048576): signal: killed") {
+		t.Errorf("%v, want that of the memory", err)
+	}
+	if err := exceeded(group, nil); err != nil {
+		t.Error(err)
 	}
 }
 

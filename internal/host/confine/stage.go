@@ -105,7 +105,7 @@ func (c Child) startStage(p *Process, flags uintptr) error {
 	if err := p.hear(r); err != nil {
 		_ = p.Process.Kill()
 		_ = p.Cmd.Wait()
-		return err
+		return exceeded(p.group, err)
 	}
 	return nil
 }
