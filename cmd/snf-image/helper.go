@@ -63,12 +63,15 @@ The helper image that was there stays in use until the new one is complete.`,
 	return cmd
 }
 
-// findAgent prefers the agent beside the executable, as in a checkout.
+// findAgent prefers the agent beside the executable, as in a checkout, or below the prefix
+// where that is installed.
 func findAgent() string {
 	if exe, err := os.Executable(); err == nil {
-		beside := filepath.Join(filepath.Dir(exe), "snf-image-agent")
-		if _, err := os.Stat(beside); err == nil {
-			return beside
+		for _, beside := range []string{"snf-image-agent", "../lib/snf-image/snf-image-agent"} {
+			at := filepath.Join(filepath.Dir(exe), beside)
+			if _, err := os.Stat(at); err == nil {
+				return at
+			}
 		}
 	}
 	return installedAgent

@@ -32,7 +32,14 @@ func shipped(t *testing.T) *catalogue.Catalogue {
 func TestShippedEntries(t *testing.T) {
 	t.Parallel()
 	c := shipped(t)
+	docs, err := os.ReadFile(top + "docs/images.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, e := range c.All() {
+		if row := "| `" + e.Name + "` | `" + e.Image() + "` | "; e.Digest.Algorithm != "" && !strings.Contains(string(docs), row) {
+			t.Errorf("%s has a digest, and docs/images.md does not say from where: %s…", e.Name, row)
+		}
 		if err := e.Problems.Err(); err != nil {
 			t.Errorf("%s: %v", e.Name, err)
 		}
