@@ -20,7 +20,7 @@
 #   groups    the image worker in a delegated control group, by a kernel of its own
 #   cluster   the tests in a Ganeti cluster of three nodes
 #   windows   every version of Windows is deployed, and WINDOWS [100] damaged ones
-#   wine      the scripts of Windows run by the cmd.exe of wine
+#   wine      the scripts of Windows run by the cmd.exe of wine, those of PowerShell are parsed
 #
 # Environment, besides these numbers: SEED [random]; ONLY, the number of a single run
 # of a part; LIMIT, the seconds each part may take [7200]; UPDATE, not empty, which enters

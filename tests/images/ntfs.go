@@ -1,11 +1,14 @@
 package images
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"unicode/utf16"
 )
 
 // Partition types of Windows, as sfdisk takes them.
@@ -66,6 +69,29 @@ func OnNTFS(t testing.TB, file string, use func(dir string)) {
 	}
 	defer unmount()
 	use(dir)
+}
+
+// reparseData is the attribute by which ntfs-3g shows what a reparse point is.
+const reparseData = "system.ntfs_reparse_data"
+
+// Junction is a directory that Windows has lead to another one.
+func Junction(path, target string) Entry {
+	const mountPoint = 0xa0000003
+	wide := func(s string) (out []byte) {
+		for _, u := range utf16.Encode([]rune(s)) {
+			out = binary.LittleEndian.AppendUint16(out, u)
+		}
+		return out
+	}
+	name, shown := wide(`\??\`+target), wide(target)
+	var data []byte
+	for _, n := range []int{0, len(name), len(name) + 2, len(shown)} {
+		data = binary.LittleEndian.AppendUint16(data, uint16(n))
+	}
+	data = bytes.Join([][]byte{data, name, {0, 0}, shown, {0, 0}}, nil)
+	head := binary.LittleEndian.AppendUint32(nil, mountPoint)
+	head = binary.LittleEndian.AppendUint32(head, uint32(len(data)))
+	return Entry{Path: path + "/", XAttrs: map[string]string{reparseData: string(append(head, data...))}}
 }
 
 // WindowsGPT is a disk as the set-up of Windows makes it since 10: EFI system partition, the

@@ -57,6 +57,29 @@ func addRecords(fs, journal []byte) error {
 	return nil
 }
 
+// encrypt marks the file of a name, in UTF-16, as encrypted. Its content has to be too long for
+// the table of files.
+func encrypt(fs []byte, name string) error {
+	const standard, data, encrypted = 0x10, 0x80, 0x4000
+	table := fs[binary.LittleEndian.Uint64(fs[48:])*ntfsClusterBytes(fs):]
+	for record := 24; record < 200; record++ {
+		if !bytes.Contains(table[1024*record:][:1024], []byte(name)) {
+			continue
+		}
+		a, err := ntfsAttribute(fs, 48, record, standard)
+		if err != nil {
+			return err
+		}
+		flags := a[binary.LittleEndian.Uint16(a[20:])+32:]
+		binary.LittleEndian.PutUint32(flags, binary.LittleEndian.Uint32(flags)|encrypted)
+		if a, err = ntfsAttribute(fs, 48, record, data); err == nil {
+			binary.LittleEndian.PutUint16(a[12:], encrypted)
+		}
+		return err
+	}
+	return errors.New("no record has that name")
+}
+
 // recordsAt is where the records of a page begin.
 const recordsAt = 0x40
 

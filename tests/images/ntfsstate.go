@@ -13,7 +13,8 @@ const (
 	NTFSReplay     = "replay"  // the journal has that Unplayed is to become Replayed
 	NTFSFast       = "fast"    // Windows was shut down by fast startup
 	NTFSHibernated = "hibernated"
-	NTFSBad        = "bad" // a cluster is in the list of bad ones
+	NTFSBad        = "bad"       // a cluster is in the list of bad ones
+	NTFSEncrypted  = "encrypted" // unattend.xml is
 )
 
 // HiberFile is what makes a file system a hibernated one.
@@ -29,6 +30,8 @@ func setNTFSState(fs []byte, state string) error {
 		return nil
 	case NTFSBad:
 		return addBad(fs)
+	case NTFSEncrypted:
+		return encrypt(fs, "u\x00n\x00a\x00t\x00t\x00e\x00n\x00d\x00.\x00x\x00m\x00l")
 	case NTFSDirty:
 		const volume, information, flags = 3, 0x70, 10
 		for _, table := range []int{48, 56} { // places of the table of files, and of its copy

@@ -99,6 +99,9 @@ func (e Entry) stage(dir string) error {
 			return &os.PathError{Op: "setxattr " + name, Path: e.Path, Err: err}
 		}
 	}
+	if e.XAttrs[reparseData] != "" {
+		return nil // it is another kind of file now
+	}
 	return os.Chtimes(path, made, made)
 }
 

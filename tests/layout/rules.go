@@ -91,7 +91,7 @@ var allowed = map[string][]string{
 }
 
 // forTests are the packages that tests of any package may import.
-var forTests = []string{"tests/gpg", "tests/storage", "tests/jail", "tests/tree", "tests/golden", "tests/require", "tests/support", "tests/systems", "tests/vmdk", "tests/corpus", "tests/guest", "tests/hive", "tests/wine", "tests/mirror"}
+var forTests = []string{"tests/gpg", "tests/storage", "tests/jail", "tests/tree", "tests/golden", "tests/require", "tests/support", "tests/systems", "tests/vmdk", "tests/corpus", "tests/guest", "tests/hive", "tests/wine", "tests/powershell", "tests/mirror"}
 
 // basics are the packages everyone may import and that import only the
 // standard library and golang.org/x/sys, never each other.

@@ -103,6 +103,12 @@ func TestWindowsRefused(t *testing.T) {
 			}
 			return tree
 		}, nil, "config/SYSTEM.*not written completely.*seal it again, and let sysprep shut it down"},
+		"junction": {dirty, "", func(_ *testing.T, tree images.Tree) images.Tree {
+			return append(tree, images.Entry{Path: "Data/"}, images.Junction("Shortcut", `C:\Data`))
+		}, []string{"--file", "/etc/hostname:/Shortcut/f"}, `C:.Shortcut is not a directory, or is a link`},
+		"encrypted": {dirty, images.NTFSEncrypted, func(_ *testing.T, tree images.Tree) images.Tree {
+			return append(tree, images.Entry{Path: "unattend.xml", Data: strings.Repeat("<!-- x -->", 500)})
+		}, nil, `C:.unattend.xml is encrypted.*cipher /d`},
 		"of another family": {dirty, "", nil, []string{"--property", "OSFAMILY=windows-legacy"}, "Windows NT 10.0, which is not of the family windows-legacy"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,9 @@
 package windows
 
 import (
+	"fmt"
+
+	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/system"
 	"snf-image/internal/guest/windows/answer"
@@ -10,6 +13,11 @@ import (
 
 // CheckInstall finds out, without writing, what Install and InstallLegacy would fail with.
 func CheckInstall(root *rootfs.Root, s System, a Answers) error {
+	for _, p := range []string{script.Passwords, script.Complete} {
+		if err := checkPlace(root, p); err != nil {
+			return outcome.Advise(fmt.Errorf("making %s: %w", shown(p), err), "remove it in that Windows")
+		}
+	}
 	if err := completable(root, script.Complete); err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func checkPlace(root *rootfs.Root, p string) error {
 	}
 	for dir := path.Dir(p); dir != "/"; dir = path.Dir(dir) {
 		if root.Has(dir) && !root.IsDir(dir) {
-			return fmt.Errorf("%s is not a directory, or is a link that leads out of C:", shown(dir))
+			return fmt.Errorf("%s is not a directory, or is a link, which is not followed", shown(dir))
 		}
 	}
 	return nil

@@ -148,6 +148,10 @@ func TestInstallRefuses(t *testing.T) {
 	if err := CheckInstall(g.Root, server2019, Answers{Zone: "UTC"}); err == nil || !strings.Contains(err.Error(), `SetupComplete.cmd is not a plain file`) {
 		t.Errorf("a script that is a link: %v", err)
 	}
+	g = guest.New(t, map[string]string{"Windows/SnfScripts": "-> OUTSIDE"})
+	if err := CheckInstall(g.Root, server2019, Answers{Zone: "UTC"}); err == nil || !strings.Contains(err.Error(), `C:\Windows\SnfScripts is not a directory, or is a link`) {
+		t.Errorf("a directory that is a link: %v", err)
+	}
 	g = guest.New(t, nil)
 	if err := SetName(g.Guest, server2019, "web1"); !errors.Is(err, ErrNoAnswer) {
 		t.Errorf("without an answer file: %v", err)

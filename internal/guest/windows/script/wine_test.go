@@ -56,6 +56,7 @@ func TestWineInVM(t *testing.T) {
 	t.Run("complete", func(t *testing.T) { testComplete(t, w) })
 	t.Run("own", func(t *testing.T) { testOwn(t, w) })
 	t.Run("others", func(t *testing.T) { testOthers(t, w) })
+	t.Run("parsed", testParsed)
 }
 
 // login is what a program was told to set.
