@@ -288,6 +288,14 @@ func TestDemands(t *testing.T) {
 	n.configure("")
 	n.does(0, "checksums that nobody signed", "image", "pull", "alpine-3.24")
 	n.does(0, "https://alpinelinux.org/keys/tomalok.asc", "image", "show", "alpine")
+	m.Trust(m.Key)
+	if got := n.does(0, "proved by signature of "+m.Key, "image", "pull", "--update", "alpine-3.24"); strings.Contains(got, "changed") {
+		t.Errorf("only the proof is new:\n%s", got)
+	}
+	n.does(0, "has not changed", "image", "pull", "--update", "alpine-3.24")
+	if err := os.Remove(filepath.Join(m.Keyring, m.Key+".asc")); err != nil {
+		t.Fatal(err)
+	}
 	n.does(2, "3:1", "image", "pull", broken(t, m))
 	m.Publish("rocky-10", content("rocky"))
 	n.does(3, "was not pulled; snf-image image pull rocky-10", "image", "verify", "rocky-10")

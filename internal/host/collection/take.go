@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
 	"errors"
@@ -47,6 +48,10 @@ func (t *taking) take(ctx context.Context, place trust.Place, r io.Reader, lengt
 		return false, errMoved
 	}
 	name := place.Names[0]
+	again := t.again()
+	if again != nil {
+		r = io.TeeReader(r, again)
+	}
 	size, own, err := t.write(ctx, name, check, r, length)
 	if err != nil {
 		return false, err
@@ -59,6 +64,15 @@ func (t *taking) take(ctx context.Context, place trust.Place, r io.Reader, lengt
 	if err != nil {
 		return false, err
 	}
+	t.describe(name, size, proof, own)
+	if again != nil && hex.EncodeToString(again.Sum(nil)) == t.old.sum("").Hex { // it is the same image
+		t.out.Digest = t.old.Digest
+	}
+	return false, nil
+}
+
+// describe makes the pin. own is the digest of what nothing else has a digest of.
+func (t *taking) describe(name string, size int64, proof trust.Proof, own hash.Hash) {
 	t.out.Pin = Pin{
 		Name: t.Entry.Name, File: name, Size: size, Pulled: time.Now().UTC().Truncate(time.Second),
 		Proof: proof.Kind, Key: proof.Signer.Key, Owner: proof.Signer.Name, By: proof.By, Signed: proof.Signer.Date.UTC(),
@@ -70,7 +84,18 @@ func (t *taking) take(ctx context.Context, place trust.Place, r io.Reader, lengt
 	if proof.Kind == "" {
 		t.out.Warning = append(t.out.Warning, t.Entry.Name+": nothing proves this image but the connection it came over; its digest is pinned as it is")
 	}
-	return false, nil
+}
+
+// again computes the digest that the present pin has, of an image that is only proved anew;
+// nil where it is not.
+func (t *taking) again() hash.Hash {
+	switch {
+	case !t.old.is() || !t.better():
+		return nil
+	case t.old.sum("").Algorithm == "sha256":
+		return sha256.New()
+	}
+	return sha512.New()
 }
 
 // better reports whether the image will be proved as somebody requires it who does not find
