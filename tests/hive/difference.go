@@ -88,3 +88,29 @@ func attribute(e xml.StartElement, name string) string {
 	}
 	return ""
 }
+
+// Exported returns the lines of what regfexport, of another library, says of two hives, from the
+// first that differs to the last.
+func Exported(t testing.TB, before, after []byte) (old, now []string) {
+	t.Helper()
+	if bytes.Equal(before, after) {
+		return nil, nil
+	}
+	old, now = export(t, before), export(t, after)
+	for len(old) > 0 && len(now) > 0 && old[0] == now[0] {
+		old, now = old[1:], now[1:]
+	}
+	for len(old) > 0 && len(now) > 0 && old[len(old)-1] == now[len(now)-1] {
+		old, now = old[:len(old)-1], now[:len(now)-1]
+	}
+	return old, now
+}
+
+func export(t testing.TB, data []byte) []string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "hive")
+	check(t, os.WriteFile(file, data, 0o600))
+	out, err := exec.Command(require.Tool(t, "regfexport"), file).Output()
+	check(t, err)
+	return strings.Split(string(out), "\n")
+}

@@ -14,7 +14,8 @@ const ntfsHidden = 28
 
 // Relocate copies a stretch of a disk to a place behind its own, which may begin in it, and
 // waits until it is there. NTFS is told where it lies then, in its boot sector and in the
-// copy of that at the end.
+// copy of that at the end. Interrupted, it may leave neither place whole: it is for a disk that
+// is made of an image anew, and does not boot before all is done.
 func Relocate(s Store, from, to, size int64) error {
 	if err := relocate(s, from, to, size); err != nil {
 		return fmt.Errorf("moving what lies at byte %d to byte %d: %w", from, to, err)

@@ -70,8 +70,12 @@ func deployed(t *testing.T, w hive.Windows) string {
 		out.WriteString(p + "\n")
 	}
 	for _, name := range slices.Sorted(maps.Keys(hives)) {
-		for _, line := range hive.Difference(t, []byte(hives[name]), []byte(g.Content(t, "Windows/System32/config/"+name))) {
+		old, now := []byte(hives[name]), []byte(g.Content(t, "Windows/System32/config/"+name))
+		for _, line := range hive.Difference(t, old, now) {
 			fmt.Fprintf(&out, "%s: %s\n", name, line)
+		}
+		if old, now := hive.Exported(t, old, now); len(old) > 0 {
+			fmt.Fprintf(&out, "%s, by libregf: - %q + %q\n", name, old, now)
 		}
 	}
 	for _, p := range []string{"unattend.xml", "sysprep/sysprep.inf", "sysprep/i386/$OEM$/CmdLines.txt", "Windows/SnfScripts/ConfigureNetwork.cmd", "Windows/SnfScripts/RemoteDesktop.cmd"} {

@@ -28,7 +28,7 @@ func SetupComplete(old []byte, answerFile string) []byte {
 	if own != "" {
 		text = before + "\n" + own + "\n" + behind + "\n"
 	}
-	return windows(text + begin + "\n:snf_image\n" + strings.ReplaceAll(complete, "ANSWER", answerFile) + end + "\n")
+	return windows(text + begin + "\n:snf_image\n" + strings.NewReplacer("ANSWER", answerFile, "ASIDE", strings.Join(aside, " ")).Replace(complete) + end + "\n")
 }
 
 // Completes reports whether SetupComplete has added to the script.
@@ -55,6 +55,14 @@ func withoutOurs(old []byte) string {
 	return out.String()
 }
 
+// aside are the answer files that were set aside.
+var aside = []string{
+	`%SystemDrive%\unattend.xml.bak.*`, `%SystemDrive%\autounattend.xml.bak.*`, `%SystemDrive%\sysprep\sysprep.inf.bak.*`,
+	`%SystemRoot%\Panther\unattend.xml.bak.*`, `%SystemRoot%\Panther\autounattend.xml.bak.*`,
+	`%SystemRoot%\Panther\Unattend\unattend.xml.bak.*`, `%SystemRoot%\Panther\Unattend\autounattend.xml.bak.*`,
+	`%SystemRoot%\System32\Sysprep\unattend.xml.bak.*`, `%SystemRoot%\System32\Sysprep\autounattend.xml.bak.*`,
+}
+
 // complete is our part. Accounts that the answer file made have their password set now, and
 // that of others is what it was set to, whatever the answer file did meanwhile. What
 // overwrites a file keeps its place: first its clusters become zero, and then it gets
@@ -67,10 +75,7 @@ if exist "%SNF%\ChangeAdminPassword.cmd" call "%SNF%\ChangeAdminPassword.cmd"
 call :snf_wipe "%SNF%\ChangeAdminPassword.cmd"
 call :snf_wipe "ANSWER"
 call :snf_wipe "%SystemRoot%\Panther\unattend.xml"
-for %%D in ("%SystemDrive%" "%SystemDrive%\sysprep" "%SystemRoot%\Panther" "%SystemRoot%\Panther\Unattend" "%SystemRoot%\System32\Sysprep") do for %%N in (unattend.xml autounattend.xml sysprep.inf) do (
-attrib -r -s -h "%%~D\%%N.bak.*" >nul 2>&1
-for %%F in ("%%~D\%%N.bak.*") do call :snf_wipe "%%~F"
-)
+for %%F in (ASIDE) do call :snf_wipe "%%F"
 if exist "%SNF%\RecoveryEnvironment.cmd" call "%SNF%\RecoveryEnvironment.cmd"
 if exist "%SNF%\ConfigureNetwork.cmd" call "%SNF%\ConfigureNetwork.cmd"
 if exist "%SNF%\RemoteDesktop.cmd" call "%SNF%\RemoteDesktop.cmd"

@@ -125,8 +125,8 @@ func fromWide(t *testing.T, text string) string {
 // secret is a password that must not be left anywhere.
 const secret = "Pa55w0rd-left-behind"
 
-// aside are answer files that were set aside.
-var aside = []string{"/unattend.xml.bak.20261126.080910", "/windows/Panther/autounattend.xml.bak.20261126.080910.1"}
+// setAside are answer files that were set aside.
+var setAside = []string{"/unattend.xml.bak.20261126.080910", "/windows/Panther/autounattend.xml.bak.20261126.080910.1"}
 
 // deploy lays out what a deployment leaves on C:.
 func deploy(t *testing.T, w *wine.Windows, own string) {
@@ -138,7 +138,7 @@ func deploy(t *testing.T, w *wine.Windows, own string) {
 	for p, data := range map[string][]byte{
 		Passwords: text, Extend: ExtendFilesystem(2), Remote: RestoreRemoteDesktop(0, true), Recovery: EnableRecovery(),
 		"/unattend.xml": []byte("<Value>" + secret + "</Value>"), "/Windows/Panther/unattend.xml": []byte(secret),
-		aside[0]: []byte(secret), aside[1]: []byte(secret),
+		setAside[0]: []byte(secret), setAside[1]: []byte(secret),
 		Complete: SetupComplete([]byte(own), `%SystemDrive%\unattend.xml`),
 	} {
 		w.Write(strings.Replace(p, "/Windows/", "/windows/", 1), data)
@@ -148,7 +148,7 @@ func deploy(t *testing.T, w *wine.Windows, own string) {
 // checkClean looks for what must not be left on C:.
 func checkClean(t *testing.T, w *wine.Windows) {
 	t.Helper()
-	for _, gone := range append([]string{"windows/SnfScripts", "unattend.xml", "windows/Panther/unattend.xml"}, aside...) {
+	for _, gone := range append([]string{"windows/SnfScripts", "unattend.xml", "windows/Panther/unattend.xml"}, setAside...) {
 		if _, err := os.Lstat(filepath.Join(w.Drive, gone)); !os.IsNotExist(err) {
 			t.Errorf("%s is left: %v", gone, err)
 		}
