@@ -6,7 +6,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strings"
 
 	"snf-image/internal/host/sums"
 )
@@ -64,7 +63,7 @@ func isBuild(asked, name string) bool {
 	want := words(asked)
 	for _, w := range words(name) {
 		switch {
-		case len(want) > 0 && strings.EqualFold(w, want[0]):
+		case len(want) > 0 && w == want[0]:
 			want = want[1:]
 		case !build.MatchString(w):
 			return false

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"snf-image/tests/gpg"
@@ -101,4 +103,23 @@ func TestAnotherRelease(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, tc.want)
 		}
 	}
+}
+
+// FuzzBuild: an image is a build of itself, and what is one has all of its words.
+func FuzzBuild(f *testing.F) {
+	f.Add("os-2-cloud.latest.img", "os-2-cloud-2.7.img")
+	f.Add("a.1.2-x86_64", "a.1.2-Build3.4-x86_64")
+	f.Fuzz(func(t *testing.T, asked, name string) {
+		if !isBuild(asked, asked) {
+			t.Errorf("%q is not a build of itself", asked)
+		}
+		if !isBuild(asked, name) {
+			return
+		}
+		for _, w := range word.FindAllString(asked, -1) {
+			if !slices.Contains(moving, w) && !strings.Contains(name, w) {
+				t.Errorf("%q counts as a build of %q", name, asked)
+			}
+		}
+	})
 }
