@@ -235,6 +235,23 @@ func TestOverwritten(t *testing.T) {
 }
 
 // Links to programs elsewhere, in the helper above all, do not count.
+// TestOverwrittenUnattend: a program that stands for InstallUnattend does not tell Windows where
+// its recovery environment lies now.
+func TestOverwrittenUnattend(t *testing.T) {
+	t.Parallel()
+	needsRoot(t)
+	const file = "root/snf-image/helper/overwrite_task_InstallUnattend"
+	r := newImageRun(t, map[string]string{file: "#!/bin/sh\n"})
+	check(t, os.Chmod(filepath.Join(r.dir, file), 0o755))
+	r.RecoveryMoved = 4
+	check(t, r.do(t, func(ctx context.Context, run *Run) error {
+		return overwritten(ctx, run, spec.InstallUnattend, func(context.Context, *Run) error { return errors.New("it ran") })
+	}))
+	if len(r.warnings) != 1 || !strings.Contains(r.warnings[0], "reagentc /enable") {
+		t.Errorf("warnings %q", r.warnings)
+	}
+}
+
 func TestOverwrittenHostile(t *testing.T) {
 	t.Parallel()
 	for title, files := range map[string]map[string]string{

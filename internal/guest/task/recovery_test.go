@@ -56,7 +56,11 @@ func windowsRun(t *testing.T, script string) (*Run, []byte) {
 func TestRecoveryMoves(t *testing.T) {
 	t.Parallel()
 	r, content := windowsRun(t, windowsGPT)
+	r.Plan.Tasks = []string{spec.FixPartitionTable, spec.InstallUnattend}
 	check(t, fixPartitionTable(t.Context(), r))
+	if len(r.warnings) > 0 {
+		t.Errorf("warnings %q", r.warnings)
+	}
 	if r.RecoveryMoved != 2 || r.Resize != r.Disks[0].Volume(1) {
 		t.Errorf("moved %d, grown %q", r.RecoveryMoved, r.Resize)
 	}
@@ -78,6 +82,17 @@ func TestRecoveryMoves(t *testing.T) {
 	}
 	if !bytes.Equal(data[start:start+len(content)], content) {
 		t.Error("the content is not what it was, with the new place in both boot sectors")
+	}
+}
+
+// TestRecoveryUntold: where nothing tells Windows of the new place, somebody has to.
+func TestRecoveryUntold(t *testing.T) {
+	t.Parallel()
+	r, _ := windowsRun(t, windowsGPT)
+	r.Plan.Tasks, r.Plan.Exclude = []string{spec.FixPartitionTable, spec.InstallUnattend}, map[string]string{spec.InstallUnattend: "EXCLUDE_MOUNTED_TASKS"}
+	check(t, fixPartitionTable(t.Context(), r))
+	if len(r.warnings) != 1 || !strings.Contains(r.warnings[0], "partition 2, from which Windows repairs itself, was moved") || !strings.Contains(r.warnings[0], "reagentc /enable") {
+		t.Errorf("warnings %q", r.warnings)
 	}
 }
 

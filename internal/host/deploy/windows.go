@@ -35,6 +35,9 @@ func (r *run) readAnswers(ctx context.Context) (err error) {
 	if family != "" && !windows(family) || !slices.Contains(r.plan.Tasks, spec.InstallUnattend) {
 		return nil
 	}
+	if err := checkZone(family, r.Config); err != nil {
+		return err
+	}
 	if at := r.Spec.AnswerFile; at != "" {
 		if r.answers.given, err = r.readAnswer(ctx, at); err != nil {
 			return answerFailure(spec.OSAnswerFile, fetch.Mask(at), err)
@@ -63,11 +66,13 @@ func CheckWindows(s *spec.Spec, c *config.Config) error {
 			return answerFailure("UNATTEND", c.Unattend, err)
 		}
 	}
-	if family == "" {
-		return nil // it may be one without WINDOWS_TIMEZONE
-	}
+	return checkZone(family, c)
+}
+
+// checkZone checks WINDOWS_TIMEZONE for a Windows. A system that is not named may be another.
+func checkZone(family string, c *config.Config) error {
 	_, err := timezone.Lookup(c.WindowsTimezone)
-	if err == nil {
+	if err == nil || family == "" {
 		return nil
 	}
 	return &report.Failure{
