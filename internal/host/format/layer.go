@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"syscall"
-
-	"snf-image/internal/host/foreign"
-	"snf-image/internal/host/parallel"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
+
+	"snf-image/internal/host/foreign"
+	"snf-image/internal/host/parallel"
 )
 
 // Bounds of layers.
@@ -38,9 +39,7 @@ func layers() []layer {
 	return []layer{
 		{"gzip", 0, "\x1f\x8b\x08", plain(func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) })},
 		{"xz", 0, "\xfd7zXZ\x00", plain(func(r io.Reader) (io.Reader, error) { return parallel.NewXZ(r, maxXZ), nil })},
-		{"zstd", 0, "\x28\xb5\x2f\xfd", plain(func(r io.Reader) (io.Reader, error) {
-			return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstd), zstd.WithDecoderLowmem(true))
-		})},
+		{"zstd", 0, "\x28\xb5\x2f\xfd", plain(newZstd)},
 		{"bzip2", 0, "BZh", plain(func(r io.Reader) (io.Reader, error) { return parallel.NewBzip2(r), nil })},
 		{"lz4", 0, "\x04\x22\x4d\x18", plain(func(r io.Reader) (io.Reader, error) {
 			return &frames{lz4.NewReader(inside{r}), r}, nil
@@ -64,6 +63,17 @@ func plain(open func(io.Reader) (io.Reader, error)) func(io.Reader) (io.Reader, 
 		inside, err := open(r)
 		return inside, 0, err
 	}
+}
+
+// newZstd opens zstd frames. The literals of a block are decoded beside the block in front of it.
+func newZstd(r io.Reader) (io.Reader, error) {
+	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxWindow(maxZstd), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, err
+	}
+	left := &struct{ io.Reader }{d}
+	runtime.AddCleanup(left, (*zstd.Decoder).Close, d) // for one that is not read to its end
+	return left, nil
 }
 
 // peel takes off what is around the image, and names it.
