@@ -276,10 +276,18 @@ func FuzzVDI(f *testing.F)    { fuzz(f, "vdi") }
 func FuzzVHD(f *testing.F)    { fuzz(f, "vhd") }
 func FuzzVHDX(f *testing.F)   { fuzz(f, "vhdx") }
 
+// FuzzStream changes the header of a stream, and all that is behind its descriptor.
 func FuzzStream(f *testing.F) {
-	f.Add(vmdk.StreamOptimized(corpus.Sample()))
-	f.Add(vmdk.StreamOptimized(bytes.Repeat([]byte("text"), sector)))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	const header, first = 80, 128 * sector
+	sound := vmdk.StreamOptimized(corpus.Sample())
+	rest := sound[first:]
+	f.Add(sound[:header], rest)
+	for at := 0; at+4 < len(rest); at += 32 {
+		f.Add(sound[:header], append(rest[:at:at], append([]byte("\xff\xff\xff\xff"), rest[at+4:]...)...))
+	}
+	f.Fuzz(func(t *testing.T, head, rest []byte) {
+		b := append(bytes.Clone(sound[:first]), rest...)
+		copy(b[:header], head)
 		n, err := io.CopyN(io.Discard, StreamVMDK(bytes.NewReader(b)), 4<<20)
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrRefused) && !errors.Is(err, ErrTruncated) {
 			t.Errorf("%v after %d bytes", err, n)
