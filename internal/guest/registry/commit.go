@@ -74,6 +74,15 @@ func (h *Hive) Commit(ctx context.Context) error {
 	return h.wrap(h.load(f))
 }
 
+// Check returns what Commit would fail with, as far as that can be known beforehand.
+func (h *Hive) Check() error {
+	edits, err := h.edits()
+	if err == nil {
+		_, err = script(edits)
+	}
+	return h.wrap(err)
+}
+
 // edit is the key at a path as it will be.
 type edit struct {
 	path    []string // as far as it is there, as the hive has it
@@ -218,6 +227,10 @@ func run(ctx context.Context, f *os.File, edits []edit) error {
 	_, err = command.Run(ctx, command.Cmd{
 		Args: []string{"hivexsh", "-w", "/proc/self/fd/3"}, Files: []*os.File{f}, Stdin: strings.NewReader(text),
 	})
+	if exit, ok := errors.AsType[*command.ExitError](err); ok {
+		words, _, _ := strings.Cut(strings.TrimSpace(exit.Stderr), "\n")
+		return fmt.Errorf("%w: it cannot be changed, %.200s", ErrDamaged, words)
+	}
 	return err
 }
 

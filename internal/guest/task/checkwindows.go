@@ -23,7 +23,7 @@ func (r *Run) checkWindows() error {
 		{spec.AssignHostname, true, r.checkWindowsName},
 		{spec.ChangePassword, true, r.checkWindowsPassword},
 		{spec.ConfigureNetwork, true, r.checkWindowsNetwork},
-		{spec.DisableRemoteDesktopConnections, true, r.prepared},
+		{spec.DisableRemoteDesktopConnections, true, r.checkRemoteDesktop},
 		{spec.EnforcePersonality, false, func() error { return windows.CheckInject(r.Root, r.credentials().Files) }},
 		{spec.RunCustomTask, false, func() error { return checkCustomTask(r) }},
 	} {
@@ -97,4 +97,11 @@ func (r *Run) checkWindowsNetwork() error {
 		return r.prepared()
 	}
 	return nil
+}
+
+func (r *Run) checkRemoteDesktop() error {
+	if err := r.prepared(); err != nil {
+		return err
+	}
+	return windows.CheckRemoteDesktop(r.Root)
 }

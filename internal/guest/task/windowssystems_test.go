@@ -3,6 +3,7 @@ package task
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -31,30 +32,8 @@ func TestWindowsSystems(t *testing.T) {
 // deployed describes what a deployment does to a Windows.
 func deployed(t *testing.T, w hive.Windows) string {
 	t.Helper()
-	files := map[string]string{
-		"Windows/Setup/Scripts/SetupComplete.cmd": "echo own\r\n", "Windows/Panther/unattend.xml": "<x/>",
-		"Windows/System32/drivers/etc/hosts": "old", "sysprep/sysprep.inf": "[GuiUnattended]\r\nTimeZone=110\r\n",
-	}
 	hives := w.Hives(t)
-	for name, data := range hives {
-		files["Windows/System32/config/"+name] = data
-	}
-	g := guest.New(t, files)
-	found := inspect.Look(g.Root, 0)
-	password, key := spec.Secret("Geheim&1"), spec.Secret("aaaaa-bbbbb-ccccc-ddddd-eeeee")
-	r := &Run{
-		Plan: &spec.Plan{
-			Mode: spec.ModeDeploy, Tasks: windowsTasks, InstanceName: "web1.example.org", Users: []string{"root"}, AssumesUsers: true,
-			TimeZone: "W. Europe Standard Time", NICs: []spec.NIC{{MAC: "52:54:00:00:00:01", IP: "192.0.2.10", Subnet: "192.0.2.0/24", Gateway: "192.0.2.1"}},
-		},
-		Credentials: &spec.Credentials{
-			Password: &password, ProductKey: &key, Files: []spec.File{{Path: `C:\Windows\System32\drivers\etc\hosts`, Contents: []byte("new")}},
-		},
-		Inspection: &report.Inspection{
-			OSFamily: found.Family, Version: found.Version, Windows: &report.Windows{Architecture: found.NT.Architecture, State: found.NT.State},
-		},
-		Root: g.Root,
-	}
+	r, g, found := runOnHives(t, hives)
 	check(t, Check(r))
 	before := g.Snapshot(t)
 	_, results, err := runPlan(t, r.Plan, r)
@@ -84,6 +63,72 @@ func deployed(t *testing.T, w hive.Windows) string {
 		}
 	}
 	return out.String()
+}
+
+// runOnHives is a run with everything that can be asked for on a Windows with that registry, and
+// what was found of it.
+func runOnHives(t *testing.T, hives map[string]string) (*Run, guest.Guest, inspect.System) {
+	t.Helper()
+	files := map[string]string{
+		"Windows/Setup/Scripts/SetupComplete.cmd": "echo own\r\n", "Windows/Panther/unattend.xml": "<x/>",
+		"Windows/System32/drivers/etc/hosts": "old", "sysprep/sysprep.inf": "[GuiUnattended]\r\nTimeZone=110\r\n",
+	}
+	for name, data := range hives {
+		files["Windows/System32/config/"+name] = data
+	}
+	g := guest.New(t, files)
+	found := inspect.Look(g.Root, 0)
+	password, key := spec.Secret("Geheim&1"), spec.Secret("aaaaa-bbbbb-ccccc-ddddd-eeeee")
+	return &Run{
+		Plan: &spec.Plan{
+			Mode: spec.ModeDeploy, Tasks: windowsTasks, InstanceName: "web1.example.org", Users: []string{"root"}, AssumesUsers: true,
+			TimeZone: "W. Europe Standard Time", NICs: []spec.NIC{{MAC: "52:54:00:00:00:01", IP: "192.0.2.10", Subnet: "192.0.2.0/24", Gateway: "192.0.2.1"}},
+		},
+		Credentials: &spec.Credentials{
+			Password: &password, ProductKey: &key, Files: []spec.File{{Path: `C:\Windows\System32\drivers\etc\hosts`, Contents: []byte("new")}},
+		},
+		Inspection: &report.Inspection{
+			OSFamily: found.Family, Version: found.Version, Windows: &report.Windows{Architecture: found.NT.Architecture, State: found.NT.State},
+		},
+		Root: g.Root,
+	}, g, found
+}
+
+// TestWindowsDamagedHives: whatever a hive holds, there is an error or a success; what is
+// refused is so before the first write.
+func TestWindowsDamagedHives(t *testing.T) {
+	t.Parallel()
+	good := hive.System(t, "2016-amd64").Hives(t)
+	names := slices.Sorted(maps.Keys(good))
+	refused, failed, done := 0, 0, 0
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(16, seed))
+		hives := maps.Clone(good)
+		for range 1 + r.IntN(40) {
+			name := names[r.IntN(len(names))]
+			data := []byte(hives[name])
+			data[4096+r.IntN(len(data)-4096)] = byte([]int{0, 0xff, 0x7f, 0x80, r.IntN(256)}[r.IntN(5)])
+			hives[name] = string(data)
+		}
+		run, g, _ := runOnHives(t, hives)
+		if err := Check(run); err != nil {
+			refused++
+			if changed := g.Root.Changed(); len(changed) > 0 {
+				t.Errorf("seed %d: refused with %v, but %q was changed", seed, err, changed)
+			}
+			continue
+		}
+		if _, _, err := runPlan(t, run.Plan, run); err != nil {
+			failed++
+			t.Logf("seed %d: %v", seed, err)
+			continue
+		}
+		done++
+	}
+	t.Logf("%d refused, %d failed later, %d done", refused, failed, done)
+	if refused == 0 || done == 0 {
+		t.Error("too much or too little is damaged")
+	}
 }
 
 // differing returns the paths that two snapshots do not have in common: "-", "+" or "!" and

@@ -25,8 +25,10 @@ func CheckInstall(root *rootfs.Root, s System, a Answers) error {
 		_, err := a.completedLegacy(root)
 		return err
 	}
-	_, _, err := a.completed(root, s)
-	return err
+	if _, _, err := a.completed(root, s); err != nil {
+		return err
+	}
+	return checkForget(root)
 }
 
 // CheckName is CheckInstall for SetName and SetNameLegacy. a is nil where the answer file that

@@ -139,6 +139,9 @@ func setOthersAside(g system.Guest, at string, now time.Time) error {
 // hiveSystem is the registry below HKEY_LOCAL_MACHINE\SYSTEM.
 const hiveSystem = "/Windows/System32/config/SYSTEM"
 
+// namesAnswer is the value of its key Setup that names an answer file.
+const namesAnswer = "UnattendFile"
+
 // forget removes the name of an answer file that wins over every other one from the registry.
 func forget(ctx context.Context, g system.Guest) error {
 	h, err := registry.Open(g.Root, hiveSystem)
@@ -146,13 +149,24 @@ func forget(ctx context.Context, g system.Guest) error {
 		return err
 	}
 	defer h.Close() //nolint:errcheck // what was committed is written
-	v, ok, err := h.Value("Setup", "UnattendFile")
+	v, ok, err := h.Value("Setup", namesAnswer)
 	if err != nil || !ok {
 		return err
 	}
-	h.Delete("Setup", "UnattendFile")
+	h.Delete("Setup", namesAnswer)
 	g.Log.Info("the registry no longer names an answer file", "was", v.Text())
 	return h.Commit(ctx)
+}
+
+// checkForget is CheckInstall for forget.
+func checkForget(root *rootfs.Root) error {
+	h, err := registry.Open(root, hiveSystem)
+	if err != nil {
+		return err
+	}
+	defer h.Close() //nolint:errcheck // it was only read
+	h.Delete("Setup", namesAnswer)
+	return h.Check()
 }
 
 // installScripts makes the scripts that are always there, and SetupComplete.cmd. On the disk of

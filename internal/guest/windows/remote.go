@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"snf-image/internal/guest/registry"
+	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/system"
 	"snf-image/internal/guest/windows/answer"
 	"snf-image/internal/guest/windows/script"
@@ -21,11 +22,10 @@ func RefuseRemoteDesktop(ctx context.Context, g system.Guest, s System) error {
 		return err
 	}
 	defer h.Close() //nolint:errcheck // what was committed is written
-	set, err := h.ControlSet()
+	key, err := terminalServer(h)
 	if err != nil {
 		return err
 	}
-	key := set + `\Control\Terminal Server`
 	v, had, err := h.Value(key, denyConnections)
 	if err != nil {
 		return err
@@ -57,4 +57,25 @@ func RefuseRemoteDesktop(ctx context.Context, g system.Guest, s System) error {
 		return err
 	}
 	return advise(complete(g, answer.Completion{Architecture: s.Architecture, RefuseRemote: true}))
+}
+
+// terminalServer returns the key that has the value.
+func terminalServer(h *registry.Hive) (string, error) {
+	set, err := h.ControlSet()
+	return set + `\Control\Terminal Server`, err
+}
+
+// CheckRemoteDesktop is CheckInstall for RefuseRemoteDesktop.
+func CheckRemoteDesktop(root *rootfs.Root) error {
+	h, err := registry.Open(root, hiveSystem)
+	if err != nil {
+		return err
+	}
+	defer h.Close() //nolint:errcheck // it was only read
+	key, err := terminalServer(h)
+	if err != nil {
+		return err
+	}
+	h.Set(key, denyConnections, registry.Number(1))
+	return h.Check()
 }

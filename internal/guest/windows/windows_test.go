@@ -288,6 +288,26 @@ func TestRemoteDesktop(t *testing.T) {
 	}
 }
 
+// TestRegistryChecked: what hivexsh could not be told of is found before anything is written.
+func TestRegistryChecked(t *testing.T) {
+	t.Parallel()
+	long := "\"long\"=hex:" + strings.Repeat("01,", 4999) + "02\n"
+	g := guest.New(t, map[string]string{"Windows/System32/config/SYSTEM": string(hive.New(t, hiveText+"\n[HIVE\\ControlSet002\\Control\\Terminal Server]\n"+long))})
+	if err := CheckRemoteDesktop(g.Root); err == nil || !strings.Contains(err.Error(), `value "long" of 5000 bytes`) {
+		t.Errorf("remote desktop: %v", err)
+	}
+	if err := CheckInstall(g.Root, server2019, Answers{Zone: "UTC"}); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+	g = guest.New(t, map[string]string{"Windows/System32/config/SYSTEM": string(hive.New(t, hiveText+"\n[HIVE\\Setup]\n\"UnattendFile\"=\"x\"\n"+long))})
+	if err := CheckInstall(g.Root, server2019, Answers{Zone: "UTC"}); err == nil || !strings.Contains(err.Error(), `value "long" of 5000 bytes`) {
+		t.Errorf("answer file: %v", err)
+	}
+	if err := CheckRemoteDesktop(g.Root); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+}
+
 // TestControlSetMissing: nothing is made up for a registry that contradicts itself.
 func TestControlSetMissing(t *testing.T) {
 	t.Parallel()
