@@ -136,7 +136,7 @@ func (s cloudSystem) boot(t *testing.T, twice bool) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	// The image is too small for the locale that older versions set.
-	changeImage(t, j.image, vendorStacks[s.stack].change+"\necho 'locale: C.UTF-8' > /etc/cloud/cloud.cfg.d/10_locale.cfg; : > /etc/cloud/cloud-init.disabled")
+	changeImage(t, j.image, vendorStacks[s.stack].change+patiently+"echo 'locale: C.UTF-8' > /etc/cloud/cloud.cfg.d/10_locale.cfg; : > /etc/cloud/cloud-init.disabled")
 	identity, known := s.deploy(t, j)
 	m := s.start(t, j.disk, twice)
 	m.Login(t, password)

@@ -99,6 +99,10 @@ func (s vendorSystem) show(shown *support.Evidence) {
 
 var vendorNeeds = []string{"qemu-system-x86_64", "mmdebstrap", "ssh", "ssh-keygen", "losetup", "nsenter", "unshare", "ip", "dnsmasq"}
 
+// patiently has the kernel of a Debian image tell systemd to wait longer than it would for
+// devices and services, which are slow in an emulated machine beside others.
+const patiently = "\nsed -i 's/ ro / ro systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900 /' /boot/grub/grub.cfg\n"
+
 // changeImage runs a script in the root of a Debian image, and returns what it says.
 func changeImage(t *testing.T, image, script string) string {
 	t.Helper()
@@ -135,7 +139,7 @@ func (s vendorSystem) boot(t *testing.T) {
 	if out, err := exec.Command("cp", "--sparse=always", built(t, "../images/debian.sh", "--suite", s.suite, "--vendor", "2G"), j.image).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	changeImage(t, j.image, stack.change)
+	changeImage(t, j.image, stack.change+patiently)
 	identity, known := s.deploy(t, j)
 	m, router := start(t, j.disk)
 	m.Login(t, password)
