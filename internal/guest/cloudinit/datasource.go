@@ -132,6 +132,9 @@ func (d Datasource) start(i Instance) error {
 			keep.PreserveHostname = true
 		case spec.DeleteSSHKeys:
 			keep.DeleteKeys = new(bool)
+			if d.guest.Living { // an image may have none yet
+				keep.MakeKeys = &[]string{}
+			}
 		case spec.ConfigureNetwork:
 			keep.Network = &disabled{"disabled"}
 		case spec.ChangePassword:
@@ -148,6 +151,7 @@ func (d Datasource) start(i Instance) error {
 type kept struct {
 	PreserveHostname bool      `yaml:"preserve_hostname,omitempty"`
 	DeleteKeys       *bool     `yaml:"ssh_deletekeys,omitempty"`
+	MakeKeys         *[]string `yaml:"ssh_genkeytypes,omitempty"`
 	Network          *disabled `yaml:"network,omitempty"`
 	Users            *[]string `yaml:"users,omitempty"`
 	FinalModules     entries   `yaml:"cloud_final_modules,omitempty"`

@@ -38,7 +38,7 @@ func TestWaiting(t *testing.T) {
 				t.Errorf("booted %v: %q is there: %v, want %v, in\n%s", booted, want, !waits, waits, got)
 			}
 		}
-		for want, there := range map[string]bool{"$6$a$new": true, "$6$a$old": false, "preserve_hostname": booted, "ssh_deletekeys: false": true} {
+		for want, there := range map[string]bool{"$6$a$new": true, "$6$a$old": false, "preserve_hostname": booted, "ssh_deletekeys: false\nssh_genkeytypes: []": true} {
 			if strings.Contains(strings.ReplaceAll(got, "preserve_hostname: false", ""), want) != there {
 				t.Errorf("booted %v: %q is there: %v, want %v, in\n%s", booted, want, !there, there, got)
 			}

@@ -126,7 +126,7 @@ func TestCloudInitKept(t *testing.T) {
 	r.Plan.Mode, r.Plan.Tasks = spec.ModeCustomize, []string{spec.InitializeDatasource, spec.EnforcePersonality}
 	_, _, err := runPlan(t, r.Plan, r)
 	check(t, err)
-	want := "preserve_hostname: true\nssh_deletekeys: false\nnetwork:\n    config: disabled\nusers: []\n"
+	want := "preserve_hostname: true\nssh_deletekeys: false\nssh_genkeytypes: []\nnetwork:\n    config: disabled\nusers: []\n"
 	if got := made.Content(t, "etc/cloud/cloud.cfg.d/98_snf-image-35InitializeDatasource.cfg"); !strings.HasSuffix(got, want) {
 		t.Errorf("settings %q, want %q", got, want)
 	}
