@@ -71,6 +71,12 @@ func dhcpcdOwn(interfaces []Interface, manager bool) string {
 // Dynamic reports whether it learns of an address or of routers by DHCP or advertisements.
 func (i Interface) Dynamic() bool { return i.IPv4 == DHCP || i.advertised() }
 
+// servedByDhcpcd reports whether dhcpcd, where it is started for single interfaces, listens to
+// the advertisements for this one.
+func (i Interface) servedByDhcpcd() bool {
+	return i.advertised() && (i.IPv4 == DHCP || i.asksDHCP6())
+}
+
 // dhcpcdOptions are those of one interface. Its addresses are the ones the cluster's
 // administrator computes from the MAC.
 func dhcpcdOptions(i Interface) []string {

@@ -17,6 +17,10 @@ type Ifupdown struct {
 	KernelNames bool
 	// Sources are the "source" lines of the file that is replaced, as they are.
 	Sources []string
+	// Dhcpcd is set where DHCP is dhcpcd's, which ifupdown starts for IPv4 alone: for an
+	// interface that it serves it listens to advertisements, too, and its own file says what
+	// it does.
+	Dhcpcd bool
 }
 
 // Render returns the content of /etc/network/interfaces, interfaces(5).
@@ -34,18 +38,31 @@ type Ifupdown struct {
 // first rename to a name that is taken, before any interface is up, lo
 // included. They are called nicN, which the kernel gives to none.
 func (f Ifupdown) Render(interfaces []Interface) []byte {
-	return stanzas(interfaces, f.Sources, func(b *strings.Builder, i Interface) {
-		if f.AvoidsKernelNames(interfaces) && i.MAC != "" {
-			i.Name = fmt.Sprintf("nic%d", i.Index)
-		}
+	return stanzas(f.Named(interfaces), f.Sources, func(b *strings.Builder, i Interface) {
 		b.WriteString(f.selector(i))
 		options := common(i)
 		writeIPv4(b, i, options)
 		if i.IPv4 != None {
 			options = "" // they count for the interface, whatever the family
 		}
-		writeIPv6(b, i, options)
+		switch {
+		case !f.Dhcpcd || !i.servedByDhcpcd():
+			writeIPv6(b, i, options)
+		case i.IPv4 != DHCP:
+			fmt.Fprintf(b, "iface %s inet6 manual\n\tpost-up dhcpcd -b $IFACE\n\tpre-down dhcpcd -k $IFACE || true\n%s", i.Name, options)
+		}
 	})
+}
+
+// Named returns the interfaces with the names that they get.
+func (f Ifupdown) Named(interfaces []Interface) []Interface {
+	named := slices.Clone(interfaces)
+	for n, i := range named {
+		if f.AvoidsKernelNames(interfaces) && i.MAC != "" {
+			named[n].Name = fmt.Sprintf("nic%d", i.Index)
+		}
+	}
+	return named
 }
 
 // ethernet is the pattern of the names that kernel and udev give to Ethernet

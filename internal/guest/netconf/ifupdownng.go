@@ -100,7 +100,7 @@ func (f IfupdownNG) writeIPv6(b *strings.Builder, i Interface) {
 		}
 	}
 	kernel := i
-	if f.Dhcpcd && i.advertised() && (i.IPv4 == DHCP || i.asksDHCP6()) {
+	if f.Dhcpcd && i.servedByDhcpcd() {
 		kernel.IPv6 = None
 	}
 	for _, line := range advertisements(kernel) {

@@ -28,6 +28,7 @@ type scenario struct {
 	Default string     `json:"default"`
 	Version string     `json:"version"`
 	Kernel  bool       `json:"kernel_names"`
+	Dhcpcd  bool       `json:"dhcpcd"`
 	Sources []string   `json:"sources"`
 	NICs    []spec.NIC `json:"nics"`
 	Common  Common     `json:"common"`
@@ -63,7 +64,7 @@ func TestIfupdown(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		return Ifupdown{Version: s.Version, KernelNames: s.Kernel, Sources: s.Sources}.Render(interfaces), nil
+		return Ifupdown{Version: s.Version, KernelNames: s.Kernel, Sources: s.Sources, Dhcpcd: s.Dhcpcd}.Render(interfaces), nil
 	})
 }
 

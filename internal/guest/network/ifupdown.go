@@ -1,6 +1,8 @@
 package network
 
 import (
+	"slices"
+
 	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/guest/system"
@@ -20,6 +22,11 @@ func checkIfupdown(g system.Guest, interfaces []netconf.Interface) error {
 	if err := checkIncluded(g); err != nil {
 		return err
 	}
+	if byDhcpcd(g.Root) {
+		if err := editable(g, dhcpcdConf); err != nil && !rootfs.IsNotExist(err) {
+			return err
+		}
+	}
 	if needsResolver(g.Root, interfaces) {
 		return g.Root.Replaceable(resolvConf)
 	}
@@ -38,6 +45,7 @@ func applyIfupdown(g system.Guest, interfaces []netconf.Interface) error {
 		Version:     packageVersion(g.Root, "ifupdown"),
 		KernelNames: len(interfaces) > 1 && kernelNames(g.Root),
 		Sources:     netconf.Sources(old),
+		Dhcpcd:      byDhcpcd(g.Root),
 	}
 	warnAboutIfupdown(g, format, interfaces)
 	if err := disableIncluded(g, old); err != nil {
@@ -54,6 +62,9 @@ func applyIfupdown(g system.Guest, interfaces []netconf.Interface) error {
 	if err := awaitDevices(g, format.ByPattern(interfaces)); err != nil {
 		return err
 	}
+	if err := tellDhcpcd(g, format, interfaces); err != nil {
+		return err
+	}
 	data := format.Render(withoutServers(g.Root, interfaces))
 	if !exists {
 		if _, err := g.Root.MkdirAll(interfacesDir, rootfs.Attr{Mode: 0o755}); err != nil {
@@ -65,6 +76,20 @@ func applyIfupdown(g system.Guest, interfaces []netconf.Interface) error {
 		return err
 	}
 	return g.Root.Edit(interfacesFile, func([]byte) ([]byte, error) { return data, nil })
+}
+
+// byDhcpcd reports whether the image's ifupdown starts dhcpcd for DHCP: it is the last of the
+// clients that it knows.
+func byDhcpcd(root *rootfs.Root) bool {
+	return installed(root, "dhcpcd") && !installed(root, "dhclient", "pump", "udhcpc")
+}
+
+// tellDhcpcd writes dhcpcd.conf where ifupdown starts dhcpcd for one of the interfaces.
+func tellDhcpcd(g system.Guest, format netconf.Ifupdown, interfaces []netconf.Interface) error {
+	if !format.Dhcpcd || !slices.ContainsFunc(interfaces, netconf.Interface.Dynamic) {
+		return nil
+	}
+	return editWhole(g, dhcpcdConf, 0o644, func(old []byte) []byte { return netconf.Dhcpcd(old, format.Named(interfaces), false) })
 }
 
 // warnAboutIfupdown tells what the image lacks for its network to come up.

@@ -29,6 +29,8 @@ func TestApplyIfupdown(t *testing.T) {
 	nics := []spec.NIC{{MAC: "aa:00:00:00:00:01", IP: "10.0.0.2", Subnet: "10.0.0.0/24"}}
 	main := "# This file was written by snf-image.\n\nsource interfaces.d/*\nsource-directory /etc/network/more\n\nauto lo\niface lo inet loopback\n\n" +
 		"rename mac/aa:00:00:00:00:01/=eth0\nauto eth0\niface eth0 inet static\n\taddress 10.0.0.2/24\n"
+	dhcpcd := with(map[string]string{"usr/sbin/dhcpcd": "", "etc/dhcpcd.conf": "slaac private\n"})
+	delete(dhcpcd, "sbin/dhclient")
 	for title, c := range map[string]struct {
 		files  map[string]string
 		nics   []spec.NIC
@@ -55,6 +57,13 @@ func TestApplyIfupdown(t *testing.T) {
 		"names of the kernel": {with(map[string]string{"etc/systemd/network/99-default.link": "-> /dev/null"}), append(nics, spec.NIC{MAC: "aa:00:00:00:00:02"}), "", map[string]string{
 			"etc/network/interfaces": strings.NewReplacer("=eth0", "=nic0", " eth0", " nic0").Replace(main),
 		}, "", 1},
+		"dhcpcd alone": {dhcpcd, []spec.NIC{{MAC: "aa:00:00:00:00:01", DHCP: true, Gateway6: "fe80::1"}}, "", map[string]string{
+			"etc/network/interfaces": strings.Replace(main, "inet static\n\taddress 10.0.0.2/24", "inet dhcp", 1),
+			"etc/dhcpcd.conf":        "slaac private\n# The lines from here to the next such mark were written by snf-image.\ninterface eth0\nnoipv4ll\nipv6rs\nslaac hwaddr\nnodhcp6\n# End of what snf-image wrote.\n", "etc/dhcpcd.conf.snf-image-orig": "slaac private\n",
+		}, "", 0},
+		"dhcpcd for nothing": {dhcpcd, nics, "", map[string]string{
+			"etc/network/interfaces": main, "etc/dhcpcd.conf": "slaac private\n",
+		}, "", 0},
 		"include loop": {with(map[string]string{
 			"etc/network/interfaces.d/a": "source *\n", "etc/network/interfaces.d/f": "FIFO",
 			"etc/network/interfaces.d/l": "-> OUTSIDE/canary",
