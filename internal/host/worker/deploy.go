@@ -36,7 +36,11 @@ func deploy(ctx context.Context, j Job, out *speaker) (Result, error) {
 	if err != nil {
 		return Result{}, opening(err)
 	}
-	if err := out.ask(Geometry{Format: image.Format, Layers: image.Layers, DiskBytes: image.Size, MBR: hasMBR(image)}); err != nil || j.Action == Look {
+	mbr, err := hasMBR(image)
+	if err != nil {
+		return Result{}, reading(err)
+	}
+	if err := out.ask(Geometry{Format: image.Format, Layers: image.Layers, DiskBytes: image.Size, MBR: mbr}); err != nil || j.Action == Look {
 		return Result{}, err
 	}
 	if image.Size > j.DiskSize { // which the host has checked
@@ -53,18 +57,24 @@ func deploy(ctx context.Context, j Job, out *speaker) (Result, error) {
 	return r, unchanged(j, before)
 }
 
-// hasMBR looks at the first sector of the disk, and leaves it in a stream.
-func hasMBR(image *format.Image) bool {
-	head, err := make([]byte, target.Sector), error(nil)
+// hasMBR looks at the first sector of the disk, and leaves it in a stream. Some streams tell
+// only once what is wrong with them.
+func hasMBR(image *format.Image) (bool, error) {
 	switch {
 	case image.Disk != nil:
-		_, err = image.Disk.ReadAt(head, 0)
+		head := make([]byte, target.Sector)
+		_, err := image.Disk.ReadAt(head, 0)
+		return err == nil && mbrEnd(head) > 0, nil // what is wrong comes out when it is read for good
 	case image.Stream != nil: // none when an image is looked at that has to be unpacked before
 		ahead := bufio.NewReaderSize(image.Stream, target.Sector)
 		image.Stream = ahead
-		head, err = ahead.Peek(target.Sector)
+		head, err := ahead.Peek(target.Sector)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, report.Bare(err)
+		}
+		return err == nil && mbrEnd(head) > 0, nil
 	}
-	return err == nil && mbrEnd(head) > 0 // what is wrong comes out when it is read for good
+	return false, nil
 }
 
 // opening tells whose fault it is that an image cannot be opened.

@@ -78,7 +78,8 @@ func TestStreamRefuses(t *testing.T) {
 		if report.KindOf(err) != tc.kind || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v (%s), want %q", tc.name, err, report.KindOf(err), tc.want)
 		}
-		if untouched := bytes.HasPrefix(readDisk(t, path), []byte("stale!! ")); untouched != (tc.name == "not gzip") || !untouched && !blank(t, path) {
+		early := tc.name == "not gzip" || tc.name == "empty"
+		if untouched := bytes.HasPrefix(readDisk(t, path), []byte("stale!! ")); untouched != early || !untouched && !blank(t, path) {
 			t.Errorf("%s: the disk is bootable", tc.name)
 		}
 	}
@@ -86,6 +87,21 @@ func TestStreamRefuses(t *testing.T) {
 	r.Format = spec.DiskDump
 	if _, err := r.write(t.Context()); report.KindOf(err) != report.Image || !strings.Contains(err.Error(), "it is a gzip file, not a dump of a disk; give the format raw") {
 		t.Errorf("gzip as diskdump: %v", err)
+	}
+}
+
+// TestStreamWrongFromTheStart: what is wrong before the end of the first sector is found by whoever
+// looks for a partition table in it, and is not lost.
+func TestStreamWrongFromTheStart(t *testing.T) {
+	t.Parallel()
+	path := stale(t, 8<<20)
+	r := streamer(t, feed(t, noise(1, 700)), 0, path)
+	r.Format = spec.VHD
+	if _, err := r.write(t.Context()); report.KindOf(err) != report.Image || !strings.Contains(err.Error(), "it is not a VHD image") {
+		t.Errorf("something else as vhd: %v", err)
+	}
+	if !bytes.HasPrefix(readDisk(t, path), []byte("stale!! ")) {
+		t.Error("the disk was changed")
 	}
 }
 
