@@ -127,19 +127,28 @@ func exceeded(group string, err error) error {
 	if err == nil || group == "" {
 		return err
 	}
-	for _, bound := range []struct{ events, name, file string }{
-		{"memory.events", "oom_kill", "memory.max"}, {"pids.events", "max", "pids.max"},
-	} {
-		events, _ := os.ReadFile(filepath.Join(group, bound.events))
-		for line := range strings.Lines(string(events)) {
-			name, n, _ := strings.Cut(strings.TrimSpace(line), " ")
-			if name == bound.name && n != "0" {
-				limit, _ := os.ReadFile(filepath.Join(group, bound.file))
-				return fmt.Errorf("%w (%s %s): %w", ErrBounds, bound.file, strings.TrimSpace(string(limit)), err)
-			}
-		}
+	bound := ""
+	switch memory := counted(group, "memory.events"); {
+	case memory["oom_kill"] > 0 && memory["oom"] > 0: // else it was the node that ran out of memory
+		bound = "memory.max"
+	case counted(group, "pids.events")["max"] > 0:
+		bound = "pids.max"
+	default:
+		return err
 	}
-	return err
+	limit, _ := os.ReadFile(filepath.Join(group, bound))
+	return fmt.Errorf("%w (%s %s): %w", ErrBounds, bound, strings.TrimSpace(string(limit)), err)
+}
+
+// counted returns what a group counts in one of its files.
+func counted(group, file string) map[string]int {
+	events, _ := os.ReadFile(filepath.Join(group, file))
+	counts := map[string]int{}
+	for line := range strings.Lines(string(events)) {
+		name, n, _ := strings.Cut(strings.TrimSpace(line), " ")
+		counts[name], _ = strconv.Atoi(n)
+	}
+	return counts
 }
 
 // sweep removes the groups of runs that were killed.

@@ -67,11 +67,15 @@ func TestExceeded(t *testing.T) {
 	if err := exceeded(group, died); err != died {
 		t.Errorf("%v, and it did not exceed anything", err)
 	}
+	write("memory.events", "low 0\nmax 0\noom 0\noom_kill 1\n")
+	if err := exceeded(group, died); err != died {
+		t.Errorf("%v, and the node ran out of memory", err)
+	}
 	write("pids.events", "max 3\n")
 	if err := exceeded(group, died); !errors.Is(err, ErrBounds) || !errors.Is(err, died) || !strings.Contains(err.Error(), "pids.max 256") {
 		t.Errorf("%v, want that of the processes", err)
 	}
-	write("memory.events", "oom_kill 12\n")
+	write("memory.events", "oom 2\noom_kill 12\n")
 	if err := exceeded(group, died); !strings.Contains(err.Error(), "(memory.max 1048576): signal: killed") {
 		t.Errorf("%v, want that of the memory", err)
 	}
