@@ -72,12 +72,17 @@ func (a *app) inspect(cmd *cobra.Command, image, progress string) (*report.Inspe
 	return deploy.Inspect(cmd.Context(), settings(cfg, show.log), image, deploy.Watch{Sink: show.sink, Progress: show.progress})
 }
 
+var errNotCompared = errors.New("a digest in the name is not compared with the image here")
+
 // located returns the path of an image of this node, which deploy knows by the same name.
 // What names nothing is returned as it is: whoever opens it says so.
 func located(cfg *config.Config, name string) (string, error) {
 	ref, err := imageref.Parse(name)
 	if _, missing := os.Lstat(name); err != nil || missing == nil || ref.IsPath() || ref.Kind == imageref.URL {
 		return name, nil //nolint:nilerr // likewise
+	}
+	if ref.Digest.Name != "" {
+		return "", &report.Failure{Kind: report.Usage, What: "inspecting", On: name, Cause: errNotCompared, Remedy: "leave it out; deploy compares it"}
 	}
 	if ref.Kind != imageref.Catalogue {
 		if at, err := parameters.Images(cfg).Where(name, ""); !errors.Is(err, fs.ErrNotExist) {

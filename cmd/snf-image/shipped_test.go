@@ -52,10 +52,11 @@ func TestLocated(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"images/stored": "x", "images/catalogue/a-1/a.img": "x", "images/a-2": "x", "path": "x",
+		"images/stored": "x", "images/catalogue/a-1/a.img": "x", "images/a-2": "x", "images/old.diskdump": "x", "path": "x",
 		"images/catalogue/a-1/a-1.pin": `{"name": "a-1", "url": "https://example.org/a.img", "file": "a.img", "digest": "sha256:` + strings.Repeat("0", 64) + `"}`,
 		"entries/a-1.conf":             "URL=https://example.org/a.img\nFORMAT=raw\nALIASES=a\n",
 		"entries/a-2.conf":             "URL=https://example.org/a.img\nFORMAT=raw\n",
+		"entries/old.conf":             "URL=https://example.org/a.img\nFORMAT=raw\n",
 		"entries/a-3.conf":             "URL=https://example.org/a.img\nFORMAT=raw\n",
 	} {
 		file := filepath.Join(dir, name)
@@ -70,7 +71,7 @@ func TestLocated(t *testing.T) {
 	pulled := dir + "/images/catalogue/a-1/a.img"
 	for name, want := range map[string]string{
 		dir + "/path": dir + "/path", dir + "/gone": dir + "/gone", "gone": "gone", "./gone": "./gone", "https://example.org/x": "https://example.org/x",
-		"stored": dir + "/images/stored", "local://stored": dir + "/images/stored", "a-2": dir + "/images/a-2",
+		"stored": dir + "/images/stored", "local://stored": dir + "/images/stored", "a-2": dir + "/images/a-2", "old": dir + "/images/old.diskdump",
 		"a-1": pulled, "a": pulled, "catalogue:a": pulled,
 	} {
 		if got, err := located(cfg, name); err != nil || got != want {
@@ -82,7 +83,7 @@ func TestLocated(t *testing.T) {
 		t.Errorf("without IMAGE_DIR: %v", err)
 	}
 	cfg.ImageDir = dir + "/images"
-	for name, want := range map[string]string{"a-3": "snf-image image pull a-3", "catalogue:a-2": "snf-image image pull a-2", "catalogue:b-1": "no entry of that name"} {
+	for name, want := range map[string]string{"a-3": "snf-image image pull a-3", "catalogue:a-2": "snf-image image pull a-2", "catalogue:b-1": "no entry of that name", "a-1#sha256=" + strings.Repeat("0", 64): "is not compared"} {
 		if got, err := located(cfg, name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("located(%q) = %q, %v, want an error with %q", name, got, err, want)
 		}

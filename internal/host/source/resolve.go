@@ -69,7 +69,7 @@ func (s Store) find(ref imageref.Ref, format string) (f *os.File, warnings []str
 	if err != nil {
 		return nil, nil, refuse(ref.Name, err, remedyName)
 	}
-	if format == string(spec.Auto) { // the old names that end so are those of dumps
+	if format == string(spec.Auto) || format == "" { // the old names that end so are those of dumps
 		format = string(spec.DiskDump)
 	}
 	fd, err := unix.Open(s.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
