@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -252,6 +253,30 @@ func TestUpdate(t *testing.T) {
 	n.does(3, "IMAGE_DIR", "image", "rm", "../conf")
 }
 
+// TestPinnedAnew gives the digest of a pinned image that its vendor has under its dated name
+// alone, where nothing is beside it: the pin still says who signed it, and when.
+func TestPinnedAnew(t *testing.T) {
+	t.Parallel()
+	m := mirror.New(t, shippedEntries)
+	n := newCatalogueNode(t, m, "")
+	m.Publish("alma-10", content("old"))
+	n.does(0, "proved by signed checksums of "+m.Key, "image", "pull", "alma-10")
+	at := m.At(m.Entry("alma-10")["URL"], "")
+	if err := os.Rename(at, strings.Replace(at, "latest", "10.1-20260701.0", 1)); err != nil {
+		t.Fatal(err)
+	}
+	old := m.Signed
+	m.Signed = time.Now()
+	m.Publish("alma-10", content("new"))
+	digest := fmt.Sprintf("sha512:%x", sha512.Sum512(content("old")))
+	if got := n.does(0, "proved by signed checksums of "+m.Key, "image", "pull", "--digest", digest, "alma-10"); strings.Contains(got, "changed") {
+		t.Errorf("it is the same image:\n%s", got)
+	}
+	m.Signed = old.Add(-time.Minute)
+	m.Publish("alma-10", content("older"))
+	n.does(3, "it was signed before the image that is pinned here", "image", "pull", "--update", "alma-10")
+}
+
 // TestDemands holds pulls against VERIFY_IMAGES.
 func TestDemands(t *testing.T) {
 	t.Parallel()
@@ -274,7 +299,10 @@ func TestDemands(t *testing.T) {
 	n.does(0, "proved by checksums that nobody signed", "image", "pull", "debian-12")
 	n.configure("VERIFY_IMAGES=required\n")
 	doubt := "it was pinned by checksums that nobody signed"
-	n.does(3, doubt, "image", "verify", "debian-12")
+	anew := "compare its digest with what its vendor says elsewhere, and give it: snf-image image pull --digest sha256:HEX debian-12"
+	n.does(3, "it is not proved as it is demanded: "+doubt+"; "+anew, "image", "verify", "debian-12")
+	n.does(0, doubt+", and VERIFY_IMAGES in "+n.conf, "image", "pull", "debian-12")
+	n.does(0, " requires a proof; "+anew, "image", "pull", "debian-12")
 	n.does(0, "VERIFY_IMAGES=required refuses it: "+doubt, "image", "show", "debian-12")
 	n.does(3, "another digest than the one that is given", "image", "pull", "--digest", "sha512:"+strings.Repeat("0", 128), "debian-12")
 	n.does(0, "proved by the digest of --digest", "image", "pull", "--digest", sum, "debian-12")
@@ -289,6 +317,7 @@ func TestDemands(t *testing.T) {
 	n.does(0, "checksums that nobody signed", "image", "pull", "alpine-3.24")
 	n.does(0, "https://alpinelinux.org/keys/tomalok.asc", "image", "show", "alpine")
 	m.Trust(m.Key)
+	n.does(3, doubt+"; snf-image image pull --update alpine-3.24", "image", "verify", "alpine-3.24")
 	if got := n.does(0, "proved by signature of "+m.Key, "image", "pull", "--update", "alpine-3.24"); strings.Contains(got, "changed") {
 		t.Errorf("only the proof is new:\n%s", got)
 	}
@@ -297,6 +326,10 @@ func TestDemands(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.does(2, "3:1", "image", "pull", broken(t, m))
+	if err := os.Remove(n.dir + "/catalogue/debian-12/" + filepath.Base(m.Entry("debian-12")["URL"])); err != nil {
+		t.Fatal(err)
+	}
+	n.does(3, "snf-image: error: verifying the image, on debian-12: only its pin is here; pull the image", "image", "verify", "debian-12")
 	m.Publish("rocky-10", content("rocky"))
 	n.does(3, "was not pulled; snf-image image pull rocky-10", "image", "verify", "rocky-10")
 	n.does(3, "reading the archive, on "+n.dir+": is a directory", "image", "import", n.dir)

@@ -143,6 +143,9 @@ func (a *app) judged(file string, p trust.Proof, err error) (*verified, error) {
 
 // verifyFailure is the failure to verify an image, with what helps.
 func verifyFailure(file string, err error) error {
+	if _, said := errors.AsType[*report.Failure](err); said {
+		return err
+	}
 	f := &report.Failure{Kind: report.Image, What: "verifying the image", On: file, Cause: err, Remedy: trust.Remedy(err)}
 	if errors.Is(err, trust.ErrDemand) {
 		f.Remedy = "put the vendor's signature beside the image, or leave --key out to check the checksum alone"

@@ -226,6 +226,9 @@ func (c Collection) Verify(ctx context.Context, h *Held, o Order) (trust.Proof, 
 		warnings = append(warnings, h.Name+": nothing that its vendor signed lies beside it; it is compared with its pin alone")
 	}
 	p, err := h.verify(ctx, o.Keys, claim)
+	if doubt := h.Doubt(o.Entry); doubt != "" && (errors.Is(err, trust.ErrDemand) || errors.Is(err, trust.ErrMissing)) {
+		err = &report.Failure{Kind: report.Image, What: "verifying the image", On: h.Image, Cause: fmt.Errorf("%w: %s", trust.ErrDemand, doubt), Remedy: o.proveAnew()}
+	}
 	return p, append(warnings, p.Warnings...), err
 }
 

@@ -85,14 +85,6 @@ func (c Collection) present(name string) (*Held, error) {
 // is reports whether the image is here, and not only its pin.
 func (h *Held) is() bool { return h != nil && h.Image != "" }
 
-// outcome is that of an order about an image that is here.
-func (h *Held) outcome() *Outcome {
-	if h == nil {
-		return nil
-	}
-	return &Outcome{Pin: h.Pin}
-}
-
 // Names returns the names of what is pinned here, readable or not.
 func (c Collection) Names() ([]string, error) {
 	list, err := os.ReadDir(c.dir)

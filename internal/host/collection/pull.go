@@ -62,7 +62,7 @@ var (
 // is asked for, or a digest is given that proves it; without an update it has to be the pinned one.
 func (c Collection) Pull(ctx context.Context, o Order) (*Outcome, error) {
 	if old, err := c.present(o.Entry.Name); err != nil || o.settled(old) {
-		return old.outcome(), err
+		return o.outcome(old), err
 	}
 	ch, err := c.begin(o.Entry.Name)
 	if err != nil {
@@ -71,7 +71,7 @@ func (c Collection) Pull(ctx context.Context, o Order) (*Outcome, error) {
 	defer ch.end()
 	old, err := c.present(o.Entry.Name) // again: until now somebody else could change it
 	if err != nil || o.settled(old) {
-		return old.outcome(), err
+		return o.outcome(old), err
 	}
 	t := &taking{Order: o, change: ch, old: old, from: catalogue.Mirror(o.Mirror, o.Entry.URL)}
 	t.prepare()
@@ -92,6 +92,30 @@ func (c Collection) Pull(ctx context.Context, o Order) (*Outcome, error) {
 // tells. A digest that is given for it proves it anew, where the pin does not satisfy a demand.
 func (o *Order) settled(old *Held) bool {
 	return old.is() && !o.Update && (o.Digest.Algorithm == "" || o.Digest.Hex == old.sum("").Hex && old.Doubt(o.Entry) == "")
+}
+
+// outcome is that of an order about an image that is here and stays.
+func (o *Order) outcome(h *Held) *Outcome {
+	if h == nil {
+		return nil
+	}
+	out := &Outcome{Pin: h.Pin}
+	if doubt := h.Doubt(o.Entry); doubt != "" && o.Demand.Demand == trust.Required {
+		out.Warning = []string{fmt.Sprintf("%s: %s, and %s requires a proof; %s", h.Name, doubt, o.Demand.By, o.proveAnew())}
+	}
+	return out
+}
+
+// proveAnew says how an image is proved of which the pin is in doubt.
+func (o *Order) proveAnew() string {
+	switch name := o.Entry.Name; {
+	case len(o.Keys.Bound(o.Entry.Keys).All()) > 0:
+		return "snf-image image pull --update " + name
+	case len(o.Entry.Keys) > 0:
+		return "add its vendor's key (snf-image key add), then snf-image image pull --update " + name
+	default:
+		return "compare its digest with what its vendor says elsewhere, and give it: snf-image image pull --digest sha256:HEX " + name
+	}
 }
 
 // pinned demands the image that is pinned: an update is not asked for.
@@ -155,13 +179,19 @@ func (t *taking) download(ctx context.Context) (*Outcome, error) {
 	if scheme, _, _ := strings.Cut(t.from, "://"); t.out.Proof == trust.UnsignedSums && !strings.HasSuffix(scheme, "s") {
 		t.out.Warning = append(t.out.Warning, t.Entry.Name+": it came by "+scheme+", and so did its checksums, which nobody signed: whoever is on the way can change both")
 	}
-	if t.out.URL, t.out.Asked = t.resolved(image.At), catalogue.Plain(t.from); t.out.Proof == trust.GivenDigest && t.out.By == t.only.By {
+	if t.out.URL, t.out.Asked = t.resolved(image.At), catalogue.Plain(t.from); t.out.Proof == trust.GivenDigest && t.asPinned() {
 		t.inherit()
 	}
 	if t.out.Asked == t.out.URL {
 		t.out.Asked = ""
 	}
 	return t.store()
+}
+
+// asPinned reports whether what the pin says proves more of the image, which is the pinned one,
+// than the digest did.
+func (t *taking) asPinned() bool {
+	return t.only.Hex != "" && (t.out.By == t.only.By || t.old.Doubt(t.Entry) == "")
 }
 
 // inherit takes over what the pin says: it is the same image.

@@ -65,7 +65,7 @@ func (t *taking) take(ctx context.Context, place trust.Place, r io.Reader, lengt
 		return false, err
 	}
 	t.describe(name, size, proof, own)
-	if again != nil && hex.EncodeToString(again.Sum(nil)) == t.old.sum("").Hex { // it is the same image
+	if t.only.Hex != "" || again != nil && hex.EncodeToString(again.Sum(nil)) == t.old.sum("").Hex { // it is the same image
 		t.out.Digest = t.old.Digest
 	}
 	return false, nil

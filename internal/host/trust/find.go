@@ -178,17 +178,21 @@ func (f *finder) useSums(ctx context.Context, l layout, name string, data []byte
 	if err != nil {
 		return false, &Error{name, err}
 	}
-	s.Sum, err = f.choose(all, l.alone)
-	if errors.Is(err, sums.ErrNoEntry) && f.Claim.Sums == "" {
+	var other error
+	s.Sum, other = f.choose(all, l.alone)
+	if errors.Is(other, sums.ErrNoEntry) && f.Claim.Sums == "" {
 		return false, nil
 	}
-	if err != nil {
-		return false, &Error{name, err}
+	if other != nil && !errors.Is(other, ErrOther) {
+		return false, &Error{name, other}
 	}
 	if s.signature == "" {
 		if s.signer, s.signature, err = f.detached(ctx, l, data); err != nil {
 			return false, err
 		}
+	}
+	if other != nil && s.signer.Key != "" { // without a signature it proves nothing anyway
+		return false, &Error{name, other}
 	}
 	f.sums = append(f.sums, s)
 	return true, nil

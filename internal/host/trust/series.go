@@ -16,7 +16,8 @@ import (
 var ErrOther = errors.New("it is about another image than the one that was asked for")
 
 // choose returns the digest that a file of checksums gives for the image. Where a signature
-// is to prove it, the file has to call the image what it was asked for as, or a build of it.
+// is to prove it, the file has to call the image what it was asked for as, or a build of it:
+// else the digest comes with ErrOther.
 func (f *finder) choose(all []sums.Sum, alone bool) (sums.Sum, error) {
 	names := f.Names
 	if alone && oneName(all) { // the name of the build instead of the link's
@@ -30,7 +31,7 @@ func (f *finder) choose(all []sums.Sum, alone bool) (sums.Sum, error) {
 	}
 	s, err := sums.Choose(all, names, alone)
 	if name := path.Base(s.Name); err == nil && foreign && !isBuild(f.Names[0], name) && !matches(f.SignedName, name) {
-		return sums.Sum{}, fmt.Errorf("%w: about %.200q, and %q was asked for", ErrOther, name, f.Names[0])
+		return s, fmt.Errorf("%w: about %.200q, and %q was asked for", ErrOther, name, f.Names[0])
 	}
 	return s, err
 }

@@ -85,6 +85,8 @@ func TestAnotherRelease(t *testing.T) {
 		"another, no key is bound":  {files: signed("SHA256SUMS", line(another)), names: of(another), free: true},
 		"another, by the entry":     {files: signed("SHA256SUMS", line(another)), names: of(another), pattern: "os-*-cloud.img"},
 		"another than the entry's":  {files: signed("SHA256SUMS", line(another)), names: of(another), pattern: "os-2*.img", want: ErrOther},
+		"another, nobody signed":    {files: beside{"SHA256SUMS": []byte(line(another))}, names: of(another), want: ErrDemand},
+		"an image that is signed":   {files: beside{asked + ".sha256": []byte(line(another)), asked + ".asc": g.Sign(key, imageBytes)}, names: of()},
 		"the build alone":           {files: signed(asked+".sha256", line(build)), names: of()},
 		"another alone":             {files: signed(asked+".sha256", line(another)), names: of(), want: ErrOther},
 		"another alone, redirected": {files: signed(asked+".sha256", line(another)), names: of(another), want: ErrOther},
