@@ -115,7 +115,7 @@ func TestPackedImage(t *testing.T) {
 	if !regexp.MustCompile(`unpacking the image: .*, 100\.00 %(?s:.*) copied .*, 100\.00 %`).MatchString(inspected.Stderr) {
 		t.Errorf("inspect does not say how far the unpacking is:\n%s", inspected.Stderr)
 	}
-	if quiet := in.Run(t, "inspect", "--json", "--progress", "none", packed).OK(t); quiet.Stderr != "" {
+	if quiet := in.Run(t, "inspect", "--json", "--progress", "none", packed).OK(t); strings.Contains(quiet.Stderr, "unpacking the image") || strings.Contains(quiet.Stderr, "copied") {
 		t.Errorf("inspect without progress says %s", quiet.Stderr)
 	}
 	for _, line := range []string{"Format +qcow2 in xz", "System +Debian GNU/Linux", "OSFAMILY=linux ROOT_PARTITION=1"} {
