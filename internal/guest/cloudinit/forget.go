@@ -2,6 +2,7 @@ package cloudinit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"snf-image/internal/guest/rootfs"
@@ -14,7 +15,7 @@ const currentID = library + "/data/instance-id"
 // memory is what cloud-init knows an instance by, and what it has done for each. Without it the
 // next boot is the first one of a new machine. What is done once on a disk, whatever machine it
 // is of, stays so.
-var memory = []string{library + "/instance", currentID, library + "/data/previous-instance-id", library + "/instances/*/sem/*"}
+var memory = []string{library + "/instance", currentID, library + "/data/previous-instance-id"}
 
 // Forget has the image's cloud-init, which is left to run, take this machine for a new one: by
 // what the image's own machine left it could take it for that one, and do nothing.
@@ -23,8 +24,16 @@ func Forget(g system.Guest) error {
 	if err != nil && !rootfs.IsNotExist(err) {
 		return fmt.Errorf("finding out whether the image's cloud-init was used before: %w", err)
 	}
-	if err := removeFiles(g.Root, memory); err != nil {
-		return fmt.Errorf("having the image's cloud-init forget its own machine: %w", err)
+	instances, problem := g.Root.Glob(library + "/instances/*")
+	done := slices.Clone(memory)
+	for _, dir := range instances { // one by one: an image that was many machines has thousands
+		done = append(done, strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)+"/sem/*")
+	}
+	if problem == nil {
+		problem = removeFiles(g.Root, done)
+	}
+	if problem != nil {
+		return fmt.Errorf("having the image's cloud-init forget its own machine: %w", problem)
 	}
 	if err == nil {
 		g.Warn("the image's cloud-init has configured a machine before (%.100q): it will take this one for another", strings.TrimSpace(string(id)))

@@ -2,6 +2,7 @@ package cloudinit
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -115,5 +116,14 @@ func TestForget(t *testing.T) {
 	check(t, Forget(g))
 	if len(warnings) > 0 {
 		t.Errorf("and again: %q", warnings)
+	}
+	many := map[string]string{}
+	for n := range 1200 { // more than one pattern may find
+		many[fmt.Sprintf("var/lib/cloud/instances/[%d]/sem/config_%d", n%30, n)] = ""
+	}
+	g = guest(t, tree.New(t, many), &warnings)
+	check(t, Forget(g))
+	if n := len(g.Root.Changed()); n != len(many) {
+		t.Errorf("%d of %d files of many instances are gone", n, len(many))
 	}
 }

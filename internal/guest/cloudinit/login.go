@@ -88,7 +88,7 @@ func (d Datasource) SetLogin(l Login) error {
 	if l.Hashes != nil {
 		s.Chpasswd = d.passwords(l, all)
 	}
-	if err := d.joinLogin(&s); err != nil {
+	if err := d.joinLogin(l, &s); err != nil {
 		return err
 	}
 	return d.put(spec.ChangePassword, "", s)

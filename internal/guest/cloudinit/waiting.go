@@ -67,9 +67,7 @@ func (d Datasource) join(i Instance, waiting metaData) (Instance, error) {
 	if i.Hostname == "" {
 		i.Hostname = waiting.Hostname
 	}
-	if len(i.Keys) == 0 {
-		i.Keys = waiting.Keys
-	}
+	i.Keys = joined(i.Keys, waiting.Keys, strings.TrimSpace)
 	if len(i.UserData) > 0 {
 		return i, nil
 	}
@@ -84,8 +82,9 @@ func (d Datasource) join(i Instance, waiting metaData) (Instance, error) {
 // maxUserData bounds the user-data that waits, in bytes.
 const maxUserData = 1 << 20
 
-// joinLogin adds the users that wait for the next boot to those that are told of now.
-func (d Datasource) joinLogin(s *loginSettings) error {
+// joinLogin adds the users that wait for the next boot to those that are told of now. A password
+// that waits is not set where l has another one, or locks the account.
+func (d Datasource) joinLogin(l Login, s *loginSettings) error {
 	var old loginSettings
 	if err := d.read(d.file(spec.ChangePassword), &old); err != nil {
 		return err
@@ -94,28 +93,64 @@ func (d Datasource) joinLogin(s *loginSettings) error {
 	if s.DisableRoot == nil {
 		s.DisableRoot = old.DisableRoot
 	}
-	if s.SystemInfo == nil {
+	told := func(name string) bool { _, set := l.Hashes[name]; return set }
+	if u := d.Config.SystemInfo.DefaultUser; s.SystemInfo == nil && (u == nil || !told(u.Name)) {
 		s.SystemInfo = old.SystemInfo
 	}
-	s.Users = joined(s.Users, old.Users, func(entry any) string {
-		if m, ok := entry.(map[string]any); ok {
-			entry = m["name"]
-		}
-		if u, ok := entry.(account); ok {
-			return u.Name
-		}
-		return fmt.Sprint(entry)
-	})
-	switch {
-	case old.Chpasswd == nil:
-	case s.Chpasswd == nil:
-		s.Chpasswd = old.Chpasswd
-	default:
-		s.Chpasswd.Users = joined(s.Chpasswd.Users, old.Chpasswd.Users, func(h hashed) string { return h.Name })
-		s.Chpasswd.List = joined(s.Chpasswd.List, old.Chpasswd.List, func(line string) string {
-			name, _, _ := strings.Cut(line, ":")
-			return name
+	if err := s.keep(old.Users, told); err != nil {
+		return errConfig(d.file(spec.ChangePassword), err)
+	}
+	s.Users = joined(s.Users, old.Users, userName)
+	if old.Chpasswd == nil {
+		return nil
+	}
+	if s.Chpasswd == nil {
+		s.Chpasswd = &chpasswd{}
+	}
+	ofLine := func(line string) string { name, _, _ := strings.Cut(line, ":"); return name }
+	old.Chpasswd.Users = slices.DeleteFunc(old.Chpasswd.Users, func(h hashed) bool { return told(h.Name) })
+	old.Chpasswd.List = slices.DeleteFunc(old.Chpasswd.List, func(line string) bool { return told(ofLine(line)) })
+	s.Chpasswd.Users = append(old.Chpasswd.Users, s.Chpasswd.Users...)
+	s.Chpasswd.List = append(old.Chpasswd.List, s.Chpasswd.List...)
+	return nil
+}
+
+// userName returns the name of an entry of the list of users.
+func userName(entry any) string {
+	if m, ok := entry.(map[string]any); ok {
+		entry = m["name"]
+	}
+	if u, ok := entry.(account); ok {
+		return u.Name
+	}
+	return fmt.Sprint(entry)
+}
+
+// keep has users that are told of anew keep their keys, and their password unless something is
+// told of that.
+func (s *loginSettings) keep(old entries, told func(name string) bool) error {
+	for n, entry := range s.Users {
+		u, ours := entry.(account)
+		waits := slices.IndexFunc(old, func(entry any) bool {
+			_, said := entry.(map[string]any)
+			return said && userName(entry) == u.Name
 		})
+		if !ours || waits < 0 {
+			continue
+		}
+		var before account
+		text, err := yaml.Marshal(old[waits])
+		if err == nil {
+			err = yaml.Unmarshal(text, &before)
+		}
+		if err != nil {
+			return err
+		}
+		u.Keys = joined(u.Keys, before.Keys, strings.TrimSpace)
+		if !told(u.Name) {
+			u.Lock, u.Hash = before.Lock, before.Hash
+		}
+		s.Users[n] = u
 	}
 	return nil
 }

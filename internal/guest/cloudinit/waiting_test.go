@@ -1,10 +1,14 @@
 package cloudinit
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 
 	"snf-image/internal/spec"
 )
@@ -44,6 +48,60 @@ func TestWaiting(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestWaitingUsers tells of users anew that wait for the first boot: they keep the keys that they
+// were given, and the password where nothing is said of that. One that is locked now has none.
+func TestWaitingUsers(t *testing.T) {
+	t.Parallel()
+	for _, newer := range []bool{true, false} {
+		var warnings []string
+		d, _, dir := found(t, image(nil), &warnings)
+		if !newer {
+			writeAll(t, dir, []spec.File{{Path: "/usr/lib/python3/dist-packages/cloudinit/version.py", Contents: []byte("__VERSION__ = \"20.4\"\n")}})
+		}
+		users := []string{"dave", "erin", "frank"}
+		d.guest.Living = true
+		check(t, d.Initialize(Instance{ID: "i-1", Keys: []string{"ssh-ed25519 AAAA"}}))
+		check(t, d.SetLogin(Login{Users: []string{"root"}, Missing: users, Keys: []string{"ssh-ed25519 AAAA"}, Hashes: map[string]spec.Secret{
+			"root": "$6$a$old-root", "dave": "$6$a$old-dave", "erin": "$6$a$old-erin", "frank": "$6$a$old-frank",
+		}}))
+		check(t, d.Initialize(Instance{ID: "i-2", Keys: []string{"ssh-ed25519 BBBB"}}))
+		check(t, d.SetLogin(Login{Users: []string{"root"}, Missing: users[:1], Hashes: map[string]spec.Secret{"root": "!", "dave": "$6$a$new-dave"}}))
+		check(t, d.SetLogin(Login{Missing: users[1:2], Keys: []string{"ssh-ed25519 BBBB", "ssh-ed25519 AAAA"}}))
+		check(t, d.SetLogin(Login{Missing: users[2:], Hashes: map[string]spec.Secret{"frank": "*"}}))
+		want := []string{
+			"root  true []", "dave $6$a$new-dave false [ssh-ed25519 AAAA]", "erin $6$a$old-erin false [ssh-ed25519 BBBB ssh-ed25519 AAAA]",
+			"frank  true [ssh-ed25519 AAAA]", "erin:$6$a$old-erin", "dave:$6$a$new-dave",
+		}
+		if got := logins(t, d); !slices.Equal(got, want) {
+			t.Errorf("newer %v: %q, want %q", newer, got, want)
+		}
+		if got := written(t, dir); !strings.Contains(got, "public-keys:\n    - ssh-ed25519 AAAA\n    - ssh-ed25519 BBBB\n") {
+			t.Errorf("keys of the default user in\n%s", got)
+		}
+	}
+}
+
+// logins are what ChangePassword's settings say of users and passwords.
+func logins(t *testing.T, d Datasource) []string {
+	t.Helper()
+	var s loginSettings
+	check(t, d.read(d.file(spec.ChangePassword), &s))
+	var out []string
+	for _, entry := range s.Users {
+		if name := userName(entry); name != "default" && name != "carol" { // of the image
+			var u account
+			text, err := yaml.Marshal(entry)
+			check(t, err)
+			check(t, yaml.Unmarshal(text, &u))
+			out = append(out, fmt.Sprint(u.Name, " ", u.Hash, " ", *u.Lock, " ", u.Keys))
+		}
+	}
+	for _, u := range s.Chpasswd.Users {
+		out = append(out, u.Name+":"+u.Hash)
+	}
+	return append(out, s.Chpasswd.List...)
 }
 
 // TestWaitingNetwork forgets a network that is told anew, in whatever form it waits.
