@@ -28,7 +28,11 @@ func SetupComplete(old []byte, answerFile string) []byte {
 	if own != "" {
 		text = before + "\n" + own + "\n" + behind + "\n"
 	}
-	return windows(text + begin + "\n:snf_image\n" + strings.NewReplacer("ANSWER", answerFile, "ASIDE", strings.Join(aside, " ")).Replace(complete) + end + "\n")
+	kept := ""
+	for _, pattern := range aside {
+		kept += "call :snf_aside " + pattern + "\n"
+	}
+	return windows(text + begin + "\n:snf_image\n" + strings.NewReplacer("ANSWER", answerFile, "ASIDE\n", kept).Replace(complete) + end + "\n")
 }
 
 // Completes reports whether SetupComplete has added to the script.
@@ -55,7 +59,8 @@ func withoutOurs(old []byte) string {
 	return out.String()
 }
 
-// aside are the answer files that were set aside.
+// aside are the answer files that were set aside, as patterns without a space: those in quotes are
+// not found by wine.
 var aside = []string{
 	`%SystemDrive%\unattend.xml.bak.*`, `%SystemDrive%\autounattend.xml.bak.*`, `%SystemDrive%\sysprep\sysprep.inf.bak.*`,
 	`%SystemRoot%\Panther\unattend.xml.bak.*`, `%SystemRoot%\Panther\autounattend.xml.bak.*`,
@@ -67,7 +72,7 @@ var aside = []string{
 // that of others is what it was set to, whatever the answer file did meanwhile. What
 // overwrites a file keeps its place: first its clusters become zero, and then it gets
 // another content of at least its length. Answer files that were set aside are of the image,
-// and may hold passwords, too.
+// and may hold passwords, too; a pattern does not find those that are hidden.
 const complete = `@echo off
 setlocal EnableExtensions DisableDelayedExpansion
 set "SNF=%SystemRoot%\SnfScripts"
@@ -75,13 +80,17 @@ if exist "%SNF%\ChangeAdminPassword.cmd" call "%SNF%\ChangeAdminPassword.cmd"
 call :snf_wipe "%SNF%\ChangeAdminPassword.cmd"
 call :snf_wipe "ANSWER"
 call :snf_wipe "%SystemRoot%\Panther\unattend.xml"
-for %%F in (ASIDE) do call :snf_wipe "%%F"
+ASIDE
 if exist "%SNF%\RecoveryEnvironment.cmd" call "%SNF%\RecoveryEnvironment.cmd"
 if exist "%SNF%\ConfigureNetwork.cmd" call "%SNF%\ConfigureNetwork.cmd"
 if exist "%SNF%\RemoteDesktop.cmd" call "%SNF%\RemoteDesktop.cmd"
 del /f /q "%SNF%\ExtendFilesystem" >nul 2>&1
 rd /s /q "%SNF%" >nul 2>&1
 endlocal
+exit /b 0
+:snf_aside
+attrib -r -s -h %1 >nul 2>&1
+for %%F in (%1) do call :snf_wipe "%%F"
 exit /b 0
 :snf_wipe
 if not exist "%~1" exit /b 0

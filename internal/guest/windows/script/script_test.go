@@ -100,6 +100,23 @@ func TestSetupCompleteAgain(t *testing.T) {
 	}
 }
 
+// TestHiddenAside: of the answer files that were set aside the hidden ones are found, too, which
+// patterns of cmd.exe leave out.
+func TestHiddenAside(t *testing.T) {
+	t.Parallel()
+	text := string(SetupComplete(nil, `C:\unattend.xml`))
+	_, body, found := strings.Cut(text, "\r\n:snf_aside\r\n")
+	shown, wiped := strings.Index(body, "attrib -r -s -h %1 "), strings.Index(body, "for %%F in (%1) do call :snf_wipe ")
+	if !found || shown != 0 || wiped < shown {
+		t.Errorf("attributes are taken away at %d, what is found is wiped at %d of\n%s", shown, wiped, text)
+	}
+	for _, pattern := range aside {
+		if strings.Count(text, "call :snf_aside "+pattern+"\r\n") != 1 {
+			t.Errorf("%s is not looked for", pattern)
+		}
+	}
+}
+
 func FuzzSetupComplete(f *testing.F) {
 	f.Add([]byte("echo a\r\n:b\r\ngoto b\r\n"))
 	f.Add(SetupComplete([]byte("exit"), "x"))
