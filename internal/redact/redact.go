@@ -5,6 +5,7 @@ package redact
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -46,13 +47,17 @@ func (r *Redactor) addPassword(p string) {
 	if len(p) < minSecret {
 		return
 	}
-	r.add(forBatch.Replace(p))
+	r.add(forBatch.Replace(slashesBefore.ReplaceAllString(p, "$1$1$2")))
 	var wide []byte // they have it in base64
 	for _, unit := range utf16.Encode([]rune(p)) {
 		wide = binary.LittleEndian.AppendUint16(wide, unit)
 	}
 	r.add(string(wide))
 }
+
+// slashesBefore are the backslashes that programs of Windows would take for an escape: they are
+// doubled.
+var slashesBefore = regexp.MustCompile(`(\\+)("|$)`)
 
 // forBatch escapes what cmd.exe knows outside of quotes.
 var forBatch = strings.NewReplacer(`"`, `\^"`, "%", "%%", "^", "^^", "&", "^&", "|", "^|", "<", "^<", ">", "^>", "(", "^(", ")", "^)", "!", "^!")
