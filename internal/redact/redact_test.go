@@ -97,7 +97,7 @@ func TestRedactWindows(t *testing.T) {
 	r.AddPasswords(password, "zu(0^8%", `a\\"bc\`)
 	for text, want := range map[string]string{
 		`net user ^"Anna^" ^"Zwölf \^"Boxkämpfer\^" ^& it's \ ^<20%%^>^" /Y`: `net user ^"Anna^" ^"[secret]^" /Y`,
-		`user x ^"zu^(0^^8%%^" /Y`: `user x ^"[secret]^" /Y`,
+		`user x ^"zu^(0^^8%%^" /Y`:   `user x ^"[secret]^" /Y`,
 		`user x ^"a\\\\\^"bc\\^" /Y`: `user x ^"[secret]^" /Y`,
 		"set SNF_PASSWORD=WgB3APYAbABmACAAIgBCAG8AeABrAOQAbQBwAGYAZQByACIAIAAmACAAaQB0ACcAcwAgAFwAIAA8ADIAMAAlAD4A\r\n": "set SNF_PASSWORD=[secret]\r\n",
 		"powershell -EncodedCommand IwB6AHUAKAAwAF4AOAAlAA==":                                                           "powershell -EncodedCommand Iw[secret]==",

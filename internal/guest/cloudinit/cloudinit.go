@@ -7,6 +7,9 @@
 // It touches the files by which cloud-init is started and those that it reads, and nothing
 // else. Where clear text of passwords would be needed there is a hash. What is secret is
 // readable by root alone and emptied at the first boot.
+//
+// It is large because both are here: what keeps cloud-init out has to be undone, and found out
+// about, by what makes use of it, in every version that distributions have.
 package cloudinit
 
 import (

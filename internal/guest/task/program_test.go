@@ -234,7 +234,6 @@ func TestOverwritten(t *testing.T) {
 	}
 }
 
-// Links to programs elsewhere, in the helper above all, do not count.
 // TestOverwrittenUnattend: a program that stands for InstallUnattend does not tell Windows where
 // its recovery environment lies now.
 func TestOverwrittenUnattend(t *testing.T) {
@@ -252,6 +251,7 @@ func TestOverwrittenUnattend(t *testing.T) {
 	}
 }
 
+// Links to programs elsewhere, in the helper above all, do not count.
 func TestOverwrittenHostile(t *testing.T) {
 	t.Parallel()
 	for title, files := range map[string]map[string]string{

@@ -14,8 +14,8 @@ import (
 // CheckInstall finds out, without writing, what Install and InstallLegacy would fail with.
 func CheckInstall(root *rootfs.Root, s System, a Answers) error {
 	for _, p := range []string{script.Passwords, script.Complete} {
-		if err := checkPlace(root, p); err != nil {
-			return outcome.Advise(fmt.Errorf("making %s: %w", shown(p), err), "remove it in that Windows")
+		if err := makable(root, p); err != nil {
+			return err
 		}
 	}
 	if err := completable(root, script.Complete); err != nil {
@@ -29,6 +29,14 @@ func CheckInstall(root *rootfs.Root, s System, a Answers) error {
 		return err
 	}
 	return checkForget(root)
+}
+
+// makable is checkPlace for files of ours.
+func makable(root *rootfs.Root, p string) error {
+	if err := checkPlace(root, p); err != nil {
+		return outcome.Advise(fmt.Errorf("making %s: %w", shown(p), err), "remove it in that Windows")
+	}
+	return nil
 }
 
 // CheckName is CheckInstall for SetName and SetNameLegacy. a is nil where the answer file that

@@ -46,6 +46,9 @@ func placesOf(root *rootfs.Root, files []spec.File) (places []string, err error)
 		if err == nil {
 			err = checkPlace(root, p)
 		}
+		if err == nil && root.Has(p) && units(path.Base(setAsideAs(p, time.Time{}))) > maxName {
+			err = errors.New("the file that is there cannot be kept beside it: its name is too long")
+		}
 		if err != nil {
 			return nil, outcome.Advise(fmt.Errorf("personality entry %d, %s: %w", n+1, f.Path, err), "correct the path in img_personality")
 		}
@@ -91,6 +94,8 @@ func checkPlace(root *rootfs.Root, p string) error {
 var (
 	device    = regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?$`)
 	forbidden = regexp.MustCompile(`[\x00-\x1f<>:"|?*]|[. ]$`)
+	// metadata are the files of NTFS itself.
+	metadata = regexp.MustCompile(`(?i)^/\$(mft|mftmirr|logfile|volume|attrdef|bitmap|boot|badclus|secure|upcase|extend)(/|$)`)
 )
 
 const maxName = 255
@@ -113,10 +118,16 @@ func Place(text string) (string, error) {
 	if clean == "/" || strings.HasSuffix(rest, "/") {
 		return "", errors.New("the path is that of a directory")
 	}
+	if metadata.MatchString(clean) {
+		return "", errors.New("it belongs to the file system")
+	}
 	for _, name := range strings.Split(clean[1:], "/") {
-		if device.MatchString(name) || forbidden.MatchString(name) || !utf8.ValidString(name) || len(utf16.Encode([]rune(name))) > maxName {
+		if device.MatchString(name) || forbidden.MatchString(name) || !utf8.ValidString(name) || units(name) > maxName {
 			return "", fmt.Errorf("%q cannot be the name of a file of Windows", name)
 		}
 	}
 	return clean, nil
 }
+
+// units returns how long a name is in UTF-16.
+func units(name string) int { return len(utf16.Encode([]rune(name))) }

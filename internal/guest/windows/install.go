@@ -68,7 +68,7 @@ func (a Answers) completed(root *rootfs.Root, s System) (made []byte, at string,
 	if err != nil {
 		return nil, "", outcome.Advise(fmt.Errorf("completing %s: %w", a.origin(root), err), "correct that answer file")
 	}
-	return made, at, nil
+	return made, at, makable(root, at)
 }
 
 // choose returns the answer file that counts, and where it goes.

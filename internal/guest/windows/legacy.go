@@ -87,7 +87,7 @@ func (a Answers) completedLegacy(root *rootfs.Root) (made legacyFiles, err error
 			return made, fmt.Errorf("completing %s: %w", shown(at), err)
 		}
 	}
-	return legacyFiles{inf, at}, nil
+	return legacyFiles{inf, at}, makable(root, SysprepInf)
 }
 
 // chooseLegacy returns the sysprep.inf that counts: UNATTEND names one of another form.

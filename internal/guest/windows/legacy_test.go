@@ -70,6 +70,7 @@ func TestInstallLegacyRefuses(t *testing.T) {
 		`completing C:\sysprep\i386\$OEM$\CmdLines.txt: unusable file of the set-up: it is not a text`: {list: "[Commands]\x00"},
 		"it is a directory":  {list + "/x": ""},
 		"is not a directory": {"sysprep/i386": "a file"},
+		`C:\sysprep is not`:  {"sysprep": "a file"},
 	} {
 		refusesLegacy(t, legacy(t, files, sealed), Answers{Zone: "GMT Standard Time"}, want)
 	}

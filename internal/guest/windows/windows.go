@@ -69,11 +69,16 @@ func complete(g system.Guest, c answer.Completion) error {
 
 // setAside renames a file, so that it is kept but is not looked at.
 func setAside(root *rootfs.Root, p string, now time.Time) (string, error) {
-	to := p + ".bak." + now.UTC().Format("20060102.150405")
+	to := setAsideAs(p, now)
 	for n := 1; root.Has(to) && n < 100; n++ {
-		to = fmt.Sprintf("%s.bak.%s.%d", p, now.UTC().Format("20060102.150405"), n)
+		to = fmt.Sprintf("%s.%d", setAsideAs(p, now), n)
 	}
 	return to, root.Rename(p, to)
+}
+
+// setAsideAs returns the name of a file that is set aside.
+func setAsideAs(p string, now time.Time) string {
+	return p + ".bak." + now.UTC().Format("20060102.150405")
 }
 
 // put writes a script, with its directory.

@@ -137,6 +137,7 @@ func TestInstallRefuses(t *testing.T) {
 		"damaged":   {Answers{}, map[string]string{"unattend.xml": "<unattend>"}, "correct that answer file"},
 		"a link":    {Answers{}, map[string]string{"unattend.xml": "-> OUTSIDE/canary"}, "replace it by a plain file"},
 		"directory": {Answers{}, map[string]string{"autounattend.xml": "DIR"}, "replace it by a plain file"},
+		"its place": {Answers{Zone: "UTC", Ignore: true}, map[string]string{"unattend.xml": "DIR", "Windows/Panther/unattend.xml": "x"}, "remove it in that Windows"},
 	} {
 		g, err := install(t, c.files, c.a, "")
 		var r *outcome.Remedied
@@ -351,7 +352,8 @@ func TestNetwork(t *testing.T) {
 
 func TestInject(t *testing.T) {
 	t.Parallel()
-	g := guest.New(t, map[string]string{"Windows/System32/drivers/etc/hosts": "old", "Temp/x": "file"})
+	long := strings.Repeat("x", 250) // with what is added to it, too long
+	g := guest.New(t, map[string]string{"Windows/System32/drivers/etc/hosts": "old", "Temp/x": "file", long: "file"})
 	guest.Check(t, Inject(g.Root, []spec.File{
 		{Path: `C:\Windows\System32\drivers\etc\hosts`, Contents: []byte("new")},
 		{Path: "/Users/Public/a.txt", Contents: []byte("first")},
@@ -367,7 +369,7 @@ func TestInject(t *testing.T) {
 		t.Errorf("the last does not count: %q", got)
 	}
 	before := g.Snapshot(t)
-	for _, bad := range []string{"", "a", `D:\a`, `C:a`, `\\server\share\a`, "/", `C:\`, `C:\a\`, `C:\con`, `C:\LPT1.txt`, `C:\COM¹`, `C:\nul .txt`, `C:\CONOUT$`, "/a\xff", "/" + strings.Repeat("ä", 256), `C:\a\NUL\b`, `C:\a.`, `C:\a \b`, `C:\a?`, `C:\a:b`, `C:\a<`, "/Windows", "/Temp/x/y", `C:\NEW\x`} {
+	for _, bad := range []string{"", "a", `D:\a`, `C:a`, `\\server\share\a`, "/", `C:\`, `C:\a\`, `C:\con`, `C:\LPT1.txt`, `C:\COM¹`, `C:\nul .txt`, `C:\CONOUT$`, `C:\$mft`, "/$Extend/x", "/" + long, "/a\xff", "/" + strings.Repeat("ä", 256), `C:\a\NUL\b`, `C:\a.`, `C:\a \b`, `C:\a?`, `C:\a:b`, `C:\a<`, "/Windows", "/Temp/x/y", `C:\NEW\x`} {
 		err := Inject(g.Root, []spec.File{{Path: "/new", Contents: []byte("x")}, {Path: bad}}, now)
 		if err == nil || !strings.Contains(err.Error(), "personality entry 2") {
 			t.Errorf("%q: %v", bad, err)
