@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -13,8 +14,18 @@ import (
 	"time"
 )
 
-// runLimit ends a run that hangs; nothing here takes a tenth of it.
+// runLimit ends a run that hangs; hardly anything here takes a tenth of it.
 const runLimit = 5 * time.Minute
+
+// Patience is by how much all limits are longer: SNF_PATIENCE, for machines with much else to
+// do.
+var Patience = sync.OnceValue(func() time.Duration {
+	n, err := strconv.Atoi(os.Getenv("SNF_PATIENCE"))
+	if err != nil {
+		return 1
+	}
+	return time.Duration(max(n, 1))
+})
 
 // Process is a running snf-image.
 type Process struct {
@@ -135,8 +146,8 @@ func (p *Process) Wait() Outcome {
 	p.t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(runLimit):
-		p.t.Errorf("still running after %v, killed: %s", runLimit, Quote(p.Args))
+	case <-time.After(runLimit * Patience()):
+		p.t.Errorf("still running after %v, killed: %s", runLimit*Patience(), Quote(p.Args))
 		p.kill()
 	}
 	o := Outcome{Args: p.Args, Stdout: p.out.String(), Stderr: p.err.String(), Took: time.Since(p.start)}

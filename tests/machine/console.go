@@ -2,12 +2,12 @@ package machine
 
 import (
 	"io"
-	"os"
 	"regexp"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"snf-image/tests/harness"
 )
 
 // console collects what a machine prints and lets a test wait for patterns.
@@ -44,21 +44,11 @@ func (c *console) drain(r io.Reader) {
 	}
 }
 
-// patience is by how much all limits are longer: SNF_PATIENCE, for machines with much else to
-// do.
-var patience = sync.OnceValue(func() time.Duration {
-	n, err := strconv.Atoi(os.Getenv("SNF_PATIENCE"))
-	if err != nil {
-		return 1
-	}
-	return time.Duration(max(n, 1))
-})
-
 // expect waits until one of the patterns matches what was printed since the
 // last match, and returns which. It fails the test after limit.
 func (c *console) expect(t testing.TB, limit time.Duration, patterns ...*regexp.Regexp) int {
 	t.Helper()
-	limit *= patience()
+	limit *= harness.Patience()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {

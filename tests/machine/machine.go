@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"snf-image/tests/harness"
 )
 
 // loginLimit is how long a boot may take; half a minute on an idle node with
@@ -156,7 +158,7 @@ func (m *Machine) Stop() {
 func (m *Machine) PowerOff(t testing.TB) {
 	t.Helper()
 	m.Send(t, "poweroff")
-	timer := time.NewTimer(5 * time.Minute * patience())
+	timer := time.NewTimer(5 * time.Minute * harness.Patience())
 	defer timer.Stop()
 	select {
 	case <-m.ended:

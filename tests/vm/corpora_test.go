@@ -39,11 +39,11 @@ func TestTortureCorpora(t *testing.T) {
 	endure(t, "corpora", setting(t, "SNF_CORPORA", len(batches)+len(alone)), func(t *testing.T, i int, _ *rand.Rand) {
 		if i <= len(batches) {
 			j, size := beside(t, batches[i-1])
-			judgeLook(t, site.Run(t, "inspect", j.image))
-			judgeDamaged(t, j, site.Run(t, j.args("--size", fmt.Sprint(size), "--property", "GROW=1")...))
+			judgeLook(t, unhurried(t).Run(t, "inspect", j.image))
+			judgeDamaged(t, j, unhurried(t).Run(t, j.args("--size", fmt.Sprint(size), "--property", "GROW=1")...))
 		} else if i -= len(batches) + 1; i < len(alone) {
 			j, size := beside(t, alone[i:i+1])
-			judgeDamaged(t, j, site.Run(t, j.args("--size", fmt.Sprint(size+64*images.MiB))...))
+			judgeDamaged(t, j, unhurried(t).Run(t, j.args("--size", fmt.Sprint(size+64*images.MiB))...))
 		}
 	})
 }
