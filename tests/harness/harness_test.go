@@ -76,3 +76,18 @@ func TestSnapshotFindsNewFiles(t *testing.T) {
 		t.Errorf("new since the snapshot: %s, want %s left out", got, f.Name())
 	}
 }
+
+func TestElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		path   string
+		places []string
+		want   bool
+	}{
+		{"/tmp/tmp.x", nil, true}, {"/tmp/tmp.x/dev", []string{"/run"}, true}, {"/tmp/tmp.x", Places, false}, {"/mnt", nil, false}, {"/tmpfs", nil, false},
+	} {
+		if got := elsewhere(c.path, c.places); got != c.want {
+			t.Errorf("elsewhere(%q, %q) = %v", c.path, c.places, got)
+		}
+	}
+}

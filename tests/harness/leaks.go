@@ -77,12 +77,13 @@ type State map[string]bool
 var Places = []string{"/tmp", "/var/tmp", "/run", "/run/lock", "/dev/shm"}
 
 // Snapshot lists mounts, orphans of this process, loop devices of files below
-// the directory keep, and what lies in the places, except keep itself.
+// the directory keep, and what lies in the places, except keep itself. Mounts below
+// Places that are not asked for are somebody else's.
 func Snapshot(keep string, places ...string) State {
 	s := State{}
 	mounts, _ := os.ReadFile("/proc/self/mounts")
 	for line := range strings.Lines(string(mounts)) {
-		if fields := strings.Fields(line); len(fields) > 1 && !strings.HasPrefix(fields[1], keep) {
+		if fields := strings.Fields(line); len(fields) > 1 && !strings.HasPrefix(fields[1], keep) && !elsewhere(fields[1], places) {
 			s["mount on "+fields[1]] = true
 		}
 	}
@@ -106,6 +107,13 @@ func Snapshot(keep string, places ...string) State {
 		}
 	}
 	return s
+}
+
+// elsewhere reports whether a path lies in one of Places that is not among those.
+func elsewhere(p string, places []string) bool {
+	return slices.ContainsFunc(Places, func(dir string) bool {
+		return strings.HasPrefix(p, dir+"/") && !slices.Contains(places, dir)
+	})
 }
 
 // New returns what s has and the earlier state had not, sorted.
