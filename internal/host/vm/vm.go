@@ -163,14 +163,22 @@ func (m *Machine) wait(drained <-chan struct{}) {
 	}
 	m.exit.Clean = err == nil && reason == guestShutdown
 	if err != nil {
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			m.exit.Reason = fmt.Sprintf("QEMU ended with %v", exit)
-		} else {
-			m.exit.Reason = err.Error()
-		}
+		m.exit.Reason = ended(err)
 	}
 	m.endChannel()
 	close(m.done)
+}
+
+// ended says how QEMU ended, and by which of its bounds.
+func ended(err error) string {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	switch {
+	case !ok:
+		return err.Error()
+	case errors.Is(err, confine.ErrBounds):
+		return "QEMU ended: " + err.Error()
+	}
+	return fmt.Sprintf("QEMU ended with %v", exit)
 }
 
 // endChannel ends the channel even if a descriptor of QEMU's end has leaked. What the

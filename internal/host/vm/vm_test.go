@@ -171,6 +171,19 @@ printf 'a\033[2Jb\n' >&2`, Exit{Clean: true, Reason: "guest-shutdown", Stderr: `
 	}
 }
 
+// TestEndedByBounds: the reason of a QEMU that its control group ended names the bound.
+func TestEndedByBounds(t *testing.T) {
+	t.Parallel()
+	killed := new(exec.ExitError)
+	err := fmt.Errorf("%w (memory.max 7): %w", confine.ErrBounds, killed)
+	if got, want := ended(err), "QEMU ended: it needed more than its control group allows (memory.max 7): "+killed.Error(); got != want {
+		t.Errorf("ended by its bounds: %q, want %q", got, want)
+	}
+	if got, want := ended(killed), "QEMU ended with "+killed.Error(); got != want {
+		t.Errorf("ended: %q, want %q", got, want)
+	}
+}
+
 // TestFlagsOfDisks changes the flags of a disk's open file description, as the image
 // worker does: those of QEMU's stay, and QEMU holds the other one, too.
 func TestFlagsOfDisks(t *testing.T) {
