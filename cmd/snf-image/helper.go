@@ -67,11 +67,17 @@ The helper image that was there stays in use until the new one is complete.`,
 // where that is installed.
 func findAgent() string {
 	if exe, err := os.Executable(); err == nil {
-		for _, beside := range []string{"snf-image-agent", "../lib/snf-image/snf-image-agent"} {
-			at := filepath.Join(filepath.Dir(exe), beside)
-			if _, err := os.Stat(at); err == nil {
-				return at
-			}
+		return agentOf(filepath.Dir(exe))
+	}
+	return installedAgent
+}
+
+// agentOf returns the agent of a program in the directory dir.
+func agentOf(dir string) string {
+	for _, beside := range []string{"snf-image-agent", "../lib/snf-image/snf-image-agent"} {
+		at := filepath.Join(dir, beside)
+		if info, err := os.Stat(at); err == nil && info.Mode().IsRegular() {
+			return at
 		}
 	}
 	return installedAgent

@@ -47,6 +47,25 @@ func TestShipped(t *testing.T) {
 	}
 }
 
+// TestAgentOf finds the agent beside the program before that of its prefix.
+func TestAgentOf(t *testing.T) {
+	t.Parallel()
+	top := t.TempDir()
+	bin := top + "/bin"
+	for _, at := range []string{"", top + "/lib/snf-image/snf-image-agent", bin + "/snf-image-agent"} {
+		want := installedAgent
+		if at != "" {
+			want = at
+			if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o755), os.WriteFile(at, nil, 0o755)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := agentOf(bin); got != want {
+			t.Errorf("agentOf = %s, want %s", got, want)
+		}
+	}
+}
+
 // TestLocated finds images by the names that deploy takes.
 func TestLocated(t *testing.T) {
 	t.Parallel()

@@ -239,9 +239,9 @@ func (f *finder) demanded(p *Proof) error {
 	case GivenDigest:
 		only = f.Digests[0].Doubt
 	case UnsignedSums:
-		only = "nobody signed " + p.Sums
+		only = "nobody signed " + shown(p.Sums)
 	case SignedSums, SignedImage:
-		only = fmt.Sprintf("%s is by key %s, which is not bound to this image", p.Signature, p.Signer.Key)
+		only = fmt.Sprintf("%s is by key %s, which is not bound to this image", shown(p.Signature), p.Signer.Key)
 	}
 	return &Error{"", fmt.Errorf("%w: %s", ErrDemand, only)}
 }

@@ -160,12 +160,16 @@ func (e *Error) Error() string {
 	if e.File == "" {
 		return e.Err.Error()
 	}
-	file := e.File
-	if u, err := url.Parse(file); err == nil && u.User != nil { // the password of a mirror
+	return fmt.Sprintf("%s: %v", shown(e.File), e.Err)
+}
+
+// shown is a file beside an image for people: without the password of a mirror.
+func shown(file string) string {
+	if u, err := url.Parse(file); err == nil && u.User != nil {
 		u.User = nil
-		file = u.String()
+		return u.String()
 	}
-	return fmt.Sprintf("%s: %v", file, e.Err)
+	return file
 }
 
 // Unwrap returns the cause.

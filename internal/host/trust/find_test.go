@@ -7,6 +7,7 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -277,5 +278,25 @@ func TestErrorPassword(t *testing.T) {
 	e := &Error{"https://me:geheim@example.org/SUMS", ErrMissing}
 	if got := e.Error(); got != "https://example.org/SUMS: "+ErrMissing.Error() {
 		t.Errorf("Error() = %q", got)
+	}
+}
+
+// TestMirrorsPassword: what is said about a proof on a mirror does not say its password.
+func TestMirrorsPassword(t *testing.T) {
+	t.Parallel()
+	const at = "https://user:canary@m.example/"
+	g := gpg.New(t)
+	key := g.Key("Vendor <vendor@example.org>", "ed25519", "never")
+	text := []byte(hex256 + "  i.img\n")
+	for name, files := range map[string]beside{
+		"missing":       {},
+		"nobody signed": {at + "SUMS": text},
+		"not bound":     {at + "SUMS": text, at + "SUMS.asc": g.Sign(key, text)},
+		"a stranger's":  {at + "SUMS": text, at + "SUMS.asc": g.Sign(g.Key("Stranger", "ed25519", "never"), text)},
+	} {
+		c, err := Find(t.Context(), keyring.New(ring(t, g).Bound([]string{key}).All()...), Claim{Sums: at + "SUMS", Demand: Required}, Place{Names: []string{"i.img"}, Read: files.read, Remote: true})
+		if said := fmt.Sprint(err, c.Proof().Warnings); err == nil || strings.Contains(said, "canary") || !strings.Contains(said, "SUMS") {
+			t.Errorf("%s: %s", name, said)
+		}
 	}
 }
