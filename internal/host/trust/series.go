@@ -30,10 +30,23 @@ func (f *finder) choose(all []sums.Sum, alone bool) (sums.Sum, error) {
 		}
 	}
 	s, err := sums.Choose(all, names, alone)
+	if errors.Is(err, sums.ErrNoEntry) {
+		s, err = sums.Choose(all, f.meant(all), false)
+	}
 	if name := path.Base(s.Name); err == nil && foreign && !isBuild(f.Names[0], name) && !matches(f.SignedName, name) {
 		return s, fmt.Errorf("%w: about %.200q, and %q was asked for", ErrOther, name, f.Names[0])
 	}
 	return s, err
+}
+
+// meant returns the names in a file of checksums that SIGNED_NAME allows.
+func (f *finder) meant(all []sums.Sum) (names []string) {
+	for _, s := range all {
+		if name := path.Base(s.Name); matches(f.SignedName, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // oneName reports whether all digests of a file are of the same thing.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"snf-image/internal/host/sums"
 	"snf-image/tests/gpg"
 )
 
@@ -87,6 +88,9 @@ func TestAnotherRelease(t *testing.T) {
 		"another than the entry's":  {files: signed("SHA256SUMS", line(another)), names: of(another), pattern: "os-2*.img", want: ErrOther},
 		"another, nobody signed":    {files: beside{"SHA256SUMS": []byte(line(another))}, names: of(another), want: ErrDemand},
 		"an image that is signed":   {files: beside{asked + ".sha256": []byte(line(another)), asked + ".asc": g.Sign(key, imageBytes)}, names: of()},
+		"one of many, by the entry": {files: signed("SHA256SUMS", line("os-x-cloud.img")+line("os-x-disk.img")), names: of(), pattern: "os-*-cloud.img"},
+		"one of many, by nobody":    {files: signed("SHA256SUMS", line("os-x-cloud.img")+line("os-x-disk.img")), names: of(), want: ErrDemand},
+		"two, by the entry":         {files: signed("SHA256SUMS", line("os-x-cloud.img")+other+"  os-y-cloud.img\n"), names: of(), pattern: "os-*-cloud.img", want: sums.ErrAmbiguous},
 		"the build alone":           {files: signed(asked+".sha256", line(build)), names: of()},
 		"another alone":             {files: signed(asked+".sha256", line(another)), names: of(), want: ErrOther},
 		"another alone, redirected": {files: signed(asked+".sha256", line(another)), names: of(another), want: ErrOther},
