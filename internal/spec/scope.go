@@ -35,8 +35,8 @@ func (s *Spec) asksFor(task string) bool {
 		return !s.Asked || s.NewIdentity
 	case InstallUnattend:
 		return !s.Asked || s.ProductKey != nil || s.AnswerFile != ""
-	case DisableRemoteDesktopConnections:
-		return !s.Asked
+	case DisableRemoteDesktopConnections: // which a new answer file would allow
+		return !s.Asked || s.AnswerFile != ""
 	case ChangePassword:
 		return s.setsLogin()
 	case ConfigureNetwork:

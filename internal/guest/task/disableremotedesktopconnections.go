@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"snf-image/internal/guest/windows"
+	"snf-image/internal/spec"
 )
 
 // refuseRemoteDesktop has Windows refuse remote desktop connections until it is set up.
@@ -11,5 +12,6 @@ func refuseRemoteDesktop(ctx context.Context, r *Run) error {
 	if err := r.prepared(); err != nil {
 		return err
 	}
-	return windows.RefuseRemoteDesktop(ctx, r.guest(), r.windowsSystem())
+	anew := r.willRun(spec.InstallUnattend) && r.credentials().AnswerFile != nil
+	return windows.RefuseRemoteDesktop(ctx, r.guest(), r.windowsSystem(), anew)
 }

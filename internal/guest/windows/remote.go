@@ -15,8 +15,8 @@ const denyConnections = "fDenyTSConnections"
 // RefuseRemoteDesktop has Windows refuse remote desktop connections until its set-up is
 // complete, when the value is again what it was, or what the answer file wants it to be. One
 // that was not there is not there again. The answer file refuses them, too: it is read before
-// that.
-func RefuseRemoteDesktop(ctx context.Context, g system.Guest, s System) error {
+// that. anew tells that it was given now: what it says is not what an earlier run made of it.
+func RefuseRemoteDesktop(ctx context.Context, g system.Guest, s System, anew bool) error {
 	h, err := registry.Open(g.Root, hiveSystem)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func RefuseRemoteDesktop(ctx context.Context, g system.Guest, s System) error {
 	}
 	allows := says.RefuseRemote != nil && !*says.RefuseRemote
 	old, isNumber := v.Number()
-	if isNumber && old == 1 && g.Root.Has(script.Remote) && !allows {
+	if isNumber && old == 1 && g.Root.Has(script.Remote) && !allows && !(anew && says.RefuseRemote != nil) {
 		return nil // done already, and the script knows the value
 	}
 	if had && !isNumber {

@@ -263,7 +263,7 @@ func TestRemoteDesktop(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			guest.Check(t, RefuseRemoteDesktop(t.Context(), g.Guest, server2019))
+			guest.Check(t, RefuseRemoteDesktop(t.Context(), g.Guest, server2019, false))
 			if text := g.Content(t, "Windows/SnfScripts/RemoteDesktop.cmd"); !strings.Contains(text, c.restores) {
 				t.Errorf("%s: %s", name, text)
 			}
@@ -286,6 +286,29 @@ func TestRemoteDesktop(t *testing.T) {
 			t.Errorf("%s: the other control set has %d, %v", name, n, err)
 		}
 		guest.Check(t, h.Close())
+	}
+}
+
+// TestRemoteDesktopAgain gives a machine that was not started yet another answer file: until the
+// set-up is complete connections stay refused, and then what that file says counts.
+func TestRemoteDesktopAgain(t *testing.T) {
+	t.Parallel()
+	g, err := install(t, nil, Answers{}, "")
+	guest.Check(t, err)
+	guest.Check(t, RefuseRemoteDesktop(t.Context(), g.Guest, server2019, false))
+	for _, c := range []struct{ says, restores string }{{"true", "/d 1 /f"}, {"false", "/d 0 /f"}, {"true", "/d 1 /f"}} {
+		given := `<unattend xmlns="urn:schemas-microsoft-com:unattend"><settings pass="specialize"><component name="Microsoft-Windows-TerminalServices-LocalSessionManager" processorArchitecture="amd64">` +
+			`<fDenyTSConnections>` + c.says + `</fDenyTSConnections></component></settings></unattend>`
+		guest.Check(t, Install(t.Context(), g.Guest, server2019, Answers{Given: []byte(given)}, now))
+		for _, anew := range []bool{true, false} {
+			guest.Check(t, RefuseRemoteDesktop(t.Context(), g.Guest, server2019, anew))
+			if text := g.Content(t, "Windows/SnfScripts/RemoteDesktop.cmd"); !strings.Contains(text, c.restores) {
+				t.Errorf("an answer file that says %s, anew %v: %s", c.says, anew, text)
+			}
+		}
+		if text := g.Content(t, "unattend.xml"); !strings.Contains(text, "<fDenyTSConnections>true<") {
+			t.Errorf("one that says %s allows them:\n%s", c.says, text)
+		}
 	}
 }
 
@@ -317,7 +340,7 @@ func TestControlSetMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := g.Snapshot(t)
-	err = RefuseRemoteDesktop(t.Context(), g.Guest, server2019)
+	err = RefuseRemoteDesktop(t.Context(), g.Guest, server2019, false)
 	if err == nil || !strings.Contains(err.Error(), "config/SYSTEM") || !strings.Contains(err.Error(), "no key ControlSet009") {
 		t.Errorf("error %v", err)
 	}

@@ -88,6 +88,9 @@ func TestTasks(t *testing.T) {
 			spec.FixPartitionTable, spec.FilesystemResizeUnmounted, spec.MountImage, spec.InstallUnattend, spec.FilesystemResizeMounted,
 			spec.ChangeMachineID, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.DisableRemoteDesktopConnections, spec.SELinuxAutorelabel, spec.UmountImage, spec.FilesystemResizeAfterUmount,
 		}},
+		{"customize with an answer file alone", &spec.Spec{Mode: spec.ModeCustomize, Asked: true, AnswerFile: "/answer.xml"}, []string{
+			spec.MountImage, spec.InstallUnattend, spec.DisableRemoteDesktopConnections, spec.SELinuxAutorelabel, spec.UmountImage,
+		}},
 		{"inspect", built(t, inspect, nil), nil},
 	} {
 		if diff := cmp.Diff(tc.want, tc.spec.Tasks()); diff != "" {
