@@ -58,10 +58,14 @@ func build(t *testing.T) release {
 // one, the earlier implementation was installed before.
 func TestLifeOfANode(t *testing.T) {
 	r := build(t)
-	if out, err := try("", "lintian", "--fail-on", "error,warning", r.host, r.helper); err != nil {
-		t.Errorf("lintian: %v\n%s", err, out)
-	}
+	t.Run("lintian", func(t *testing.T) {
+		t.Parallel()
+		if out, err := try("", "lintian", "--fail-on", "error,warning", r.host, r.helper); err != nil {
+			t.Errorf("lintian: %v\n%s", err, out)
+		}
+	})
 	t.Run("bookworm", func(t *testing.T) {
+		t.Parallel()
 		n := newNode(t, "bookworm")
 		n.installEarlier()
 		n.install(r.host)
@@ -69,6 +73,7 @@ func TestLifeOfANode(t *testing.T) {
 		n.use(r, "QEMU emulator version 7.2.")
 	})
 	t.Run("trixie", func(t *testing.T) {
+		t.Parallel()
 		n := newNode(t, "trixie")
 		n.install(r.host)
 		n.write(conf, n.read(conf)+"# edited\n")
