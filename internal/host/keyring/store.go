@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"snf-image/internal/host/ownership"
 )
 
 // Errors of changes to the keyring.
@@ -50,7 +52,7 @@ func Add(dir, file, name string) ([]Key, error) {
 	if keys[0].mini != nil {
 		target = filepath.Join(dir, name+".pub")
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := ownership.MakeDir(dir, 0o755); err != nil { // else its keys would not count, nor any other
 		return nil, fmt.Errorf("making the keyring: %w", err)
 	}
 	if err := writeNew(target, data); err != nil {
