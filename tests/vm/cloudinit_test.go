@@ -155,15 +155,16 @@ func (s cloudSystem) boot(t *testing.T, twice bool) {
 	j.done()
 }
 
-// start boots a disk with two NICs.
+// start boots a disk with five NICs.
 func (s cloudSystem) start(t *testing.T, disk string, writes bool) *machine.Machine {
 	t.Helper()
 	n := machine.NewNetwork(t)
 	n.Link(t, "first", "10.0.2.2/24")
 	n.Link(t, "second", "10.9.0.1/24", "fd09::1/64")
+	more, _ := dynamicLinks(t, n)
 	return machine.Boot(t, machine.Config{
 		Disk: disk, Firmware: machine.SeaBIOS, Network: n, SSH: firstAddress + ":22", Reboots: true, Writes: writes,
-		NICs: []machine.NIC{{MAC: machineMAC, Link: "first"}, {MAC: secondMAC, Link: "second"}},
+		NICs: append([]machine.NIC{{MAC: machineMAC, Link: "first"}, {MAC: secondMAC, Link: "second"}}, more...),
 	})
 }
 
@@ -215,13 +216,15 @@ func (s cloudSystem) deploy(t *testing.T, j *job) (identity, known string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site.Run(t, "deploy", "--image", j.image, "--disk", j.disk, "--size", "2G", "--name", machineName,
-		"--password-file", j.file("pw", password+"\n"), "--authorized-keys", identity+".pub",
+	site.Run(t, append([]string{
+		"deploy", "--image", j.image, "--disk", j.disk, "--size", "2G", "--name", machineName,
+		"--password-file", j.file("pw", password+"\n"), "--authorized-keys", identity + ".pub",
 		"--property", "CLOUD_INIT=yes", "--property", "USERS=root debian carol", "--property", "CREATE_USERS=yes", "--property", "SWAP=3:16",
 		"--personality", j.file("personality", string(files)), "--report", reportFile,
 		"--user-data", j.file("user-data", "#cloud-config\nwrite_files:\n  - path: /root/written\n    content: by user-data\n"),
-		"--nic", "mac="+machineMAC+",ip="+firstAddress+"/24,gateway=10.0.2.2,dns=10.0.2.2,search=corp.example.org",
-		"--nic", "mac="+secondMAC+",ip="+secondAddress+"/24,gateway=10.9.0.1,ip6="+secondAddress6+"/64,gateway6=fd09::1").OK(t)
+		"--nic", "mac=" + machineMAC + ",ip=" + firstAddress + "/24,gateway=10.0.2.2,dns=10.0.2.2,search=corp.example.org",
+		"--nic", "mac=" + secondMAC + ",ip=" + secondAddress + "/24,gateway=10.9.0.1,ip6=" + secondAddress6 + "/64,gateway6=fd09::1",
+	}, dynamicFlags()...)...).OK(t)
 	oracle.Sound(t, j.disk)
 	return identity, j.file("known_hosts", strings.Join(readReport(t, reportFile).KnownHosts, "\n")+"\n")
 }
@@ -240,9 +243,10 @@ func (s cloudSystem) inside(t *testing.T, m *machine.Machine, name string) map[s
 	found := map[string]string{}
 	for _, c := range []struct{ command, want string }{
 		{"cloud-init status | tail -n 1", "status: done"},
+		{learned(), ""},
 		{"systemctl --failed --plain --no-legend; :", ""},
-		{"ip -c=never -4 " + words, "inet " + firstAddress + "/24\ninet " + secondAddress + "/24"},
-		{"ip -c=never -6 " + words, "inet6 " + secondAddress6 + "/64"},
+		{"ip -c=never -4 " + words, "inet " + firstAddress + "/24\ninet 10.10.0.50/24\ninet " + secondAddress + "/24"},
+		{"ip -c=never -6 " + words + " | sed 's,::77/.*,::77,'", "inet6 " + secondAddress6 + "/64\ninet6 fd10::5054:ff:fe00:3/64\ninet6 fd11::5054:ff:fe00:4/64\ninet6 fd12::77"},
 		{"ip -c=never route show default | grep -c 'via 10.9.0.1 .* metric 1025'", "1"},
 		{"ls /etc/netplan/50-cloud-init.yaml /etc/network/interfaces.d/50-cloud-init 2>/dev/null | wc -l", rendered},
 		{"hostname", name},
