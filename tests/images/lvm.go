@@ -41,8 +41,9 @@ func LVM(t testing.TB, devices []string, args ...string) string {
 	return string(out)
 }
 
-// Loop returns a loop device of a part of a file, in bytes, and removes it at the end of
-// the test or when the function it returns is called.
+// Loop returns a loop device of a part of a file, in bytes, all that follows for a size of 0. It
+// is removed once, when the function returned is called or at the end of the test: later, another
+// test may have the device.
 func Loop(t testing.TB, file string, offset, size int64) (device string, remove func()) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "losetup", "--show", "--find", "--offset", fmt.Sprint(offset),
@@ -55,7 +56,9 @@ func Loop(t testing.TB, file string, offset, size int64) (device string, remove 
 	remove = func() {
 		if !done {
 			done = true
-			_ = exec.Command("losetup", "--detach", device).Run()
+			if out, err := exec.Command("losetup", "--detach", device).CombinedOutput(); err != nil {
+				t.Errorf("losetup --detach: %v\n%s", err, out)
+			}
 		}
 	}
 	t.Cleanup(remove)

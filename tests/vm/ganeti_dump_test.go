@@ -109,9 +109,12 @@ func TestGanetiDump(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			j, d := newDump(t)
-			from, to := j.image, j.disk
+			from, to, detach := j.image, j.disk, func() {}
 			if devices {
-				from, to = attach(t, from), attach(t, to)
+				var first, second func()
+				from, first = images.Loop(t, from, 0, 0)
+				to, second = images.Loop(t, to, 0, 0)
+				detach = func() { first(); second() }
 			}
 			dump, size := exported(t, j, d, from)
 			dd := filepath.Join(j.dir, "dd")
@@ -121,10 +124,7 @@ func TestGanetiDump(t *testing.T) {
 				t.Errorf("EXP_SIZE_FD got %q, want %q", size, want)
 			}
 			imported(t, d, to, content(t, dd)).OK(t)
-			if devices {
-				detach(t, from)
-				detach(t, to)
-			}
+			detach()
 			reference(t, "cmp", j.disk, dd)
 			if used, all := blocks(t, j.disk), oracle.Size(t, j.disk); used > all/2 {
 				t.Errorf("the disk takes %d bytes of %d, want that of zeros freed", used, all)

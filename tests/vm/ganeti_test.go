@@ -182,11 +182,11 @@ func archived(t *testing.T, d *harness.Definition, name string) (got report.Depl
 func TestGanetiReinstallOnDevice(t *testing.T) {
 	j, d := newInstance(t)
 	stale(t, j.disk, 256)
-	dev := attach(t, j.disk)
+	dev, detach := images.Loop(t, j.disk, 0, 0)
 	out := d.Call(t, "create", gnt(dev, osp(map[string]string{
 		"INSTANCE_REINSTALL": "1", "HYPERVISOR": "xen-pvm", "DISK_0_BACKEND_TYPE": "block", "DEBUG_LEVEL": "1", "OSP_IMG_ID": "local://image",
 	}))).OK(t)
-	detach(t, dev)
+	detach()
 	j.done()
 	checkLog(t, out)
 	if !strings.Contains(out.Stderr, "[INFO] reinstalling inst1.gnt.test") {
@@ -253,24 +253,5 @@ func checkLog(t *testing.T, o harness.Outcome) {
 		if err := json.Unmarshal([]byte(text), &m); ok && (err != nil || m.Type == "" || m.Timestamp == 0) {
 			t.Errorf("progress message %q: %v", text, err)
 		}
-	}
-}
-
-// attach makes a loop device of a file, and detach ends it.
-func attach(t *testing.T, file string) string {
-	t.Helper()
-	out, err := exec.Command("losetup", "--find", "--show", file).Output()
-	if err != nil {
-		t.Fatalf("losetup: %v", err)
-	}
-	dev := strings.TrimSpace(string(out))
-	t.Cleanup(func() { _ = exec.Command("losetup", "--detach", dev).Run() })
-	return dev
-}
-
-func detach(t *testing.T, dev string) {
-	t.Helper()
-	if out, err := exec.Command("losetup", "--detach", dev).CombinedOutput(); err != nil {
-		t.Fatalf("losetup --detach: %v\n%s", err, out)
 	}
 }
