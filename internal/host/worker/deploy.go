@@ -36,9 +36,11 @@ func deploy(ctx context.Context, j Job, out *speaker) (Result, error) {
 	if err != nil {
 		return Result{}, opening(err)
 	}
-	mbr, err := hasMBR(image)
-	if err != nil {
-		return Result{}, reading(err)
+	var mbr bool
+	if j.Action == Look || image.Size <= j.DiskSize { // else nothing is waited for: the host refuses it
+		if mbr, err = hasMBR(image); err != nil {
+			return Result{}, reading(err)
+		}
 	}
 	if err := out.ask(Geometry{Format: image.Format, Layers: image.Layers, DiskBytes: image.Size, MBR: mbr}); err != nil || j.Action == Look {
 		return Result{}, err

@@ -105,6 +105,21 @@ func TestStreamWrongFromTheStart(t *testing.T) {
 	}
 }
 
+// TestStreamTooLarge: what is announced to be larger than the disk is refused for that, whatever
+// comes then.
+func TestStreamTooLarge(t *testing.T) {
+	t.Parallel()
+	path := stale(t, 8<<20)
+	r := streamer(t, feed(t, nil), 16<<20, path)
+	r.Format = spec.DiskDump
+	if _, err := r.write(t.Context()); report.KindOf(err) != report.Disk {
+		t.Errorf("16 MiB for a disk of 8: %v (%s)", err, report.KindOf(err))
+	}
+	if !bytes.HasPrefix(readDisk(t, path), []byte("stale!! ")) {
+		t.Error("the disk was changed")
+	}
+}
+
 // compressed returns b as gzip stores it.
 func compressed(t *testing.T, b []byte) []byte {
 	t.Helper()
