@@ -160,7 +160,7 @@ func (s *session) customize(ctx context.Context) ([]report.TaskResult, error) {
 	if err := s.task.Recover(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.precheck(); err != nil {
+	if err := s.precheck(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.task.Prepare(ctx); err != nil {

@@ -46,9 +46,10 @@ func (s *session) inspect(ctx context.Context) error {
 	}
 	s.task = &task.Run{
 		Plan: s.plan, Inspection: found, Volumes: volumes, Groups: s.disks[0].groups, Target: target, Log: s.log,
-		Remap: func(i int) error { return s.remap(ctx, i) },
-		Load:  func(kind string) error { return modules.Load(s.modules.Demand[kind]) },
-		Emit:  s.host.event,
+		Unread: s.unread(),
+		Remap:  func(i int) error { return s.remap(ctx, i) },
+		Load:   func(kind string) error { return modules.Load(s.modules.Demand[kind]) },
+		Emit:   s.host.event,
 	}
 	for _, d := range s.disks {
 		s.task.Disks = append(s.task.Disks, d.Disk)
@@ -111,7 +112,7 @@ func (s *session) whole(found *report.Inspection) error {
 
 // precheck refuses, before the first task touches the disk of an installed machine, what
 // the tasks are asked for and cannot do.
-func (s *session) precheck() error {
+func (s *session) precheck(ctx context.Context) error {
 	i := slices.IndexFunc(s.task.Volumes, func(v filesystem.Volume) bool { return v.Name == s.task.Inspection.Root })
 	if s.plan.Mode != spec.ModeCustomize || i < 0 {
 		return nil
@@ -123,6 +124,6 @@ func (s *session) precheck() error {
 		}
 		s.task.Root = root
 		defer func() { s.task.Root = nil }()
-		return task.Check(s.task)
+		return task.Check(ctx, s.task)
 	})
 }

@@ -19,6 +19,14 @@ func (s *session) enterNT(found *report.Inspection, system inspect.System) {
 	found.Users = append(found.Users, system.Names...)
 }
 
+// unread returns why the registry of a Windows could not be read as a whole.
+func (s *session) unread() error {
+	if s.nt == nil {
+		return nil
+	}
+	return s.nt.Unread
+}
+
 // suits returns why the system on the disk is not one that the tasks can work on, or nil.
 func (s *session) suits(found *report.Inspection) error {
 	if s.plan.Mode == spec.ModeInspect || len(s.plan.Tasks) == 0 {

@@ -58,7 +58,7 @@ func (h *Hive) Commit(ctx context.Context) error {
 		return nil
 	}
 	err = h.root.Rework(h.path, func(copied *os.File) error {
-		if err := run(ctx, copied, edits); err != nil {
+		if err := run(ctx, copied, edits, "commit\n"); err != nil {
 			return err
 		}
 		return verify(copied, edits)
@@ -74,11 +74,13 @@ func (h *Hive) Commit(ctx context.Context) error {
 	return h.wrap(h.load(f))
 }
 
-// Check returns what Commit would fail with, as far as that can be known beforehand.
-func (h *Hive) Check() error {
+// Check returns what Commit would fail with, as far as that can be known beforehand: hivexsh,
+// which looks at the whole of a hive where we look at a few keys, makes the changes in its
+// memory. Nothing is written.
+func (h *Hive) Check(ctx context.Context) error {
 	edits, err := h.edits()
-	if err == nil {
-		_, err = script(edits)
+	if err == nil && len(edits) > 0 {
+		err = run(ctx, h.file, edits, "")
 	}
 	return h.wrap(err)
 }
@@ -191,7 +193,6 @@ func script(edits []edit) (string, error) {
 			fmt.Fprintf(&b, "%s\nhex:%d:%x\n", v.name, v.Type, v.Data)
 		}
 	}
-	b.WriteString("commit\n")
 	if b.Len() > maxScript {
 		return "", fmt.Errorf("%w: together they are too long", errLimits)
 	}
@@ -213,8 +214,9 @@ func (e edit) check() error {
 	return nil
 }
 
-// run has hivexsh make the edits in a file. It ends at the first command that fails.
-func run(ctx context.Context, f *os.File, edits []edit) error {
+// run has hivexsh make the edits of a file, and what comes last: they are only in its memory
+// until they are committed. It ends at the first command that fails.
+func run(ctx context.Context, f *os.File, edits []edit, last string) error {
 	text, err := script(edits)
 	if err != nil {
 		return err
@@ -225,7 +227,7 @@ func run(ctx context.Context, f *os.File, edits []edit) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done after %v", limit))
 	defer cancel()
 	_, err = command.Run(ctx, command.Cmd{
-		Args: []string{"hivexsh", "-w", "/proc/self/fd/3"}, Files: []*os.File{f}, Stdin: strings.NewReader(text),
+		Args: []string{"hivexsh", "-w", "/proc/self/fd/3"}, Files: []*os.File{f}, Stdin: strings.NewReader(text + last),
 	})
 	if exit, ok := errors.AsType[*command.ExitError](err); ok {
 		words, _, _ := strings.Cut(strings.TrimSpace(exit.Stderr), "\n")

@@ -228,6 +228,39 @@ func TestCommitFails(t *testing.T) {
 	}
 }
 
+// TestCheck: damage where we do not look, but hivexsh does, is found without writing; what is
+// in order is not changed by that.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	require.Tool(t, "hivexsh")
+	damaged := hive.New(t, system)
+	damaged[baseSize]++ // the mark of its first cells
+	for name, c := range map[string]struct {
+		data []byte
+		set  func(h *Hive)
+		want error
+	}{
+		"in order":       {hive.New(t, system), func(h *Hive) { h.Set(`Select\New`, "a", Number(1)) }, nil},
+		"damaged":        {damaged, func(h *Hive) { h.Set("Select", "a", Number(1)) }, ErrDamaged},
+		"nothing to do":  {damaged, func(h *Hive) { h.Delete("Select", "absent") }, nil},
+		"not to be told": {hive.New(t, system), func(h *Hive) { h.Set("Select", "@", Number(1)) }, errLimits},
+	} {
+		h, made, err := open(t, c.data)
+		must(t, err)
+		before := made.Snapshot(t)
+		c.set(h)
+		if err := h.Check(t.Context()); !errors.Is(err, c.want) {
+			t.Errorf("%s: error %v, want %v", name, err, c.want)
+		}
+		if diff := cmp.Diff(before, made.Snapshot(t)); diff != "" {
+			t.Errorf("%s (-before +after):\n%s", name, diff)
+		}
+		if err := h.Commit(t.Context()); !errors.Is(err, c.want) { // Check has told the truth
+			t.Errorf("%s: Commit: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	good := hive.New(t, system)

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -13,10 +14,10 @@ import (
 // that can be known beforehand; Prepare looks at partition table and file systems.
 // r.Root is mounted read-only; nothing is written. An installed machine is refused here
 // rather than left half changed.
-func Check(r *Run) error {
+func Check(ctx context.Context, r *Run) error {
 	defer func() { r.warnings = nil }() // the tasks give them again
 	if f := r.family(); f == inspect.Windows || f == inspect.WindowsLegacy {
-		return r.checkWindows()
+		return r.checkWindows(ctx)
 	}
 	for _, s := range steps() {
 		if s.check == nil || r.family() != inspect.Linux || !r.willRun(s.name) {

@@ -67,7 +67,7 @@ func TestCheck(t *testing.T) {
 				c.change(r.Run)
 			}
 			before := snapshot(t, r.dir)
-			matches(t, Check(r.Run), c.err)
+			matches(t, Check(t.Context(), r.Run), c.err)
 			if diff := cmp.Diff(before, snapshot(t, r.dir)); diff != "" || len(r.warnings) > 0 {
 				t.Errorf("warnings %q, changes (-before +after):\n%s", r.warnings, diff)
 			}

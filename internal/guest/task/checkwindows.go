@@ -1,6 +1,7 @@
 package task
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,17 +14,17 @@ import (
 
 // checkWindows refuses to change by the set-up what has been set up, and finds out, without
 // writing, what the tasks would fail with.
-func (r *Run) checkWindows() error {
+func (r *Run) checkWindows(ctx context.Context) error {
 	for _, c := range []struct {
 		task  string
 		setUp bool // is done when Windows is set up
 		check func() error
 	}{
-		{spec.InstallUnattend, true, func() error { return windows.CheckInstall(r.Root, r.windowsSystem(), r.answers()) }},
+		{spec.InstallUnattend, true, func() error { return windows.CheckInstall(ctx, r.Root, r.windowsSystem(), r.answers()) }},
 		{spec.AssignHostname, true, r.checkWindowsName},
 		{spec.ChangePassword, true, r.checkWindowsPassword},
 		{spec.ConfigureNetwork, true, r.checkWindowsNetwork},
-		{spec.DisableRemoteDesktopConnections, true, r.checkRemoteDesktop},
+		{spec.DisableRemoteDesktopConnections, true, func() error { return r.checkRemoteDesktop(ctx) }},
 		{spec.EnforcePersonality, false, func() error { return windows.CheckInject(r.Root, r.credentials().Files) }},
 		{spec.RunCustomTask, false, func() error { return checkCustomTask(r) }},
 	} {
@@ -99,9 +100,9 @@ func (r *Run) checkWindowsNetwork() error {
 	return nil
 }
 
-func (r *Run) checkRemoteDesktop() error {
+func (r *Run) checkRemoteDesktop(ctx context.Context) error {
 	if err := r.prepared(); err != nil {
 		return err
 	}
-	return windows.CheckRemoteDesktop(r.Root)
+	return windows.CheckRemoteDesktop(ctx, r.Root)
 }

@@ -111,7 +111,7 @@ func TestCloudInitUsers(t *testing.T) {
 		}
 		r, _ = onCloud(t, "debian-12")
 		r.Plan.Users, r.Plan.CreateUsers, r.Plan.Mode = []string{user}, false, spec.ModeCustomize
-		if err := Check(r); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		if err := Check(t.Context(), r); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s, before the first write: error %v, want %q", user, err, want)
 		}
 	}

@@ -48,13 +48,14 @@ func resizeMounted(ctx context.Context, r *Run) error {
 }
 
 // extendWindows has Windows extend the file system of the partition that grew when it starts
-// first. One that has been set up does not start first any more.
+// first. One that has been set up does not start first any more, and one that is sealed and was
+// never deployed does not know of the script.
 func extendWindows(_ context.Context, r *Run) error {
 	n := r.extendedByWindows()
 	switch {
 	case n == 0:
 		return Skip("no file system grows when Windows starts")
-	case r.careful() && r.sealed() != nil:
+	case r.careful() && (r.sealed() != nil || r.prepared() != nil):
 		r.Warn("the file system of partition %d is not extended: do so in Windows, with diskpart, or set OFFLINE_NTFSRESIZE", n)
 		return nil
 	}

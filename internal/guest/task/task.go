@@ -36,6 +36,8 @@ type Run struct {
 	Credentials *spec.Credentials
 	Inspection  *report.Inspection
 	Disks       []Disk
+	// Unread is why the registry of a Windows could not be read as a whole, nil when it was.
+	Unread error
 	// Root is the mounted image between MountImage and UmountImage, else nil.
 	Root *rootfs.Root
 	// Target is the directory where the image is mounted.

@@ -23,7 +23,7 @@ func (r *Run) sealed() error {
 	if r.family() == inspect.WindowsLegacy {
 		return windows.SealedLegacy(r.Root)
 	}
-	nt := inspect.NT{}
+	nt := inspect.NT{Unread: r.Unread}
 	if w := r.Inspection.Windows; w != nil {
 		nt.State = w.State
 	}

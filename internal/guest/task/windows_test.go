@@ -1,11 +1,13 @@
 package task
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"snf-image/internal/guest/filesystem"
 	"snf-image/internal/guest/inspect"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
@@ -96,6 +98,7 @@ func TestWindowsChecked(t *testing.T) {
 		change     func(r *Run)
 		task, want string
 	}{
+		"registry": {func(r *Run) { r.Unread, r.Inspection.Windows.Architecture = errors.New("SYSTEM is dirty"), "" }, spec.InstallUnattend, "SYSTEM is dirty"},
 		"name":     {func(r *Run) { r.Plan.InstanceName = "sixteen-letters-" }, spec.AssignHostname, "not the name of a computer"},
 		"user":     {func(r *Run) { r.Plan.AssumesUsers = false }, spec.ChangePassword, "no user"},
 		"password": {func(r *Run) { r.Credentials.Password = &never }, spec.ChangePassword, "control characters"},
@@ -111,11 +114,11 @@ func TestWindowsChecked(t *testing.T) {
 	} {
 		r, g := runOnWindows(t, inspect.Windows)
 		r.Plan.Mode = spec.ModeCustomize
-		if err := Check(r); err != nil {
+		if err := Check(t.Context(), r); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		c.change(r)
-		if err := Check(r); err == nil || !strings.Contains(err.Error(), "nothing is changed, since "+c.task+" cannot be done") || !strings.Contains(err.Error(), c.want) {
+		if err := Check(t.Context(), r); err == nil || !strings.Contains(err.Error(), "nothing is changed, since "+c.task+" cannot be done") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if changed := g.Root.Changed(); len(changed) > 0 {
@@ -142,16 +145,36 @@ func TestWindowsUnprepared(t *testing.T) {
 	}
 }
 
+// TestWindowsUnextended: where nothing would run the script that extends the file system, somebody
+// has to.
+func TestWindowsUnextended(t *testing.T) {
+	t.Parallel()
+	r, g := runOnWindows(t, inspect.Windows)
+	r.Plan.Mode, r.Plan.Tasks = spec.ModeCustomize, []string{spec.FixPartitionTable, spec.FilesystemResizeMounted}
+	r.Volumes, r.Resize = []filesystem.Volume{{Name: "vda2", Path: "/nonexistent", Type: "ntfs", Number: 2}}, "vda2"
+	if err := extendWindows(t.Context(), r); err != nil || len(r.warnings) != 1 || !strings.Contains(r.warnings[0], "is not extended: do so in Windows") || len(g.Root.Changed()) > 0 {
+		t.Errorf("%v, warnings %q, %q was changed", err, r.warnings, g.Root.Changed())
+	}
+	r.Plan.Tasks = []string{spec.InstallUnattend}
+	r.warnings = nil
+	if err := extendWindows(t.Context(), r); err != nil || len(r.warnings) > 0 {
+		t.Errorf("%v, warnings %q", err, r.warnings)
+	}
+	if text := g.Content(t, "Windows/SnfScripts/ExtendFilesystem"); !strings.Contains(text, "select partition 2") {
+		t.Errorf("the script is %q", text)
+	}
+}
+
 // TestWindowsInUse is not changed by tasks that need its first boot.
 func TestWindowsInUse(t *testing.T) {
 	t.Parallel()
 	r, g := runOnWindows(t, inspect.Windows)
 	r.Plan.Mode, r.Inspection.Windows.State = spec.ModeCustomize, "IMAGE_STATE_COMPLETE"
-	if err := Check(r); err == nil || !strings.Contains(err.Error(), "nothing is changed, since InstallUnattend cannot be done") {
+	if err := Check(t.Context(), r); err == nil || !strings.Contains(err.Error(), "nothing is changed, since InstallUnattend cannot be done") {
 		t.Errorf("Check: %v", err)
 	}
 	r.Plan.Tasks = []string{spec.FilesystemResizeMounted, spec.EnforcePersonality}
-	if err := Check(r); err != nil {
+	if err := Check(t.Context(), r); err != nil {
 		t.Errorf("files alone: %v", err)
 	}
 	if changed := g.Root.Changed(); len(changed) > 0 {

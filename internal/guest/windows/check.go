@@ -1,6 +1,7 @@
 package windows
 
 import (
+	"context"
 	"fmt"
 
 	"snf-image/internal/guest/outcome"
@@ -12,7 +13,7 @@ import (
 )
 
 // CheckInstall finds out, without writing, what Install and InstallLegacy would fail with.
-func CheckInstall(root *rootfs.Root, s System, a Answers) error {
+func CheckInstall(ctx context.Context, root *rootfs.Root, s System, a Answers) error {
 	for _, p := range []string{script.Passwords, script.Complete} {
 		if err := makable(root, p); err != nil {
 			return err
@@ -28,7 +29,7 @@ func CheckInstall(root *rootfs.Root, s System, a Answers) error {
 	if _, _, err := a.completed(root, s); err != nil {
 		return err
 	}
-	return checkForget(root)
+	return checkForget(ctx, root)
 }
 
 // makable is checkPlace for files of ours.

@@ -159,14 +159,14 @@ func forget(ctx context.Context, g system.Guest) error {
 }
 
 // checkForget is CheckInstall for forget.
-func checkForget(root *rootfs.Root) error {
+func checkForget(ctx context.Context, root *rootfs.Root) error {
 	h, err := registry.Open(root, hiveSystem)
 	if err != nil {
 		return err
 	}
 	defer h.Close() //nolint:errcheck // it was only read
 	h.Delete("Setup", namesAnswer)
-	return h.Check()
+	return h.Check(ctx)
 }
 
 // installScripts makes the scripts that are always there, and SetupComplete.cmd. On the disk of

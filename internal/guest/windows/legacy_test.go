@@ -82,7 +82,7 @@ func refusesLegacy(t *testing.T, g guest.Guest, a Answers, want string) {
 	if err := InstallLegacy(g.Guest, a, now); err == nil || !strings.Contains(err.Error(), want) || len(g.Root.Changed()) > 0 {
 		t.Errorf("error %v, want %q; %q was changed", err, want, g.Root.Changed())
 	}
-	if err := CheckInstall(g.Root, System{Major: 5, Minor: 1}, a); err == nil || !strings.Contains(err.Error(), want) {
+	if err := CheckInstall(t.Context(), g.Root, System{Major: 5, Minor: 1}, a); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("beforehand: error %v, want %q", err, want)
 	}
 }

@@ -66,7 +66,7 @@ func terminalServer(h *registry.Hive) (string, error) {
 }
 
 // CheckRemoteDesktop is CheckInstall for RefuseRemoteDesktop.
-func CheckRemoteDesktop(root *rootfs.Root) error {
+func CheckRemoteDesktop(ctx context.Context, root *rootfs.Root) error {
 	h, err := registry.Open(root, hiveSystem)
 	if err != nil {
 		return err
@@ -77,5 +77,5 @@ func CheckRemoteDesktop(root *rootfs.Root) error {
 		return err
 	}
 	h.Set(key, denyConnections, registry.Number(1))
-	return h.Check()
+	return h.Check(ctx)
 }

@@ -146,11 +146,11 @@ func TestInstallRefuses(t *testing.T) {
 		}
 	}
 	g := guest.New(t, map[string]string{"Windows/Setup/Scripts/SetupComplete.cmd": "-> OUTSIDE/canary"})
-	if err := CheckInstall(g.Root, server2019, Answers{Zone: "UTC"}); err == nil || !strings.Contains(err.Error(), `SetupComplete.cmd is not a plain file`) {
+	if err := CheckInstall(t.Context(), g.Root, server2019, Answers{Zone: "UTC"}); err == nil || !strings.Contains(err.Error(), `SetupComplete.cmd is not a plain file`) {
 		t.Errorf("a script that is a link: %v", err)
 	}
 	g = guest.New(t, map[string]string{"Windows/SnfScripts": "-> OUTSIDE"})
-	if err := CheckInstall(g.Root, server2019, Answers{Zone: "UTC"}); err == nil || !strings.Contains(err.Error(), `C:\Windows\SnfScripts is not a directory, or is a link`) {
+	if err := CheckInstall(t.Context(), g.Root, server2019, Answers{Zone: "UTC"}); err == nil || !strings.Contains(err.Error(), `C:\Windows\SnfScripts is not a directory, or is a link`) {
 		t.Errorf("a directory that is a link: %v", err)
 	}
 	g = guest.New(t, nil)
@@ -317,17 +317,17 @@ func TestRegistryChecked(t *testing.T) {
 	t.Parallel()
 	long := "\"long\"=hex:" + strings.Repeat("01,", 4999) + "02\n"
 	g := guest.New(t, map[string]string{"Windows/System32/config/SYSTEM": string(hive.New(t, hiveText+"\n[HIVE\\ControlSet002\\Control\\Terminal Server]\n"+long))})
-	if err := CheckRemoteDesktop(g.Root); err == nil || !strings.Contains(err.Error(), `value "long" of 5000 bytes`) {
+	if err := CheckRemoteDesktop(t.Context(), g.Root); err == nil || !strings.Contains(err.Error(), `value "long" of 5000 bytes`) {
 		t.Errorf("remote desktop: %v", err)
 	}
-	if err := CheckInstall(g.Root, server2019, Answers{Zone: "UTC"}); err != nil {
+	if err := CheckInstall(t.Context(), g.Root, server2019, Answers{Zone: "UTC"}); err != nil {
 		t.Errorf("another key: %v", err)
 	}
 	g = guest.New(t, map[string]string{"Windows/System32/config/SYSTEM": string(hive.New(t, hiveText+"\n[HIVE\\Setup]\n\"UnattendFile\"=\"x\"\n"+long))})
-	if err := CheckInstall(g.Root, server2019, Answers{Zone: "UTC"}); err == nil || !strings.Contains(err.Error(), `value "long" of 5000 bytes`) {
+	if err := CheckInstall(t.Context(), g.Root, server2019, Answers{Zone: "UTC"}); err == nil || !strings.Contains(err.Error(), `value "long" of 5000 bytes`) {
 		t.Errorf("answer file: %v", err)
 	}
-	if err := CheckRemoteDesktop(g.Root); err != nil {
+	if err := CheckRemoteDesktop(t.Context(), g.Root); err != nil {
 		t.Errorf("another key: %v", err)
 	}
 }
