@@ -27,7 +27,7 @@ func enforceOnWindows(_ context.Context, r *Run) error {
 	if len(files) == 0 {
 		return Skip("no files to inject")
 	}
-	return windows.Inject(r.Root, files, r.now())
+	return windows.Inject(r.guest(), r.windowsSystem(), files, r.now())
 }
 
 // checkPersonality finds out, without writing, what enforcePersonality would fail with.

@@ -31,6 +31,7 @@ func installSysprep(_ context.Context, r *Run) error {
 func (r *Run) answers() windows.Answers {
 	c := r.credentials()
 	a := windows.Answers{Given: c.AnswerFile, Node: c.NodeAnswer, Ignore: r.Plan.Boolean(spec.PropIgnoreUnattend), Zone: r.Plan.TimeZone}
+	a.Named = r.willRun(spec.AssignHostname) && r.Plan.InstanceName != ""
 	if c.ProductKey != nil {
 		a.ProductKey = *c.ProductKey
 	}

@@ -83,7 +83,8 @@ func SetPasswords(g system.Guest, s System, users []string, password spec.Secret
 	return put(g.Root, script.Passwords, text)
 }
 
-// passwords returns the script that sets them, where the answer file says what made has.
+// passwords returns the script that sets them, where the answer file says what made has. On a
+// machine that was not started yet, other accounts still get the password that is due.
 func passwords(g system.Guest, s System, made answer.Settings, users []string, password spec.Secret) ([]byte, error) {
 	all, err := accounts(g.Root)
 	if err != nil {
@@ -101,7 +102,11 @@ func passwords(g system.Guest, s System, made answer.Settings, users []string, p
 	if err != nil {
 		return nil, outcome.Advise(err, "choose another password, or other users")
 	}
-	return text, nil
+	if !g.Living || !waiting(g.Root) {
+		return text, nil
+	}
+	former, err := readPlain(g.Root, script.Passwords, rootfs.MaxConfig)
+	return script.AddPasswords(text, former), err
 }
 
 // fromAnswer returns what the answer file says; before NT 6 it makes no accounts.

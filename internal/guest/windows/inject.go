@@ -13,6 +13,8 @@ import (
 
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/rootfs"
+	"snf-image/internal/guest/system"
+	"snf-image/internal/guest/windows/script"
 	"snf-image/internal/spec"
 )
 
@@ -20,22 +22,54 @@ import (
 var everybody = rootfs.Attr{Mode: 0o755}
 
 // Inject puts files into the tree. A file that is there is kept under another name. All
-// places are looked at before anything is written.
-func Inject(root *rootfs.Root, files []spec.File, now time.Time) error {
+// places are looked at before anything is written. The set-up that was prepared still is: what
+// cleans up behind it is added to a SetupComplete.cmd.
+func Inject(g system.Guest, s System, files []spec.File, now time.Time) error {
+	root := g.Root
 	places, err := placesOf(root, files)
 	if err != nil {
 		return err
 	}
+	prepared := waiting(root)
+	answerFile := inForce(root, s)
 	for n, f := range files {
 		same := func(p string) bool { return strings.EqualFold(p, places[n]) }
 		if slices.ContainsFunc(places[n+1:], same) {
 			continue // the last one counts
 		}
-		if err := inject(root, places[n], f.Contents, now); err != nil {
+		data := f.Contents
+		if prepared && strings.EqualFold(places[n], script.Complete) {
+			data = script.SetupComplete(data, onDrive(answerFile))
+		}
+		if prepared && answers(s, places[n]) {
+			g.Warn("%s counts instead of the answer file that was completed: computer name, product key and commands of that are lost; give it by os_answer_file", f.Path)
+		}
+		if err := inject(root, places[n], data, now); err != nil {
 			return fmt.Errorf("injecting %s: %w", f.Path, err)
 		}
 	}
 	return nil
+}
+
+// inForce returns the path of the answer file that the set-up reads.
+func inForce(root *rootfs.Root, s System) string {
+	if s.Major < 6 {
+		return SysprepInf
+	}
+	p, err := Answer(root)
+	if err != nil {
+		return own()[0]
+	}
+	return p
+}
+
+// answers reports whether the set-up takes a file for its answer file.
+func answers(s System, p string) bool {
+	all := append(first(), own()...)
+	if s.Major < 6 {
+		all = []string{SysprepInf}
+	}
+	return slices.ContainsFunc(all, func(a string) bool { return strings.EqualFold(a, p) })
 }
 
 // placesOf returns where each file goes.

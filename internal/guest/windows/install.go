@@ -26,6 +26,10 @@ type Answers struct {
 	// Zone is the time zone of an answer file that is made.
 	Zone       string
 	ProductKey spec.Secret
+	// Named tells that the computer is given a name afterwards.
+	Named bool
+
+	name string // that is kept
 }
 
 // commands are what runs in the pass specialize.
@@ -40,11 +44,16 @@ func commands() []answer.Command {
 // that removes them. Of the answer files the given one wins over the image's own, that over
 // the node's, and that over one that is made.
 func Install(ctx context.Context, g system.Guest, s System, a Answers, now time.Time) error {
+	a.keep(g, s)
 	made, at, err := a.completed(g.Root, s)
 	if err != nil {
 		return err
 	}
-	if err := setOthersAside(g, at, now); err != nil {
+	kept := at
+	if a.replaces() && !(g.Living && waiting(g.Root)) {
+		kept = "" // it is not the one that was completed before, but the image's own
+	}
+	if err := setOthersAside(g, kept, now); err != nil {
 		return err
 	}
 	if err := g.Root.WriteFile(at, made, secret); err != nil {
@@ -56,6 +65,9 @@ func Install(ctx context.Context, g system.Guest, s System, a Answers, now time.
 	return installScripts(g, at)
 }
 
+// replaces reports whether the answer file takes the place of any that is there.
+func (a Answers) replaces() bool { return a.Given != nil || a.Ignore }
+
 // completed returns the answer file as it will be, and where it goes.
 func (a Answers) completed(root *rootfs.Root, s System) (made []byte, at string, err error) {
 	data, at, err := a.choose(root, s)
@@ -63,7 +75,7 @@ func (a Answers) completed(root *rootfs.Root, s System) (made []byte, at string,
 		return nil, "", err
 	}
 	made, err = answer.Complete(data, answer.Completion{
-		Architecture: s.Architecture, ProductKey: strings.ToUpper(a.ProductKey.Reveal()), Commands: commands(),
+		Architecture: s.Architecture, ComputerName: a.name, ProductKey: strings.ToUpper(a.ProductKey.Reveal()), Commands: commands(),
 	})
 	if err != nil {
 		return nil, "", outcome.Advise(fmt.Errorf("completing %s: %w", a.origin(root), err), "correct that answer file")
@@ -120,8 +132,7 @@ func first() []string {
 	return out
 }
 
-// setOthersAside keeps every answer file but the one at a path from being found, and that
-// one, if it is going to be another.
+// setOthersAside keeps every answer file but the one at a path from being found.
 func setOthersAside(g system.Guest, at string, now time.Time) error {
 	for _, p := range append(first(), own()...) {
 		if p == at || !g.Root.Has(p) {

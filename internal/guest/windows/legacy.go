@@ -22,6 +22,7 @@ const SysprepInf = "/sysprep/sysprep.inf"
 // InstallLegacy is Install for Windows XP and Server 2003. Their set-up runs the scripts when
 // it is nearly done, and what cleans up behind them comes last.
 func InstallLegacy(g system.Guest, a Answers, now time.Time) error {
+	a.keep(g, System{Major: 5})
 	made, err := a.completedLegacy(g.Root)
 	if err != nil {
 		return err
@@ -29,7 +30,7 @@ func InstallLegacy(g system.Guest, a Answers, now time.Time) error {
 	if _, err := g.Root.MkdirAll(path.Dir(SysprepInf), public); err != nil {
 		return err
 	}
-	if (a.Given != nil || a.Ignore) && g.Root.Has(SysprepInf) {
+	if a.replaces() && g.Root.Has(SysprepInf) {
 		kept, err := setAside(g.Root, SysprepInf, now)
 		if err != nil {
 			return err
@@ -67,7 +68,7 @@ func (a Answers) completedLegacy(root *rootfs.Root) (made legacyFiles, err error
 	if err != nil {
 		return made, err
 	}
-	inf, install, err := sysprep.Complete(data, sysprep.Completion{TimeZone: zone, ProductKey: strings.ToUpper(a.ProductKey.Reveal())})
+	inf, install, err := sysprep.Complete(data, sysprep.Completion{ComputerName: a.name, TimeZone: zone, ProductKey: strings.ToUpper(a.ProductKey.Reveal())})
 	if err != nil {
 		return made, adviseLegacy(err)
 	}

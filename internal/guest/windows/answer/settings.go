@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/beevik/etree"
@@ -33,6 +34,19 @@ func Read(data []byte, arch string) (Settings, error) {
 		u.RefuseRemote = &refuse
 	}
 	return u, nil
+}
+
+// Identity returns the name of the computer and the product key that the answer file of a system
+// of that architecture sets, "" where it sets none.
+func Identity(data []byte, arch string) (name, key string, err error) {
+	f, err := parse(data)
+	if err != nil {
+		return "", "", err
+	}
+	for _, c := range components(f.doc.Root(), "specialize", shellSetup, arch) {
+		name, key = cmp.Or(name, text(c, "ComputerName")), cmp.Or(key, text(c, "ProductKey"))
+	}
+	return name, key, nil
 }
 
 // remoteDesktop returns the elements by which remote desktop connections are refused or not, in the order

@@ -59,12 +59,14 @@ func withoutOurs(old []byte) string {
 	return out.String()
 }
 
-// aside are the answer files that were set aside, as patterns without a space: those in quotes are
+// aside are the answer files that were set aside, and a script with passwords that a file of
+// the personality took the place of, as patterns without a space: those in quotes are
 // not found by wine.
 var aside = []string{
 	`%SystemDrive%\unattend.xml.bak.*`, `%SystemDrive%\autounattend.xml.bak.*`, `%SystemDrive%\sysprep\sysprep.inf.bak.*`,
 	`%SystemRoot%\Panther\unattend.xml.bak.*`, `%SystemRoot%\Panther\autounattend.xml.bak.*`,
 	`%SystemRoot%\Panther\Unattend\unattend.xml.bak.*`, `%SystemRoot%\Panther\Unattend\autounattend.xml.bak.*`,
+	`%SystemRoot%\SnfScripts\ChangeAdminPassword.cmd.bak.*`,
 	`%SystemRoot%\System32\Sysprep\unattend.xml.bak.*`, `%SystemRoot%\System32\Sysprep\autounattend.xml.bak.*`,
 }
 
@@ -72,7 +74,8 @@ var aside = []string{
 // that of others is what it was set to, whatever the answer file did meanwhile. What
 // overwrites a file keeps its place: first its clusters become zero, and then it gets
 // another content of at least its length. Answer files that were set aside are of the image,
-// and may hold passwords, too; a pattern does not find those that are hidden.
+// and may hold passwords, too, and so may the second copy that newer versions of Windows make of the
+// one in force. A pattern does not find those that are hidden.
 const complete = `@echo off
 setlocal EnableExtensions DisableDelayedExpansion
 set "SNF=%SystemRoot%\SnfScripts"
@@ -80,6 +83,7 @@ if exist "%SNF%\ChangeAdminPassword.cmd" call "%SNF%\ChangeAdminPassword.cmd"
 call :snf_wipe "%SNF%\ChangeAdminPassword.cmd"
 call :snf_wipe "ANSWER"
 call :snf_wipe "%SystemRoot%\Panther\unattend.xml"
+call :snf_wipe "%SystemRoot%\Panther\unattend-original.xml"
 ASIDE
 if exist "%SNF%\RecoveryEnvironment.cmd" call "%SNF%\RecoveryEnvironment.cmd"
 if exist "%SNF%\ConfigureNetwork.cmd" call "%SNF%\ConfigureNetwork.cmd"

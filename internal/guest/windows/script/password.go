@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -27,11 +28,58 @@ func SetPasswords(users []string, password spec.Secret, old bool) ([]byte, error
 		if err != nil {
 			return nil, fmt.Errorf("the password of account %q: %w", user, err)
 		}
+		b.WriteString(account + base64Wide(user) + "\n")
 		fmt.Fprintf(&b, "%s<nul >nul 2>&1 %s\n", variables, line)
 		fmt.Fprintf(&b, "if errorlevel 1 >>%s echo %%DATE%% %%TIME%% the password of account %d of USERS was not set\n", logVariable, n+1)
 	}
-	b.WriteString("exit /b 0\n")
+	b.WriteString(last + "\n")
 	return windows(b.String()), nil
+}
+
+// What stands before the lines for an account, with its name in base64, and what ends the script.
+const (
+	account = "rem snf-image: account "
+	last    = "exit /b 0"
+)
+
+// AddPasswords returns a script of SetPasswords that also does what a former one does for
+// accounts that the new one does not name.
+func AddPasswords(script, former []byte) []byte {
+	head, lines, names := accountsOf(script)
+	_, others, order := accountsOf(former)
+	text := head
+	for _, name := range order {
+		if !slices.Contains(names, name) {
+			text += others[name]
+		}
+	}
+	for _, name := range names {
+		text += lines[name]
+	}
+	return windows(text + last + "\n")
+}
+
+// accountsOf returns what a script begins with, and its lines for each account, in order, by
+// the account's name in lower case.
+func accountsOf(script []byte) (head string, lines map[string]string, names []string) {
+	lines = map[string]string{}
+	name := ""
+	for line := range strings.Lines(strings.ReplaceAll(string(script), "\r\n", "\n")) {
+		text := strings.TrimSuffix(line, "\n")
+		if encoded, ok := strings.CutPrefix(text, account); ok {
+			if name = strings.ToLower(fromWide(encoded)); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+		switch {
+		case text == last:
+		case len(names) == 0:
+			head += text + "\n"
+		default:
+			lines[name] += text + "\n"
+		}
+	}
+	return head, lines, names
 }
 
 // byPowerShell sets the password that variables hold. It is the same for each account:

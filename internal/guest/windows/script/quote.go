@@ -2,6 +2,7 @@ package script
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"strings"
 	"unicode/utf16"
 )
@@ -59,6 +60,19 @@ func encodedCommand(text string) string { return shell + " -EncodedCommand " + b
 // base64Wide returns a text in UTF-16 and base64, in which there is nothing to quote:
 // PowerShell takes typographic quotation marks for its own.
 func base64Wide(text string) string { return base64.StdEncoding.EncodeToString(wide(text)) }
+
+// fromWide is the inverse of base64Wide; it returns "" for what cannot be decoded.
+func fromWide(text string) string {
+	data, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return ""
+	}
+	var units []uint16
+	for ; len(data) > 1; data = data[2:] {
+		units = append(units, binary.LittleEndian.Uint16(data))
+	}
+	return string(utf16.Decode(units))
+}
 
 // wide returns a text in UTF-16, little-endian.
 func wide(text string) []byte {

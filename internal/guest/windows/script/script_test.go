@@ -39,6 +39,36 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// TestAddPasswords keeps what a former script does for other accounts, as it is.
+func TestAddPasswords(t *testing.T) {
+	t.Parallel()
+	made := func(password string, users ...string) []byte {
+		data, err := SetPasswords(users, spec.Secret(password), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	body := func(data []byte) string {
+		_, text, _ := strings.Cut(string(data), "\r\nsetlocal EnableExtensions DisableDelayedExpansion\r\n")
+		return strings.TrimSuffix(text, last+"\r\n")
+	}
+	former := made("old", "Administrator", "Müller", "anna")
+	for name, c := range map[string]struct{ script, former, want []byte }{
+		"others":    {made("new", "web"), former, append([]byte(body(former)), body(made("new", "web"))...)},
+		"the same":  {made("new", "ADMINISTRATOR", "MÜLLER", "Anna"), former, []byte(body(made("new", "ADMINISTRATOR", "MÜLLER", "Anna")))},
+		"empty":     {made("new", "web"), nil, []byte(body(made("new", "web")))},
+		"not ours":  {made("new", "web"), []byte("echo a\r\n"), []byte(body(made("new", "web")))},
+		"repeated":  {made("new", "web", "WEB"), nil, []byte(body(made("new", "web", "WEB")))},
+		"cut short": {made("new", "web"), []byte(account), append([]byte(account+"\r\n"), body(made("new", "web"))...)},
+	} {
+		got := AddPasswords(c.script, c.former)
+		if body(got) != string(c.want) || !bytes.HasPrefix(got, []byte("@echo off\r\n")) || !bytes.HasSuffix(got, []byte("\r\n"+last+"\r\n")) {
+			t.Errorf("%s:\n%s\nwant\n%s", name, got, c.want)
+		}
+	}
+}
+
 func TestRefusedPasswords(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

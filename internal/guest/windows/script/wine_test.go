@@ -1,7 +1,6 @@
 package script
 
 import (
-	"encoding/base64"
 	"fmt"
 	"io/fs"
 	"os"
@@ -9,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -106,27 +104,18 @@ func loginOf(t *testing.T, c wine.Call) login {
 	if c.Program != "powershell" || c.Text != byPowerShell {
 		t.Fatalf("%s was started with %q", c.Program, c.Text)
 	}
-	return login{fromWide(t, c.Variables["SNF_NAME"]), fromWide(t, c.Variables["SNF_PASSWORD"])}
-}
-
-func fromWide(t *testing.T, text string) string {
-	t.Helper()
-	data, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var units []uint16
-	for i := 0; i+1 < len(data); i += 2 {
-		units = append(units, uint16(data[i])|uint16(data[i+1])<<8)
-	}
-	return string(utf16.Decode(units))
+	return login{fromWide(c.Variables["SNF_NAME"]), fromWide(c.Variables["SNF_PASSWORD"])}
 }
 
 // secret is a password that must not be left anywhere.
 const secret = "Pa55w0rd-left-behind"
 
-// setAside are answer files that were set aside.
-var setAside = []string{"/unattend.xml.bak.20261126.080910", "/windows/Panther/autounattend.xml.bak.20261126.080910.1"}
+// copies are copies of the answer file and of the script with passwords.
+var copies = []string{
+	"/unattend.xml.bak.20261126.080910", "/windows/Panther/autounattend.xml.bak.20261126.080910.1",
+	"/windows/SnfScripts/ChangeAdminPassword.cmd.bak.20261126.080910",
+	"/windows/Panther/unattend.xml", "/windows/Panther/unattend-original.xml",
+}
 
 // deploy lays out what a deployment leaves on C:.
 func deploy(t *testing.T, w *wine.Windows, own string) {
@@ -137,18 +126,20 @@ func deploy(t *testing.T, w *wine.Windows, own string) {
 	}
 	for p, data := range map[string][]byte{
 		Passwords: text, Extend: ExtendFilesystem(2), Remote: RestoreRemoteDesktop(0, true), Recovery: EnableRecovery(),
-		"/unattend.xml": []byte("<Value>" + secret + "</Value>"), "/Windows/Panther/unattend.xml": []byte(secret),
-		setAside[0]: []byte(secret), setAside[1]: []byte(secret),
-		Complete: SetupComplete([]byte(own), `%SystemDrive%\unattend.xml`),
+		"/unattend.xml": []byte("<Value>" + secret + "</Value>"),
+		Complete:        SetupComplete([]byte(own), `%SystemDrive%\unattend.xml`),
 	} {
 		w.Write(strings.Replace(p, "/Windows/", "/windows/", 1), data)
+	}
+	for _, p := range copies {
+		w.Write(p, []byte(secret))
 	}
 }
 
 // checkClean looks for what must not be left on C:.
 func checkClean(t *testing.T, w *wine.Windows) {
 	t.Helper()
-	for _, gone := range append([]string{"windows/SnfScripts", "unattend.xml", "windows/Panther/unattend.xml"}, setAside...) {
+	for _, gone := range append([]string{"windows/SnfScripts", "unattend.xml"}, copies...) {
 		if _, err := os.Lstat(filepath.Join(w.Drive, gone)); !os.IsNotExist(err) {
 			t.Errorf("%s is left: %v", gone, err)
 		}
@@ -176,9 +167,9 @@ func programs(calls []wine.Call) []string {
 	return out
 }
 
-// inComplete is what SetupComplete starts: three accounts' passwords are set, five files
+// inComplete is what SetupComplete starts: three accounts' passwords are set, seven files
 // overwritten.
-var inComplete = []string{"net", "powershell", "net", "fsutil", "fsutil", "fsutil", "fsutil", "fsutil", "reagentc", "reg"}
+var inComplete = []string{"net", "powershell", "net", "fsutil", "fsutil", "fsutil", "fsutil", "fsutil", "fsutil", "fsutil", "reagentc", "reg"}
 
 func testComplete(t *testing.T, w *wine.Windows) {
 	deploy(t, w, "")

@@ -62,6 +62,17 @@ func Complete(data []byte, c Completion) (out []byte, install string, err error)
 	return encode(f.String()), install, nil
 }
 
+// Identity returns the name of the computer and the product key that sysprep.inf sets, "" where it
+// sets none.
+func Identity(data []byte) (name, key string, err error) {
+	text, _, err := decode(data)
+	if err != nil {
+		return "", "", err
+	}
+	f := parseInf(text)
+	return f.get("UserData", "ComputerName"), f.get("UserData", "ProductKey"), nil
+}
+
 // checkInstall refuses a directory that the set-up would not remove.
 func checkInstall(path string) error {
 	for _, part := range strings.Split(path, `\`) {
