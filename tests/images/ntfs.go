@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"unicode/utf16"
+
+	"golang.org/x/sys/unix"
 )
 
 // Partition types of Windows, as sfdisk takes them.
@@ -36,7 +38,12 @@ func (p Part) writeNTFS(t testing.TB, image *os.File) {
 	if p.State == NTFSHibernated {
 		tree = tree.With(HiberFile("hibr"))
 	}
-	OnNTFS(t, area, func(dir string) { tree.stage(t, dir) })
+	OnNTFS(t, area, func(dir string) {
+		if p.State == NTFSCompressed {
+			compress(t, dir)
+		}
+		tree.stage(t, dir)
+	})
 	data, err := os.ReadFile(area)
 	if err == nil {
 		err = setNTFSState(data, p.State)
@@ -57,7 +64,7 @@ func OnNTFS(t testing.TB, file string, use func(dir string)) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	run(t, nil, "ntfs-3g", "-o", "permissions,norecover", file, dir)
+	run(t, nil, "ntfs-3g", "-o", "permissions,norecover,compression", file, dir)
 	mounted := true
 	unmount := func() {
 		if mounted {
@@ -69,6 +76,22 @@ func OnNTFS(t testing.TB, file string, use func(dir string)) {
 	}
 	defer unmount()
 	use(dir)
+}
+
+// Attributes is the attribute by which ntfs-3g shows the attributes that Windows has of a file,
+// of which Compressed is one.
+const (
+	Attributes = "system.ntfs_attrib_be"
+	Compressed = 0x800
+)
+
+// compress has files that are made in a directory compressed, and those in directories that are
+// made there.
+func compress(t testing.TB, dir string) {
+	t.Helper()
+	if err := unix.Setxattr(dir, Attributes, []byte{0, 0, Compressed >> 8, Compressed & 0xff}, 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // reparseData is the attribute by which ntfs-3g shows what a reparse point is.

@@ -13,8 +13,9 @@ const (
 	NTFSReplay     = "replay"  // the journal has that Unplayed is to become Replayed
 	NTFSFast       = "fast"    // Windows was shut down by fast startup
 	NTFSHibernated = "hibernated"
-	NTFSBad        = "bad"       // a cluster is in the list of bad ones
-	NTFSEncrypted  = "encrypted" // unattend.xml is
+	NTFSBad        = "bad"        // a cluster is in the list of bad ones
+	NTFSEncrypted  = "encrypted"  // unattend.xml is
+	NTFSCompressed = "compressed" // every file is
 )
 
 // HiberFile is what makes a file system a hibernated one.
@@ -26,7 +27,7 @@ func HiberFile(mark string) Entry {
 // of the Linux NTFS project; all numbers are little-endian.
 func setNTFSState(fs []byte, state string) error {
 	switch state {
-	case "", NTFSHibernated:
+	case "", NTFSHibernated, NTFSCompressed:
 		return nil
 	case NTFSBad:
 		return addBad(fs)

@@ -2,7 +2,6 @@ package vm
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -78,8 +77,8 @@ func security(t *testing.T, disk, name string) (acl string) {
 	return acl
 }
 
-// TestWindowsRefused has images of Windows that are not to be deployed: nothing of them is
-// thrown away, and the disk does not boot.
+// TestWindowsRefused has images of Windows that are not to be deployed: the disk does not boot.
+// The same disk as that of a machine is not touched.
 func TestWindowsRefused(t *testing.T) {
 	needsWindows(t)
 	machine, dirty := hive.System(t, "2019-amd64"), hive.System(t, "2019-amd64")
@@ -89,10 +88,11 @@ func TestWindowsRefused(t *testing.T) {
 		state   string
 		change  func(t *testing.T, tree images.Tree) images.Tree
 		more    []string
+		code    int
 		want    string
 	}{
-		"never generalized": {machine, "", nil, nil, "never generalized.*sysprep /generalize"},
-		"fast startup":      {dirty, images.NTFSFast, nil, nil, "fast startup.*powercfg /h off"},
+		"never generalized": {machine, "", nil, nil, 3, "never generalized.*sysprep /generalize"},
+		"fast startup":      {dirty, images.NTFSFast, nil, nil, 8, "fast startup.*powercfg /h off"},
 		"dirty hive": {dirty, "", func(t *testing.T, tree images.Tree) images.Tree {
 			for i := range tree {
 				if strings.HasSuffix(tree[i].Path, "config/SYSTEM") {
@@ -102,14 +102,22 @@ func TestWindowsRefused(t *testing.T) {
 				}
 			}
 			return tree
-		}, nil, "config/SYSTEM.*not written completely.*seal it again, and let sysprep shut it down"},
+		}, nil, 3, "config/SYSTEM.*not written completely.*seal it again, and let sysprep shut it down"},
+		"damaged hive": {dirty, "", func(t *testing.T, tree images.Tree) images.Tree {
+			for i := range tree {
+				if strings.HasSuffix(tree[i].Path, "config/SYSTEM") {
+					tree[i].Data = strings.Replace(tree[i].Data, "hbin", "hbim", 1) // where we do not look
+				}
+			}
+			return tree
+		}, nil, 8, "DisableRemoteDesktopConnections.*config/SYSTEM.*damaged registry hive: it cannot be changed"},
 		"junction": {dirty, "", func(_ *testing.T, tree images.Tree) images.Tree {
 			return append(tree, images.Entry{Path: "Data/"}, images.Junction("Shortcut", `C:\Data`))
-		}, []string{"--file", "/etc/hostname:/Shortcut/f"}, `C:.Shortcut is not a directory, or is a link`},
+		}, []string{"--file", "/etc/hostname:/Shortcut/f"}, 8, `C:.Shortcut is not a directory, or is a link`},
 		"encrypted": {dirty, images.NTFSEncrypted, func(_ *testing.T, tree images.Tree) images.Tree {
 			return append(tree, images.Entry{Path: "unattend.xml", Data: strings.Repeat("<!-- x -->", 500)})
-		}, nil, `C:.unattend.xml is encrypted.*cipher /d`},
-		"of another family": {dirty, "", nil, []string{"--property", "OSFAMILY=windows-legacy"}, "Windows NT 10.0, which is not of the family windows-legacy"},
+		}, nil, 8, `C:.unattend.xml is encrypted.*cipher /d`},
+		"of another family": {dirty, "", nil, []string{"--property", "OSFAMILY=windows-legacy"}, 3, "Windows NT 10.0, which is not of the family windows-legacy"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tree := images.WindowsTree(t, c.windows)
@@ -119,10 +127,19 @@ func TestWindowsRefused(t *testing.T) {
 			image := images.WindowsGPT(tree)
 			image.Parts[2].State = c.state
 			j := newJob(t, image)
-			o := site.Run(t, j.windowsArgs(c.more...)...)
-			o.Fails(t, o.Code, c.want)
-			if _, err := os.Stat(j.disk); err == nil {
-				j.undone()
+			site.Run(t, j.windowsArgs(c.more...)...).Fails(t, c.code, c.want)
+			if size := oracle.Size(t, j.disk); size != 256*images.MiB {
+				t.Errorf("the disk has %d bytes", size)
+			}
+			j.undone()
+			before := oracle.Digest(t, j.image, 0, -1)
+			again := []string{"customize", "--disk", j.image, "--answer-file", j.file("answer.xml", answerWith(""))}
+			if c.state == images.NTFSEncrypted {
+				again = []string{"customize", "--disk", j.image, "--product-key-file", j.file("key", "aaaaa-bbbbb-ccccc-ddddd-eeeee\n")}
+			}
+			site.Run(t, append(again, c.more...)...).Fails(t, 8, c.want)
+			if oracle.Digest(t, j.image, 0, -1) != before {
+				t.Error("the disk of a machine changed")
 			}
 		})
 	}
