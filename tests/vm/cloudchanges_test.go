@@ -58,7 +58,7 @@ func TestCloudInitChanges(t *testing.T) {
 			"- " + settings + "50ConfigureNetwork.cfg", "- " + settings + "50DeleteSSHKeys.cfg",
 			"- /var/lib/cloud/scripts/per-once/98_snf-image-60EnforcePersonality", "! " + seed + "meta-data",
 		}, false, map[string]string{
-			settings + "35InitializeDatasource.cfg": "preserve_hostname: true\nssh_deletekeys: false\nssh_genkeytypes: []\nnetwork:\n    config: disabled\n",
+			settings + "35InitializeDatasource.cfg": "preserve_hostname: true\nssh_deletekeys: false\nssh_genkeytypes: []\nnetwork:\n    config: disabled\nusers: []\n",
 		}},
 	} {
 		if c.title == "booted" {

@@ -32,6 +32,9 @@ type Datasource struct {
 
 	guest    system.Guest
 	settings string // the directory cloud.cfg.d
+	// settled is a machine whose users cloud-init has made: only those that are told of are its
+	// business. Making the others once more, it would lock their passwords.
+	settled bool
 }
 
 // Find returns where the image's cloud-init would look. It changes nothing.
@@ -55,7 +58,10 @@ func Find(g system.Guest) (Datasource, error) {
 		}
 	}
 	var err error
-	d.Config, err = ReadConfig(g.Root)
+	if d.Config, err = ReadConfig(g.Root); err != nil {
+		return d, err
+	}
+	d.settled, err = d.isSettled()
 	return d, err
 }
 
@@ -107,6 +113,9 @@ func (d Datasource) Initialize(i Instance) error {
 		if err := d.write(f.path, f.data, 0o600); err != nil {
 			return err
 		}
+	}
+	if d.settled && !slices.Contains(i.Keep, spec.ChangePassword) {
+		i.Keep = append(slices.Clone(i.Keep), spec.ChangePassword)
 	}
 	if err := d.start(i); err != nil {
 		return err

@@ -73,7 +73,7 @@ func (d Datasource) SetLogin(l Login) error {
 			s.Users = append(s.Users, u)
 		}
 		hash, set := l.Hashes[name]
-		if set && d.Makes(name) && opens(hash) {
+		if set && d.makes(l, name) && opens(hash) {
 			s.SystemInfo = new(struct {
 				DefaultUser struct {
 					Lock bool `yaml:"lock_passwd"`
@@ -82,8 +82,11 @@ func (d Datasource) SetLogin(l Login) error {
 		}
 		s.AllowSSH = s.AllowSSH || set && l.AllowSSH && opens(hash)
 	}
-	if len(s.Users) > 0 { // of two entries for a user the first counts
+	switch {
+	case !d.settled && len(s.Users) > 0: // of two entries for a user the first counts
 		s.Users = append(s.Users, d.Config.Users...)
+	case d.settled && slices.ContainsFunc(l.Missing, d.Makes):
+		s.Users = append(s.Users, "default")
 	}
 	if l.Hashes != nil {
 		s.Chpasswd = d.passwords(l, all)
@@ -100,6 +103,11 @@ func (d Datasource) Makes(name string) bool {
 	return u != nil && u.Name == name && d.Config.Users.has("default")
 }
 
+// makes reports whether a user is made, or found, as the image's default user.
+func (d Datasource) makes(l Login, name string) bool {
+	return d.Makes(name) && (!d.settled || slices.Contains(l.Missing, name))
+}
+
 // user returns the entry of a user, and whether it needs one. Without a password nothing is
 // said about one: cloud-init warns then, and is "degraded". An account is locked without its
 // hash, which newer versions of chpasswd refuse.
@@ -107,7 +115,7 @@ func (d Datasource) user(l Login, name string) (account, bool) {
 	hash, set := l.Hashes[name]
 	u := account{Name: name}
 	missing := slices.Contains(l.Missing, name)
-	if like := d.Config.SystemInfo.DefaultUser; missing && !d.Makes(name) {
+	if like := d.Config.SystemInfo.DefaultUser; missing && !d.makes(l, name) {
 		u.Keys = l.Keys
 		if like != nil {
 			u.PrimaryGroup, u.NoUserGroup, u.Groups, u.Sudo, u.Shell = like.PrimaryGroup, like.NoUserGroup, like.GroupNames(), like.sudo(), like.Shell
@@ -117,11 +125,11 @@ func (d Datasource) user(l Login, name string) (account, bool) {
 	if set && opens(hash) {
 		u.Hash = hash.Reveal()
 	}
-	if set && !d.Makes(name) {
+	if set && !d.makes(l, name) {
 		locked := !opens(hash)
 		u.Lock = &locked
 	}
-	return u, set || missing && !d.Makes(name)
+	return u, set || missing && !d.makes(l, name)
 }
 
 // GroupNames returns the groups one by one.

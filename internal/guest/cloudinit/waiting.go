@@ -32,6 +32,21 @@ func (d Datasource) waiting() (*metaData, error) {
 	return &m, nil
 }
 
+// isSettled reports whether cloud-init has made the users of the machine. Of one that waits for
+// its next boot the settings say so, since they keep it from that.
+func (d Datasource) isSettled() (bool, error) {
+	if !d.guest.Living {
+		return false, nil
+	}
+	waiting, err := d.waiting()
+	if err != nil || waiting == nil {
+		return err == nil, err
+	}
+	var former kept
+	err = d.read(d.file(spec.InitializeDatasource), &former)
+	return former.Users != nil, err
+}
+
 // read reads one of our files; one that is not there says nothing.
 func (d Datasource) read(p string, into any) error {
 	data, err := d.guest.Root.ReadFile(p, maxConfig)
@@ -56,13 +71,11 @@ func (d Datasource) join(i Instance, waiting metaData) (Instance, error) {
 			return i, err
 		}
 	}
-	var former kept
-	if err := d.read(d.file(spec.InitializeDatasource), &former); err != nil {
-		return i, err
-	}
 	i.Keep = slices.DeleteFunc(slices.Clone(i.Keep), func(task string) bool {
-		return root.IsRegular(d.file(task)) || task == spec.ConfigureNetwork && root.IsRegular(NetworkConfig) ||
-			task == spec.ChangePassword && former.Users == nil
+		if task == spec.ChangePassword {
+			return !d.settled
+		}
+		return root.IsRegular(d.file(task)) || task == spec.ConfigureNetwork && root.IsRegular(NetworkConfig)
 	})
 	if i.Hostname == "" {
 		i.Hostname = waiting.Hostname

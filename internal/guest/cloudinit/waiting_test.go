@@ -83,6 +83,48 @@ func TestWaitingUsers(t *testing.T) {
 	}
 }
 
+// TestSettled tells of users of a machine that cloud-init has made: it does not make the others
+// once more, which would lock their passwords, also not when more is told before it boots.
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	var warnings []string
+	first, g, dir := found(t, image(nil), &warnings)
+	check(t, first.Initialize(Instance{ID: "i-1"}))
+	writeAll(t, dir, []spec.File{{Path: currentID, Contents: []byte("i-1\n")}})
+	g.Living = true
+	for _, c := range []struct {
+		id    string
+		login Login
+		want  []any
+	}{
+		{"i-2", Login{Users: []string{"root"}, Hashes: map[string]spec.Secret{"root": "$6$a$root"}}, []any{"root"}},
+		{"i-3", Login{Users: []string{"debian"}, Hashes: map[string]spec.Secret{"debian": "$6$a$debian"}}, []any{"root", "debian"}},
+		{"i-4", Login{Missing: []string{"dave"}}, []any{"root", "debian", "dave"}},
+		{"i-5", Login{Missing: []string{"debian"}}, []any{"root", "debian", "dave", "default"}},
+	} {
+		before, err := Find(g)
+		check(t, err)
+		check(t, before.Initialize(Instance{ID: c.id}))
+		d, err := Find(g)
+		check(t, err)
+		check(t, d.SetLogin(c.login))
+		var keep kept
+		check(t, d.read(d.file(spec.InitializeDatasource), &keep))
+		var s loginSettings
+		check(t, d.read(d.file(spec.ChangePassword), &s))
+		var names []any
+		for _, entry := range s.Users {
+			names = append(names, userName(entry))
+			if m, ok := entry.(map[string]any); ok && m["hashed_passwd"] != nil && m["lock_passwd"] != false {
+				t.Errorf("%s: the password of %v is locked", c.id, m["name"])
+			}
+		}
+		if !slices.Equal(names, c.want) || keep.Users == nil || len(*keep.Users) > 0 {
+			t.Errorf("%s: users %v, want %v, without %v", c.id, names, c.want, keep.Users)
+		}
+	}
+}
+
 // logins are what ChangePassword's settings say of users and passwords.
 func logins(t *testing.T, d Datasource) []string {
 	t.Helper()
