@@ -43,10 +43,10 @@ func TestConfigURL(t *testing.T) {
 	}{
 		{"its properties are bad", []string{"--config-url", server.URL}, 2, server.URL + ":1:", 1},
 		{"named by --params", []string{"--params", url}, 2, "SWAP", 1},
-		{"--params wins", []string{"--config-url", server.URL, "--params", fixed}, 6, "helper", 1},
+		{"--params wins", []string{"--config-url", server.URL, "--params", fixed}, 3, "/fetched: ", 1},
 		{"a bad flag", []string{"--config-url", server.URL, "--property", "SWAP=zz"}, 2, "SWAP", 0},
 		{"a missing file", []string{"--config-url", server.URL, "--password-file", dir + "/gone"}, 2, "gone", 0},
-		{"a dry run", []string{"--config-url", server.URL, "--dry-run"}, 6, "not fetched in a dry run", 0},
+		{"a dry run", []string{"--config-url", server.URL, "--dry-run"}, 3, "not fetched in a dry run", 0},
 		{"not allowed", []string{"--config-url", server.URL, "--config", closed}, 2, "ALLOW_URL", 0},
 		{"a file", []string{"--config-url", "file:///etc/passwd"}, 2, "only http, https, ftp and ftps", 0},
 		{"no URL, so nothing of it is shown", []string{"--config-url", "http:user:secret@host/"}, 2, "on config_url: it is not a URL", 0},

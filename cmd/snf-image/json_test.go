@@ -21,7 +21,8 @@ func TestFailuresAreJSON(t *testing.T) {
 		args []string
 		code int
 	}{
-		{[]string{"inspect", "--json", "--config", conf, dir + "/gone"}, 6},
+		{[]string{"inspect", "--json", "--config", conf, dir + "/gone"}, 3},
+		{[]string{"inspect", "--json", "--config", conf, conf}, 6},
 		{[]string{"inspect", "--json", "--config", dir + "/gone", "x"}, 2},
 		{[]string{"inspect", "--json", "--config", conf, "http://192.0.2.1/x"}, 2},
 		{[]string{"doctor", "--json", "--config", dir + "/gone"}, 2},

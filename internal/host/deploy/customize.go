@@ -20,7 +20,10 @@ func (c customization) check(ctx context.Context, o target.Options) error {
 		return err
 	}
 	o.Existing = true
-	if err := c.openDisks(ctx, o); err != nil || o.DryRun {
+	if err := c.openDisks(ctx, o); err != nil {
+		return err
+	}
+	if err := c.openHelper(); err != nil || o.DryRun {
 		return err
 	}
 	if err := c.readAnswers(ctx); err != nil {

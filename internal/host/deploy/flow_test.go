@@ -222,6 +222,50 @@ func TestDeploymentIsRefused(t *testing.T) {
 	}
 }
 
+// TestNamesComeFirst: on a node that lacks the helper, too, it is the name of an image or disk that
+// is said to be wrong. A disk file that was made or extended before is as it was.
+func TestNamesComeFirst(t *testing.T) {
+	t.Parallel()
+	run := func(r Request) error { _, err := Run(t.Context(), r); return err }
+	for name, tc := range map[string]struct {
+		start func(*testing.T) (Request, *sink)
+		do    func(Request) error
+		kind  report.Kind
+	}{
+		"inspect":   {deployment, func(r Request) error { _, err := Inspect(t.Context(), r.Settings, r.Spec.Image, Watch{}); return err }, report.Image},
+		"deploy":    {deployment, run, report.Image},
+		"dry run":   {deployment, func(r Request) error { return DryRun(t.Context(), r, io.Discard) }, report.Image},
+		"disk":      {func(t *testing.T) (Request, *sink) { r, s := deployment(t); r.Spec.Disks[0].Size = 0; return r, s }, run, report.Disk},
+		"customize": {func(t *testing.T) (Request, *sink) { return customized(t, "") }, run, report.Disk},
+		"shell":     {func(t *testing.T) (Request, *sink) { return customized(t, "") }, func(r Request) error { return Shell(t.Context(), r.Settings, r.Spec, nil) }, report.Disk},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			req, _ := tc.start(t)
+			req.Config.HelperDir = "/no/helper"
+			if err := tc.do(req); report.KindOf(err) != report.HelperImage && name != "disk" {
+				t.Errorf("with what is named: %v", err)
+			}
+			if tc.kind == report.Image {
+				req.Spec.Image += "x"
+			} else {
+				_ = os.Remove(req.Spec.Disks[0].Path)
+			}
+			if err := tc.do(req); report.KindOf(err) != tc.kind || strings.Contains(err.Error(), "/no/helper") {
+				t.Errorf("without: %v of kind %s, want %s", err, report.KindOf(err), tc.kind)
+			}
+		})
+	}
+	extended, _ := customized(t, "a machine")
+	extended.Spec.Disks[0].Size, extended.Config.HelperDir = 2*diskSize, "/no/helper"
+	if err := run(extended); report.KindOf(err) != report.HelperImage {
+		t.Errorf("Run() = %v", err)
+	}
+	if st, err := os.Stat(extended.Spec.Disks[0].Path); err != nil || st.Size() != diskSize {
+		t.Errorf("the disk file is %v, %v", st, err)
+	}
+}
+
 // TestCustomization changes a machine in place; one that fails before its first change
 // leaves it alone.
 func TestCustomization(t *testing.T) {

@@ -46,6 +46,9 @@ func (i *imaging) check(ctx context.Context, o target.Options) (err error) {
 	if err := i.openDisks(ctx, o); err != nil {
 		return err
 	}
+	if err := i.openHelper(); err != nil {
+		return err
+	}
 	i.foreseeTable(i.geometry)
 	if i.ends, err = newEnds(); err != nil || o.DryRun {
 		return err

@@ -35,16 +35,16 @@ func Inspect(ctx context.Context, set session.Settings, path string, watch Watch
 	if err != nil {
 		return nil, err
 	}
-	s, err := session.Open(set.Quiet(ids.Helper))
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
 	image, err := source.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = image.Close() }()
+	s, err := session.Open(set.Quiet(ids.Helper))
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
 	g, err := lookAt(ctx, image, spec.Auto, ids)
 	if err != nil {
 		return nil, err

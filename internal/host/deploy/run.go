@@ -42,7 +42,7 @@ func shown(s *spec.Spec) string {
 	return diskuri.Shown(s.Disks[0])
 }
 
-// prepare chooses the identities and opens the helper's session if there is a task.
+// prepare chooses the identities and tells what the parameters lead to.
 func (r *run) prepare() error {
 	ids, err := confine.Identify(r.Config.HelperUser)
 	if err != nil {
@@ -62,12 +62,18 @@ func (r *run) prepare() error {
 		r.Log.Info("property CLOUD_INIT: the image's cloud-init configures the machine at its first boot")
 		r.record.CloudInitInstance = r.plan.InstanceID
 	}
+	return nil
+}
+
+// openHelper opens the helper's session if there is a task. It comes after image and disks: of
+// a wrong name and a node without a helper image, the name is what is wrong with the command.
+func (r *run) openHelper() error {
 	if len(r.plan.Tasks) == 0 {
 		r.Log.Info("no task is planned, the helper is not needed")
 		return nil
 	}
 	s, err := session.Open(session.Options{
-		Settings: r.Settings, User: ids.Helper, Warn: r.warn, Redact: r.redactor.Redact,
+		Settings: r.Settings, User: r.ids.Helper, Warn: r.warn, Redact: r.redactor.Redact,
 		Tell: func(text string) { r.Sink.Send(report.Info(text)) },
 	})
 	if err != nil {

@@ -19,17 +19,17 @@ func Shell(ctx context.Context, set session.Settings, sp *spec.Spec, terminal io
 	if err != nil {
 		return err
 	}
-	s, err := session.Open(set.Quiet(ids.Helper))
-	if err != nil {
-		return err
-	}
-	defer s.Close()
 	plan := session.NewPlan(sp, set.Config)
 	disks, err := openDisks(ctx, set, sp, plan, target.Options{Existing: true, Server: ids.Server})
 	defer disks.close()
 	if err != nil {
 		return err
 	}
+	s, err := session.Open(set.Quiet(ids.Helper))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
 	shell, err := session.NewShell()
 	if err != nil {
 		return err
