@@ -36,11 +36,11 @@ func TestChanged(t *testing.T) {
 			if err := os.Symlink("a", dir+"/link"); err != nil {
 				t.Fatal(err)
 			}
-			before := tree(t, dir)
+			before := treeOf(t, dir)
 			if err := change(dir); err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff([]string{want}, Changed(before, tree(t, dir))); d != "" {
+			if d := cmp.Diff([]string{want}, Changed(before, treeOf(t, dir))); d != "" {
 				t.Errorf("Changed (-want +got):\n%s", d)
 			}
 		})
@@ -87,7 +87,7 @@ func TestNumber(t *testing.T) {
 	}
 }
 
-func tree(t *testing.T, dir string) Tree {
+func treeOf(t *testing.T, dir string) Tree {
 	t.Helper()
 	got, err := readTree(dir)
 	if err != nil {

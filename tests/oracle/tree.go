@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"snf-image/tests/tree"
 )
 
 // Tree describes every file of a file system by one line: kind, mode, owner,
@@ -107,24 +109,5 @@ func xattrs(path string) (string, error) {
 	return b.String(), nil
 }
 
-// Changed returns the paths that differ between two trees, each with a letter:
-// "+" new, "-" gone, "!" changed; sorted by path.
-func Changed(before, after Tree) []string {
-	var found []string
-	for path, line := range after {
-		old, ok := before[path]
-		switch {
-		case !ok:
-			found = append(found, "+ "+path)
-		case old != line:
-			found = append(found, "! "+path)
-		}
-	}
-	for path := range before {
-		if _, ok := after[path]; !ok {
-			found = append(found, "- "+path)
-		}
-	}
-	slices.SortFunc(found, func(a, b string) int { return strings.Compare(a[2:], b[2:]) })
-	return found
-}
+// Changed returns the paths that differ between two trees, as tree.Differing does.
+func Changed(before, after Tree) []string { return tree.Differing(before, after) }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -105,6 +106,28 @@ func (tree Tree) Snapshot(t testing.TB) map[string]string {
 		return err
 	}))
 	return out
+}
+
+// Differing returns the paths that differ between two snapshots, each with a letter: "+" new,
+// "-" gone, "!" changed; sorted by path.
+func Differing(before, after map[string]string) []string {
+	var found []string
+	for p, text := range after {
+		old, ok := before[p]
+		switch {
+		case !ok:
+			found = append(found, "+ "+p)
+		case old != text:
+			found = append(found, "! "+p)
+		}
+	}
+	for p := range before {
+		if _, ok := after[p]; !ok {
+			found = append(found, "- "+p)
+		}
+	}
+	slices.SortFunc(found, func(a, b string) int { return strings.Compare(a[2:], b[2:]) })
+	return found
 }
 
 // Content returns the content of a file.

@@ -14,6 +14,7 @@ import (
 	"snf-image/tests/golden"
 	"snf-image/tests/guest"
 	"snf-image/tests/hive"
+	"snf-image/tests/tree"
 )
 
 // TestWindowsSystems deploys each version of Windows with everything that can be asked for,
@@ -45,7 +46,7 @@ func deployed(t *testing.T, w hive.Windows) string {
 		fmt.Fprintf(&out, "%s: %s\n", result.Name, strings.TrimSpace(string(result.Outcome)+" "+result.Reason+strings.Join(result.Warnings, "; ")))
 	}
 	after := g.Snapshot(t)
-	for _, p := range differing(before, after) {
+	for _, p := range tree.Differing(before, after) {
 		out.WriteString(p + "\n")
 	}
 	for _, name := range slices.Sorted(maps.Keys(hives)) {
@@ -128,25 +129,4 @@ func TestWindowsDamagedHives(t *testing.T) {
 	if refused == 0 || done == 0 {
 		t.Error("too much or too little is damaged")
 	}
-}
-
-// differing returns the paths that two snapshots do not have in common: "-", "+" or "!" and
-// the path.
-func differing(before, after map[string]string) []string {
-	var out []string
-	for p, text := range after {
-		switch old, ok := before[p]; {
-		case !ok:
-			out = append(out, "+ "+p)
-		case old != text:
-			out = append(out, "! "+p)
-		}
-	}
-	for p := range before {
-		if _, ok := after[p]; !ok {
-			out = append(out, "- "+p)
-		}
-	}
-	slices.SortFunc(out, func(a, b string) int { return strings.Compare(a[2:], b[2:]) })
-	return out
 }
