@@ -46,7 +46,7 @@ func Forget(g system.Guest) error {
 func (d Datasource) forget() error {
 	root := d.guest.Root
 	err := removeFiles(root, []string{
-		d.settings + "/" + ownSettings + "*", scriptDir + "/" + ownSettings + "*", NetworkConfig,
+		d.settings + "/" + ownSettings + "*", scriptDir + "/" + ownSettings + "*", stageDir + "*/*", NetworkConfig,
 		library + "/instance", library + "/sem/config_scripts_per_once.once", library + "/sem/config_scripts-per-once.once",
 	})
 	if err != nil {

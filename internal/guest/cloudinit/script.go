@@ -30,23 +30,26 @@ func head(debug bool) string {
 }
 
 // sweepScript returns a script that empties files and removes itself or, to debug, says how
-// cloud-init fares.
+// cloud-init fares. A file that cannot be emptied keeps it from no other: cloud-init does not run
+// it again. (":" in the place of "true" would end a shell of POSIX there.)
 func sweepScript(files []string, debug bool) string {
 	if debug {
 		return head(debug) + "date\ncloud-init --version\ncloud-init status --long\nls -l " + path.Dir(userData) + "\nexit 0\n"
 	}
 	var b strings.Builder
-	b.WriteString(head(debug))
+	b.WriteString(head(debug) + "failed=0\n")
 	for _, f := range files {
-		fmt.Fprintf(&b, "[ ! -f %[1]s ] || : > %[1]s || exit 1\n", f)
+		fmt.Fprintf(&b, "[ ! -f %[1]s ] || true > %[1]s || failed=1\n", f)
 	}
-	b.WriteString("rm -f -- \"$0\"\n")
+	b.WriteString("rm -f -- \"$0\"\nexit $failed\n")
 	return b.String()
 }
 
 // Staged returns the files that are to be written for a personality that is put in place at the
 // first boot: copies of the files, and the script that moves them, which comes last. Owners and
-// groups are those that the machine has then. Files that wait for that boot already stay.
+// groups are those that the machine has then. Files that wait for that boot already stay. However
+// the script ends, it takes itself and the copies away, which may be secret: cloud-init does not
+// run it again.
 func Staged(root *rootfs.Root, files []spec.File, debug bool) []spec.File {
 	script, stage := scriptDir+"/"+name(spec.EnforcePersonality), stageDir
 	for n := 2; n < 100 && root.Has(script); n++ {
@@ -54,11 +57,10 @@ func Staged(root *rootfs.Root, files []spec.File, debug bool) []spec.File {
 	}
 	var out []spec.File
 	var b strings.Builder
-	drop := "rm -f"
-	if debug {
-		drop = ":"
+	b.WriteString(head(debug))
+	if !debug {
+		fmt.Fprintf(&b, clearing, stage)
 	}
-	b.WriteString(head(debug) + "drop='" + drop + "'\n")
 	b.WriteString(placing)
 	last := map[string]int{}
 	for n, f := range files {
@@ -72,10 +74,7 @@ func Staged(root *rootfs.Root, files []spec.File, debug bool) []spec.File {
 		out = append(out, spec.File{Path: staged, Contents: f.Contents, Mode: 0o600})
 		fmt.Fprintf(&b, "put %s %s %04o %s %s\n", staged, quoted(path.Clean(f.Path)), f.Mode, owner(f.Owner), owner(f.Group))
 	}
-	b.WriteString("[ $failed = 0 ] || exit 1\n")
-	if !debug {
-		fmt.Fprintf(&b, "rm -rf %s\nrm -f -- \"$0\"\n", stage)
-	}
+	b.WriteString("exit $failed\n")
 	return append(out, spec.File{Path: script, Contents: []byte(b.String()), Mode: 0o700})
 }
 
@@ -88,8 +87,14 @@ func owner(name string) string {
 	return quoted(name)
 }
 
+// clearing has a script remove a directory and itself at its end. A signal ends some shells
+// without what they are to do at their end.
+const clearing = `trap 'rm -rf %s; rm -f -- "$0"' EXIT
+trap 'exit 1' HUP INT TERM
+`
+
 // placing are the functions of the script: a file comes into its place whole, with its owner
-// and mode, or not at all. One that cannot be placed stays where it is, and so does the script.
+// and mode, or not at all, which is told.
 const placing = `failed=0
 fail() { echo "snf-image: $1: $2" >&2; failed=1; }
 # parents DIRECTORY OWNER GROUP
@@ -105,7 +110,6 @@ put() {
 	new=$(mktemp "${2%/*}/.snf-image.XXXXXX") || { fail "$2" "no file can be made there"; return; }
 	if cat < "$1" > "$new" && chown -- "$4:$5" "$new" && chmod "$3" "$new" && mv -f -- "$new" "$2"; then
 		[ ! -x "$(command -v restorecon)" ] || restorecon -- "$2"
-		$drop "$1"
 	else
 		rm -f -- "$new"
 		fail "$2" "cannot be put in place"
