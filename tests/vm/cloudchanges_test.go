@@ -24,7 +24,7 @@ func cloudDebian() images.Tree {
 // TestCloudInitChanges gives a machine that its cloud-init configures another name, and then a
 // password alone, before and after its first boot: what differs is what cloud-init is told. The
 // instance is another one only where it has to do something, and what waits for the first boot
-// stays.
+// stays. What that boot would undo is refused.
 func TestCloudInitChanges(t *testing.T) {
 	j := newJob(t, images.Primary("ext4", cloudDebian()))
 	const settings, seed, mode = "/etc/cloud/cloud.cfg.d/98_snf-image-", "/var/lib/cloud/seed/nocloud-net/", "CLOUD_INIT=yes"
@@ -35,6 +35,16 @@ func TestCloudInitChanges(t *testing.T) {
 	read := func(p string) string { return oracle.ReadFile(t, j.disk, 1, p) }
 	if got := read(seed + "meta-data"); first == "" || !strings.Contains(got, "instance-id: "+first+"\nlocal-hostname: web1.example.org\n") {
 		t.Errorf("meta-data %q of the instance %q", got, first)
+	}
+	for task, args := range map[string][]string{ // the first boot would undo it
+		"ChangePassword": {"--password-file", j.file("new", "another horse\n")}, "DeleteSSHKeys": {"--new-identity"},
+		"EnforcePersonality": {"--file", j.file("motd", "x") + ":/etc/motd"},
+	} {
+		before := oracle.Digest(t, j.disk, 0, -1)
+		site.Run(t, j.customized(args...)...).Fails(t, 7, "nothing is changed, since "+task+" cannot be done: the machine was not booted since .*set the property CLOUD_INIT=yes")
+		if oracle.Digest(t, j.disk, 0, -1) != before {
+			t.Errorf("%s was refused, and changed the disk", task)
+		}
 	}
 	for _, c := range []struct {
 		title string

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"snf-image/internal/guest/cloudinit"
 	"snf-image/internal/guest/inspect"
+	"snf-image/internal/guest/netconf"
 	"snf-image/internal/guest/outcome"
 	"snf-image/internal/guest/sandbox"
+	"snf-image/internal/spec"
 )
 
 // Check reports whether the planned tasks can do what is asked of them, as far as
@@ -23,11 +26,27 @@ func Check(ctx context.Context, r *Run) error {
 		if s.check == nil || r.family() != inspect.Linux || !r.willRun(s.name) {
 			continue
 		}
-		if err := s.check(r); err != nil {
+		err := s.check(r)
+		if err == nil {
+			err = r.checkBeside(s.name)
+		}
+		if err != nil {
 			return fmt.Errorf("nothing is changed, since %s cannot be done: %w", s.name, err)
 		}
 	}
 	return nil
+}
+
+// checkBeside refuses a task that the image's cloud-init, where it is not the one to do it,
+// would undo at the next boot.
+func (r *Run) checkBeside(task string) error {
+	_, login := r.login()
+	_, err := wantedInterfaces(r.Plan)
+	idle := task == spec.ChangePassword && !login || task == spec.ConfigureNetwork && errors.Is(err, netconf.ErrLeave)
+	if r.Plan.CloudInit || idle {
+		return nil
+	}
+	return cloudinit.CheckBeside(r.guest(), task, r.credentials().Files)
 }
 
 // willRun reports whether a task is planned, is not left out, and is not replaced

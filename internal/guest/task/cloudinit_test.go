@@ -135,6 +135,51 @@ func TestCloudInitKept(t *testing.T) {
 	}
 }
 
+// TestCheckBeside refuses what the first boot of a machine, which waits for it, would undo, before
+// anything is written. What is not asked for is not refused, nor what is told to cloud-init.
+func TestCheckBeside(t *testing.T) {
+	t.Parallel()
+	needsRoot(t)
+	r, _ := onCloud(t, "debian-12")
+	_, _, err := runPlan(t, r.Plan, r)
+	check(t, err)
+	r.Plan.Mode, r.Plan.CloudInit = spec.ModeCustomize, false
+	r.Credentials.Files[0].Owner = ""
+	changed := len(r.Root.Changed())
+	const all = "ChangePassword ConfigureNetwork DeleteSSHKeys EnforcePersonality"
+	for title, c := range map[string]struct {
+		change  func(r *Run)
+		refused string
+	}{
+		"everything":    {func(*Run) {}, all},
+		"to cloud-init": {func(r *Run) { r.Plan.CloudInit = true }, ""},
+		"a deployment":  {func(r *Run) { r.Plan.Mode = spec.ModeDeploy }, ""},
+		"nothing to do": {func(r *Run) {
+			*r.Credentials, r.Plan.NICs, r.Plan.DefaultNIC = spec.Credentials{HostKeys: r.Credentials.HostKeys}, []spec.NIC{{}}, ""
+		}, "DeleteSSHKeys"},
+		"another file":    {func(r *Run) { r.Credentials.Files = []spec.File{{Path: "/etc/issue"}} }, strings.TrimSuffix(all, " EnforcePersonality")},
+		"left to run":     {func(r *Run) { r.Plan.LeaveCloudInit = true }, all},
+		"left out by one": {func(r *Run) { r.Plan.Exclude = map[string]string{spec.ChangePassword: "X"} }, strings.TrimPrefix(all, "ChangePassword ")},
+	} {
+		plan, credentials := *r.Plan, *r.Credentials
+		run := &Run{Plan: &plan, Credentials: &credentials, Inspection: r.Inspection, Root: r.Root, Target: r.Target, Log: r.Log}
+		c.change(run)
+		var refused []string
+		for _, task := range cloudTasks {
+			plan.Tasks = []string{task}
+			if err := Check(t.Context(), run); err != nil && strings.Contains(err.Error(), task+" cannot be done: the machine was not booted since") {
+				refused = append(refused, task)
+			}
+		}
+		if got := strings.Join(refused, " "); got != c.refused {
+			t.Errorf("%s: refused are %q, want %q", title, got, c.refused)
+		}
+	}
+	if now := r.Root.Changed(); len(now) != changed {
+		t.Errorf("changed: %q", now[changed:])
+	}
+}
+
 // TestCloudInitElsewhere refuses other families.
 func TestCloudInitElsewhere(t *testing.T) {
 	t.Parallel()
