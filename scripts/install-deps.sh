@@ -27,7 +27,7 @@ case ${1:-} in
                      "${ganeti[@]}" "${fresh_node[@]}"
                      gcc libc6-dev openssh-client strace ovmf dosfstools xfsprogs lvm2 extlinux syslinux-common xxd whois openssl time
                      dnsmasq-base dhcpcd-base nbdkit libnbd-bin libxml2-utils socat attr acl cpio procps gpg minisign bzip2 lz4
-                     ntfs-3g libfsntfs-utils libhivex-bin libwin-hivex-perl libregf-utils);;
+                     systemd ntfs-3g libfsntfs-utils libhivex-bin libwin-hivex-perl libregf-utils);;
     bench) packages=("${helper_image[@]}" "${machine[@]}" "${debian_image[@]}" libnbd-bin time openssh-client
                      pigz lbzip2 bmap-tools zstd xz-utils curl iproute2 util-linux libguestfs-tools linux-image-cloud-amd64);;
     lint)  packages=(shellcheck);;

@@ -41,7 +41,7 @@ func TestCloudInitChanges(t *testing.T) {
 		"EnforcePersonality": {"--file", j.file("motd", "x") + ":/etc/motd"},
 	} {
 		before := oracle.Digest(t, j.disk, 0, -1)
-		site.Run(t, j.customized(args...)...).Fails(t, 7, "nothing is changed, since "+task+" cannot be done: the machine was not booted since .*set the property CLOUD_INIT=yes")
+		site.Run(t, j.customized(args...)...).Fails(t, 8, "nothing is changed, since "+task+" cannot be done: the machine was not booted since .*set the property CLOUD_INIT=yes")
 		if oracle.Digest(t, j.disk, 0, -1) != before {
 			t.Errorf("%s was refused, and changed the disk", task)
 		}
@@ -67,11 +67,13 @@ func TestCloudInitChanges(t *testing.T) {
 			"! " + settings + "35InitializeDatasource.cfg", "- " + settings + "50AssignHostname.cfg", "! " + settings + "50ChangePassword.cfg",
 			"- " + settings + "50ConfigureNetwork.cfg", "- " + settings + "50DeleteSSHKeys.cfg",
 			"- /var/lib/cloud/scripts/per-once/98_snf-image-60EnforcePersonality", "! " + seed + "meta-data",
+			"- /var/lib/snf-image/personality/0",
 		}, false, map[string]string{
 			settings + "35InitializeDatasource.cfg": "preserve_hostname: true\nssh_deletekeys: false\nssh_genkeytypes: []\nnetwork:\n    config: disabled\nusers: []\n",
 		}},
+		{"booted, without it", []string{"--password-file", j.file("new", "a fourth horse\n")}, []string{"! /etc/shadow"}, false, nil},
 	} {
-		if c.title == "booted" {
+		if strings.HasPrefix(c.title, "booted") {
 			furnish(t, j.disk, 1, map[string]string{"/var/lib/cloud/data/instance-id": readReport(t, reports).CloudInitInstance + "\n"})
 		}
 		before := oracle.ReadTree(t, j.disk, 1)

@@ -85,6 +85,7 @@ type session struct {
 	// processor is the level of the processor that the programs of the system need.
 	processor string
 	task      *task.Run
+	seen      []string // volumes that were mounted in the system when it was looked at
 }
 
 // run does all the work and returns the result. Whatever happens, everything is

@@ -18,8 +18,9 @@ import (
 
 // boots finds out which firmwares start the first disk, where that is asked for. An image that
 // the instance's firmware does not start is an error; a machine that is there already has
-// been started by something.
+// been started by something. It warns of what a boot loader does unseen.
 func (s *session) boots(found *report.Inspection, volumes []filesystem.Volume) error {
+	s.unseen(found, volumes)
 	judged := s.plan.Mode == spec.ModeDeploy && s.plan.Firmware != ""
 	if s.plan.Mode != spec.ModeInspect && !judged {
 		return nil

@@ -56,6 +56,7 @@ func (s *session) within(v filesystem.Volume, volumes []filesystem.Volume, stric
 // mountRest mounts what the fstab of root names as far as that can be done, by
 // the code of MountImage, which tells what cannot.
 func (s *session) mountRest(root *rootfs.Root, volumes []filesystem.Volume, strict bool) (releases []func() error, err error) {
+	s.seen = nil
 	_, err = task.MountFstab(root, volumes, func(v filesystem.Volume, point string) error {
 		release, err := s.mountOne(v, filepath.Join(target, point))
 		if err != nil {
@@ -65,7 +66,7 @@ func (s *session) mountRest(root *rootfs.Root, volumes []filesystem.Volume, stri
 			s.log.Info("looking at the image without a file system", "point", point, "reason", err)
 			return nil
 		}
-		releases = append(releases, release)
+		releases, s.seen = append(releases, release), append(s.seen, v.Name)
 		return nil
 	})
 	if err != nil {

@@ -228,5 +228,5 @@ func matching(root *rootfs.Root, dir string) []string {
 func look(root *rootfs.Root, name, link, p string) starter {
 	data, _ := root.ReadFile(p, maxFile) // one that cannot be read looks for nothing
 	text := string(data)
-	return starter{name: name, link: link, heeds: strings.Contains(text, conditional), asks: strings.Contains(text, optionName+"=")}
+	return starter{name: name, link: link, heeds: strings.Contains(text, conditional), asks: strings.Contains(text, Option+"=")}
 }

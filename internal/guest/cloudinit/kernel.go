@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// optionName is the option of the kernel that its generator, ds-identify, and newer
+	// Option is the option of the kernel that its generator, ds-identify, and newer
 	// units and scripts look at first: "enabled" or "disabled".
-	optionName = "cloud-init"
+	Option = "cloud-init"
 	// enabled is a file that counts more than Disabled.
 	enabled = "/etc/cloud/cloud-init.enabled"
 	// target is the unit that the generator starts.
@@ -22,7 +22,7 @@ const (
 type kernelOption struct{ value, file string }
 
 func (o kernelOption) where() string {
-	return optionName + "=" + o.value + " on the kernel's command line, in " + o.file
+	return Option + "=" + o.value + " on the kernel's command line, in " + o.file
 }
 
 // stopped reports whether the kernel's command line keeps all that starts cloud-init off.
@@ -33,7 +33,7 @@ func (i Image) stopped() bool {
 
 // lookForced finds out what counts more than Disabled.
 func (i *Image) lookForced(root *rootfs.Root) {
-	i.option.value, i.option.file = platform.KernelOption(root, optionName)
+	i.option.value, i.option.file = platform.KernelOption(root, Option)
 	switch {
 	case !i.generator, i.option.value == "disabled":
 	case i.option.value == "enabled":

@@ -8,65 +8,152 @@ import (
 	"snf-image/internal/guest/rootfs"
 )
 
-// bootConfigs are where boot loaders find the command line of the kernel: GRUB's menu and its
-// variables, the entries of the Boot Loader Specification, GRUB of old, syslinux.
-var bootConfigs = []string{
-	"/boot/grub*/grub.cfg", "/boot/efi/EFI/*/grub.cfg", "/boot/grub*/grubenv",
-	"/boot/loader/entries/*.conf", "/boot/efi/loader/entries/*.conf", "/efi/loader/entries/*.conf",
-	"/boot/grub/menu.lst", "/boot/grub/grub.conf", "/boot/*linux/*linux.c*",
+// Where the boot loaders keep what they give the kernel: GRUB's menu and its variables, and the
+// menus of GRUB of old and of syslinux.
+var (
+	grubMenus  = []string{"/boot/grub*/grub.cfg", "/boot/efi/EFI/*/grub.cfg"}
+	grubEnvs   = []string{"/boot/grub*/grubenv", "/boot/efi/EFI/*/grubenv"}
+	otherMenus = []string{"/boot/grub/menu.lst", "/boot/grub/grub.conf", "/boot/*linux/*linux.c*"}
+)
+
+// maxBootConfig bounds such a file, in bytes, and maxMenus how many of one kind are read.
+const (
+	maxBootConfig = 1 << 20
+	maxMenus      = 8
+)
+
+// text is what a file says, or a part of it.
+type text struct{ text, file string }
+
+// read returns the first files that match, at most count, without those that cannot be read or
+// have more than limit bytes.
+func read(root *rootfs.Root, count int, limit int64, patterns ...string) []text {
+	var found []text
+	for _, pattern := range patterns {
+		files, _ := root.Glob(pattern) // one that cannot be searched tells nothing
+		for _, p := range files[:min(len(files), count-len(found))] {
+			if data, err := root.ReadFile(p, limit); err == nil {
+				found = append(found, text{string(data), path.Clean(p)})
+			}
+		}
+	}
+	return found
 }
 
-// maxBootConfig bounds such a file, in bytes.
-const maxBootConfig = 1 << 20
-
 // KernelOption returns the value that the boot loader of an image gives to an option of the
-// kernel, and the file that does; "" for both where none does. In each file the command line
-// that comes first counts, which is what starts by itself.
+// kernel, and the file that does; "" for both where none does. Of the command lines of a loader
+// that one counts which starts by itself: the default entry of the Boot Loader Specification, and
+// else the first one in a file.
 func KernelOption(root *rootfs.Root, option string) (value, file string) {
-	for _, pattern := range bootConfigs {
-		files, _ := root.Glob(pattern) // one that cannot be searched tells nothing
-		for _, p := range files {
-			data, err := root.ReadFile(p, maxBootConfig)
-			if err != nil {
-				continue
-			}
-			if value := firstOption(string(data), option); value != "" {
-				return value, path.Clean(p)
-			}
+	menus := read(root, maxMenus, maxBootConfig, grubMenus...)
+	vars := variables(option, read(root, maxMenus, maxBootConfig, grubEnvs...), menus)
+	all := entries(root, bootDirs)
+	var lines []text
+	for _, menu := range menus {
+		if e, ok := byGRUB(all, menu.text, vars); ok {
+			lines = append(lines, e.options)
+			all = slices.DeleteFunc(all, func(e entry) bool { return e.grub })
+		} else {
+			lines = append(lines, text{commandLine(menu.text), menu.file})
+		}
+	}
+	if e, ok := bySystemdBoot(all, loaderConf(root, bootDirs)); ok {
+		lines = append(lines, e.options)
+	}
+	for _, menu := range read(root, maxMenus, maxBootConfig, otherMenus...) {
+		lines = append(lines, text{commandLine(menu.text), menu.file})
+	}
+	return first(lines, option, vars)
+}
+
+// ESPOption is KernelOption for an EFI system partition that is mounted by itself.
+func ESPOption(esp *rootfs.Root, option string) (value, file string) {
+	top := []string{""}
+	e, _ := bySystemdBoot(entries(esp, top), loaderConf(esp, top))
+	v := optionIn(e.options, option, nil)
+	return v.text, v.file
+}
+
+// first returns the value of an option in the first of the command lines that has it.
+func first(lines []text, option string, vars map[string]variable) (value, file string) {
+	for _, line := range lines {
+		if v := optionIn(line, option, vars); v.text != "" {
+			return v.text, v.file
 		}
 	}
 	return "", ""
 }
 
-// firstOption returns the value of an option on the first command line, where the last one
-// counts.
-func firstOption(config, option string) string {
-	for line := range strings.Lines(config) {
-		words := strings.Fields(line)
-		if len(words) == 0 || !startsKernel(words) {
-			continue
+// quotes are what words are put in.
+const quotes = `"'`
+
+// optionIn returns the value of an option on a command line, where the last one counts.
+func optionIn(line text, option string, vars map[string]variable) text {
+	for _, word := range slices.Backward(strings.Fields(line.text)) {
+		word = strings.Trim(word, quotes)
+		if value, ok := strings.CutPrefix(word, option+"="); ok {
+			return text{strings.Trim(value, quotes), line.file}
 		}
-		for _, word := range slices.Backward(words) {
-			if value, ok := strings.CutPrefix(strings.Trim(word, `"'`), option+"="); ok {
-				return strings.Trim(value, `"'`)
+		if name, ok := strings.CutPrefix(word, "$"); ok {
+			if v := vars[strings.Trim(name, "{}")]; v.option.text != "" {
+				return v.option
 			}
 		}
-		return ""
+	}
+	return text{}
+}
+
+// variable is one of GRUB: what it holds, and the option that it has in that.
+type variable struct {
+	value  string
+	option text
+}
+
+// variables returns those that GRUB's environment and menus set. What is there is not set
+// anew: menus do so only where the environment has none.
+func variables(option string, environments, menus []text) map[string]variable {
+	vars := map[string]variable{}
+	set := func(line, file string) {
+		name, value, ok := strings.Cut(line, "=")
+		if _, known := vars[name]; !ok || known || strings.ContainsAny(name, " \t#") {
+			return
+		}
+		value = strings.Trim(strings.TrimSpace(value), quotes)
+		vars[name] = variable{value, optionIn(text{value, file}, option, nil)}
+	}
+	for _, e := range environments {
+		for line := range strings.Lines(e.text) {
+			set(line, e.file)
+		}
+	}
+	for _, m := range menus {
+		for line := range strings.Lines(m.text) {
+			if assignment, ok := strings.CutPrefix(strings.TrimSpace(line), "set "); ok {
+				set(strings.TrimSpace(assignment), m.file)
+			}
+		}
+	}
+	return vars
+}
+
+// commandLine returns the first command line in a menu.
+func commandLine(menu string) string {
+	for line := range strings.Lines(menu) {
+		if words := strings.Fields(line); len(words) > 0 && startsKernel(words) {
+			return line
+		}
 	}
 	return ""
 }
 
 // startsKernel reports whether a line holds the command line of a kernel. One that names the
-// kernel alone, as in syslinux and in entries, does not.
+// kernel alone, as in syslinux, does not.
 func startsKernel(words []string) bool {
-	if words[0] == "set" && len(words) > 1 {
-		words = words[1:]
-	}
 	switch strings.ToLower(words[0]) {
 	case "linux", "linux16", "linuxefi", "kernel":
 		return len(words) > 2
-	case "options", "append":
+	case "append":
 		return true
 	}
-	return strings.HasPrefix(words[0], "kernelopts=") || strings.HasPrefix(words[0], "default_kernelopts=")
+	return false
 }

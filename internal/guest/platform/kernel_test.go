@@ -1,16 +1,34 @@
 package platform
 
 import (
+	"strings"
 	"testing"
 
 	"snf-image/internal/guest/rootfs"
 	"snf-image/tests/tree"
 )
 
+// opened is a tree of files.
+func opened(t testing.TB, files map[string]string) *rootfs.Root {
+	t.Helper()
+	root, err := rootfs.Open(tree.New(t, files).Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = root.Close() })
+	return root
+}
+
 // TestKernelOption has the files of boot loaders, and which command line in them counts.
 func TestKernelOption(t *testing.T) {
 	t.Parallel()
-	const menu = "set timeout=0\nmenuentry 'Debian' {\n\tlinux\t/boot/vmlinuz root=UUID=x ro"
+	const (
+		menu     = "set timeout=0\nmenuentry 'Debian' {\n\tlinux\t/boot/vmlinuz root=UUID=x ro"
+		red      = "set default=\"${saved_entry}\"\nif [ -z \"${kernelopts}\" ]; then\n  set kernelopts=\"cloud-init=disabled quiet \"\nfi\ninsmod blscfg\nblscfg\n"
+		old, new = "boot/loader/entries/m-5.14.0-70.el9.conf", "boot/loader/entries/m-5.14.0-362.el9.conf"
+		off, on  = "title Off\nlinux /v\noptions root=x cloud-init=disabled\n", "title On\nlinux /v\noptions root=x\noptions cloud-init=enabled\n"
+		grubenv  = "boot/grub2/grubenv"
+	)
 	for title, c := range map[string]struct {
 		files       map[string]string
 		value, file string
@@ -24,22 +42,61 @@ func TestKernelOption(t *testing.T) {
 		"another option": {map[string]string{"boot/grub/grub.cfg": menu + " my-cloud-init=disabled cloud-init\n"}, "", ""},
 		"entries":        {map[string]string{"boot/loader/entries/a.conf": "title A\nlinux /vmlinuz\noptions root=x cloud-init=disabled\n"}, "disabled", "/boot/loader/entries/a.conf"},
 		"variables": {
-			map[string]string{"boot/loader/entries/a.conf": "options $kernelopts\n", "boot/grub2/grubenv": "# GRUB Environment Block\nkernelopts=root=x ro cloud-init=disabled \n####"},
+			map[string]string{"boot/loader/entries/a.conf": "options $kernelopts\n", grubenv: "# GRUB Environment Block\nkernelopts=root=x ro cloud-init=disabled \n####"},
 			"disabled", "/boot/grub2/grubenv",
 		},
 		"UEFI":     {map[string]string{"boot/efi/EFI/redhat/grub.cfg": "  linuxefi /vmlinuz 'cloud-init=disabled'\n"}, "disabled", "/boot/efi/EFI/redhat/grub.cfg"},
 		"syslinux": {map[string]string{"boot/extlinux/extlinux.conf": "LABEL a\n  KERNEL /boot/vmlinuz\n  APPEND ro cloud-init=disabled\n"}, "disabled", "/boot/extlinux/extlinux.conf"},
+
+		"variable of the menu":     {map[string]string{"boot/grub2/grub.cfg": red, new: "options $kernelopts $tuned_params\n"}, "disabled", "/boot/grub2/grub.cfg"},
+		"variable in a menu":       {map[string]string{"boot/grub/grub.cfg": "set o='cloud-init=enabled x'\nlinux /v ro ${o}\n"}, "enabled", "/boot/grub/grub.cfg"},
+		"variable, and more":       {map[string]string{"boot/grub2/grub.cfg": red, new: "options $kernelopts cloud-init=enabled\n"}, "enabled", "/" + new},
+		"variable not used":        {map[string]string{"boot/grub2/grub.cfg": red, grubenv: "kernelopts=cloud-init=disabled\n", new: "options root=x\n"}, "", ""},
+		"the environment counts":   {map[string]string{"boot/grub2/grub.cfg": red, grubenv: "kernelopts=root=x\n", new: "options ${kernelopts}\n"}, "", ""},
+		"options of the menu":      {map[string]string{"boot/grub2/grub.cfg": red + "set default_kernelopts=\"cloud-init=enabled ro\"\n", new: "linux /v\n"}, "enabled", "/boot/grub2/grub.cfg"},
+		"the newest":               {map[string]string{"boot/grub2/grub.cfg": red, old: off, new: on}, "enabled", "/" + new},
+		"the newest has none":      {map[string]string{"boot/grub2/grub.cfg": red, old: off, new: "options x\n"}, "", ""},
+		"the saved one":            {map[string]string{"boot/grub2/grub.cfg": red, old: off, new: on, grubenv: "saved_entry=m-5.14.0-70.el9\n"}, "disabled", "/" + old},
+		"saved by title":           {map[string]string{"boot/grub2/grub.cfg": red, old: off, new: on, grubenv: "saved_entry=Off\n"}, "disabled", "/" + old},
+		"saved by number":          {map[string]string{"boot/grub2/grub.cfg": red, old: off, new: on, grubenv: "saved_entry=1\n"}, "disabled", "/" + old},
+		"saved, and gone":          {map[string]string{"boot/grub2/grub.cfg": red, old: off, new: on, grubenv: "saved_entry=m-4\n"}, "enabled", "/" + new},
+		"saved, not asked for":     {map[string]string{"boot/grub2/grub.cfg": "set default=\"0\"\nblscfg\n", old: off, new: on, grubenv: "saved_entry=Off\n"}, "enabled", "/" + new},
+		"the next one":             {map[string]string{"boot/grub2/grub.cfg": red + "set default=\"${next_entry}\"\n", old: off, new: on, grubenv: "saved_entry=On\nnext_entry=Off\n"}, "disabled", "/" + old},
+		"entries without blscfg":   {map[string]string{"boot/grub/grub.cfg": menu + " cloud-init=enabled\n", old: off}, "enabled", "/boot/grub/grub.cfg"},
+		"blscfg without entries":   {map[string]string{"boot/grub/grub.cfg": red + menu + " cloud-init=enabled\n"}, "enabled", "/boot/grub/grub.cfg"},
+		"systemd-boot":             {map[string]string{"efi/loader/entries/a-9.conf": off, "efi/loader/entries/a-10.conf": on}, "enabled", "/efi/loader/entries/a-10.conf"},
+		"systemd-boot, configured": {map[string]string{"efi/loader/loader.conf": "timeout 3\ndefault A-9*\n", "efi/loader/entries/a-9.conf": off, "efi/loader/entries/a-10.conf": on}, "disabled", "/efi/loader/entries/a-9.conf"},
+		"two partitions":           {map[string]string{"efi/loader/loader.conf": "default b.conf\n", "boot/loader/entries/b.conf": off, "efi/loader/entries/c.conf": on}, "disabled", "/boot/loader/entries/b.conf"},
+		"too large":                {map[string]string{new: on + strings.Repeat("#", maxEntry), old: off}, "disabled", "/" + old},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			root, err := rootfs.Open(tree.New(t, c.files).Dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer root.Close()
-			if value, file := KernelOption(root, "cloud-init"); value != c.value || file != c.file {
+			if value, file := KernelOption(opened(t, c.files), "cloud-init"); value != c.value || file != c.file {
 				t.Errorf("KernelOption = %q, %q, want %q, %q", value, file, c.value, c.file)
 			}
 		})
 	}
+}
+
+// FuzzKernelOption has menus, environments and entries that mean harm.
+func FuzzKernelOption(f *testing.F) {
+	f.Add("blscfg\nset default=\"${saved_entry}\"\n", "saved_entry=0\nkernelopts=x=1\n", "options $kernelopts\n", "default *\n")
+	f.Add("linux /v ro $x\nset x='x=1'\n", "x=$x\n", "sort-key ~\nversion ^1~2.-\n", "default [\n")
+	f.Fuzz(func(t *testing.T, menu, environment, one, conf string) {
+		vars := variables("x", []text{{environment, "e"}}, []text{{menu, "m"}})
+		all := []entry{parseEntry(text{one, "/a+1-2.conf"}), parseEntry(text{conf, "/b.conf"})}
+		lines := []text{{commandLine(menu), "m"}}
+		if e, ok := byGRUB(all, menu, vars); ok {
+			lines = append(lines, e.options)
+		}
+		if e, ok := bySystemdBoot(all, conf); ok {
+			lines = append(lines, e.options)
+		}
+		if a, b := all[0].compare(all[1]), all[1].compare(all[0]); a != -b {
+			t.Errorf("the order is %d, and reversed %d", a, b)
+		}
+		if value, file := first(lines, "x", vars); value != "" && file == "" {
+			t.Errorf("%q is in no file", value)
+		}
+	})
 }

@@ -49,25 +49,25 @@ func Processor(root *rootfs.Root) string {
 // table of names first, which may be of any size.
 func needed(r io.ReaderAt) string {
 	var h elf.Header64
-	if !read(r, 0, &h) || string(h.Ident[:4]) != elf.ELFMAG || elf.Machine(h.Machine) != elf.EM_X86_64 ||
+	if !readAt(r, 0, &h) || string(h.Ident[:4]) != elf.ELFMAG || elf.Machine(h.Machine) != elf.EM_X86_64 ||
 		elf.Class(h.Ident[elf.EI_CLASS]) != elf.ELFCLASS64 || elf.Data(h.Ident[elf.EI_DATA]) != elf.ELFDATA2LSB {
 		return ""
 	}
 	for n := range min(int64(h.Phnum), maxSegments) {
 		var p elf.Prog64
-		if !read(r, int64(h.Phoff)+n*int64(h.Phentsize), &p) || p.Type != gnuProperty || p.Filesz > maxProperties {
+		if !readAt(r, int64(h.Phoff)+n*int64(h.Phentsize), &p) || p.Type != gnuProperty || p.Filesz > maxProperties {
 			continue
 		}
 		b := make([]byte, p.Filesz)
-		if read(r, int64(p.Off), b) {
+		if readAt(r, int64(p.Off), b) {
 			return levelOf(b)
 		}
 	}
 	return ""
 }
 
-// read reads a structure of a fixed size from a place of a file.
-func read(r io.ReaderAt, at int64, data any) bool {
+// readAt reads a structure of a fixed size from a place of a file.
+func readAt(r io.ReaderAt, at int64, data any) bool {
 	if at < 0 || at > maxProgramSize {
 		return false
 	}
