@@ -123,7 +123,10 @@ func place(t *testing.T, dir, shell string, files []spec.File) (script, out stri
 	words := append(strings.Fields(shell), script)
 	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Dir = dir
-	said, _ := cmd.CombinedOutput()
+	said, err := cmd.CombinedOutput()
+	if failed := err != nil; failed != (len(said) > 0 || bytes.Contains(files[len(files)-1].Contents, []byte("kill -TERM"))) {
+		t.Errorf("%s: the script ends with %v, and says %q", shell, err, said)
+	}
 	return script, string(said)
 }
 
