@@ -12,6 +12,6 @@ func refuseRemoteDesktop(ctx context.Context, r *Run) error {
 	if err := r.prepared(); err != nil {
 		return err
 	}
-	anew := r.willRun(spec.InstallUnattend) && r.credentials().AnswerFile != nil
+	anew := r.willRun(spec.InstallUnattend) && (r.credentials().AnswerFile != nil || r.Plan.Boolean(spec.PropIgnoreUnattend))
 	return windows.RefuseRemoteDesktop(ctx, r.guest(), r.windowsSystem(), anew)
 }

@@ -127,6 +127,23 @@ func TestWindowsChecked(t *testing.T) {
 	}
 }
 
+// TestWindowsAnewRefuses: what the answer file of the node says counts where it takes the place of one that
+// an earlier run completed.
+func TestWindowsAnewRefuses(t *testing.T) {
+	t.Parallel()
+	r, g := runOnWindows(t, inspect.Windows)
+	_, _, err := runPlan(t, r.Plan, r)
+	check(t, err)
+	r.Plan.Mode, r.Plan.Tasks = spec.ModeCustomize, []string{spec.InstallUnattend, spec.DisableRemoteDesktopConnections}
+	r.Plan.Properties = map[string]string{spec.PropIgnoreUnattend: "yes"}
+	r.Credentials.NodeAnswer = []byte(`<unattend xmlns="urn:schemas-microsoft-com:unattend"><settings pass="specialize"><component name="Microsoft-Windows-TerminalServices-LocalSessionManager" processorArchitecture="amd64"><fDenyTSConnections>true</fDenyTSConnections></component></settings></unattend>`)
+	_, _, err = runPlan(t, r.Plan, r)
+	check(t, err)
+	if text := g.Content(t, "Windows/SnfScripts/RemoteDesktop.cmd"); !strings.Contains(text, "/d 1 /f") {
+		t.Errorf("the answer file refuses connections, the script does not:\n%s", text)
+	}
+}
+
 // TestWindowsUnprepared leaves no password where nothing would run and remove its script.
 func TestWindowsUnprepared(t *testing.T) {
 	t.Parallel()
