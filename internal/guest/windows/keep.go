@@ -22,8 +22,7 @@ func waiting(root *rootfs.Root) bool { return Prepared(root) && root.IsRegular(s
 // identity is what an answer file says of the name of the computer and of its product key.
 type identity struct{ name, key string }
 
-// identityOf reads an answer file, of which something was read or not. A name of * is none:
-// Windows is to choose one.
+// identityOf reads an answer file, of which something was read or not.
 func (s System) identityOf(data []byte, err error) (identity, error) {
 	var i identity
 	switch {
@@ -32,9 +31,6 @@ func (s System) identityOf(data []byte, err error) (identity, error) {
 		i.name, i.key, err = sysprep.Identity(data)
 	default:
 		i.name, i.key, err = answer.Identity(data, s.Architecture)
-	}
-	if i.name == "*" {
-		i.name = ""
 	}
 	return i, err
 }
@@ -71,8 +67,9 @@ func (a *Answers) keep(g system.Guest, s System) {
 }
 
 func (a *Answers) keepIdentity(g system.Guest, old, now identity) {
+	ours, _ := ComputerName(old.name)
 	switch {
-	case a.Named || !computerName.MatchString(old.name) || strings.EqualFold(old.name, now.name):
+	case a.Named || ours == "" || ours != old.name || strings.EqualFold(ours, now.name):
 	case now.name == "":
 		a.name = old.name
 		g.Log.Info("the computer keeps the name that was set before", "name", a.name)

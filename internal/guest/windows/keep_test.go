@@ -90,11 +90,13 @@ func TestKeep(t *testing.T) {
 // is given up.
 func TestKeepForeign(t *testing.T) {
 	t.Parallel()
-	g := deployedBefore(t, server2019)
-	guest.Check(t, g.Root.WriteFile(own()[0], []byte(answerOf(server2019, "Größe %KEY%")), secret))
-	guest.Check(t, installed(t, g, server2019, Answers{Given: []byte(answerOf(server2019, " "))}))
-	if name, key := saysNow(t, g, server2019); name != "" || key != "" || len(*g.Warnings) > 0 {
-		t.Errorf("name %q, key %q, warnings %q", name, key, *g.Warnings)
+	for _, foreign := range []string{"Größe", "1234", "web1.example.org"} {
+		g := deployedBefore(t, server2019)
+		guest.Check(t, g.Root.WriteFile(own()[0], []byte(answerOf(server2019, foreign+" %KEY%")), secret))
+		guest.Check(t, installed(t, g, server2019, Answers{Given: []byte(answerOf(server2019, " "))}))
+		if name, key := saysNow(t, g, server2019); name != "" || key != "" || len(*g.Warnings) > 0 {
+			t.Errorf("%s: name %q, key %q, warnings %q", foreign, name, key, *g.Warnings)
+		}
 	}
 }
 

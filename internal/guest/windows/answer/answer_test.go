@@ -141,6 +141,27 @@ func TestRead(t *testing.T) {
 }
 
 // TestRefuseRemote has each component that counts refuse connections, and leaves the rest.
+// TestIdentity: a name that Windows is to choose is none, wherever another one is; components of other
+// systems, and the product key of another pass, do not count.
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	component := func(arch, says string) string {
+		return `<component name="Microsoft-Windows-Shell-Setup" processorArchitecture="` + arch + `">` + says + "</component>"
+	}
+	const key = "<UserData><ProductKey><Key>AAAAA-BBBBB-CCCCC-DDDDD-EEEEE</Key></ProductKey></UserData>"
+	for what, c := range map[string]struct{ text, name, key string }{
+		"none":      {component("amd64", "<ComputerName> * </ComputerName>"), "", ""},
+		"two":       {component("amd64", "<ComputerName>*</ComputerName>") + component("AMD64", "<ComputerName>db2</ComputerName><ProductKey>K</ProductKey>"), "db2", "K"},
+		"foreign":   {component("x86", "<ComputerName>db2</ComputerName><ProductKey>K</ProductKey>"), "", ""},
+		"commented": {component("amd64", "<ComputerName><!-- any -->web<![CDATA[1]]></ComputerName>"), "web1", ""},
+	} {
+		data := wrap(`<settings pass="windowsPE">` + component("amd64", key) + `</settings><settings pass="specialize">` + c.text + "</settings>")
+		if name, key, err := Identity([]byte(data), "amd64"); name != c.name || key != c.key || err != nil {
+			t.Errorf("%s: %q, %q, %v", what, name, key, err)
+		}
+	}
+}
+
 func TestRefuseRemote(t *testing.T) {
 	t.Parallel()
 	component := func(pass, arch, deny string) string {

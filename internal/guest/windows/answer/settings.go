@@ -37,14 +37,17 @@ func Read(data []byte, arch string) (Settings, error) {
 }
 
 // Identity returns the name of the computer and the product key that the answer file of a system
-// of that architecture sets, "" where it sets none.
+// of that architecture sets, "" where it sets none. A name of * is none: Windows chooses one.
 func Identity(data []byte, arch string) (name, key string, err error) {
 	f, err := parse(data)
 	if err != nil {
 		return "", "", err
 	}
 	for _, c := range components(f.doc.Root(), "specialize", shellSetup, arch) {
-		name, key = cmp.Or(name, text(c, "ComputerName")), cmp.Or(key, text(c, "ProductKey"))
+		if n := text(c, "ComputerName"); n != "*" {
+			name = cmp.Or(name, n)
+		}
+		key = cmp.Or(key, text(c, "ProductKey"))
 	}
 	return name, key, nil
 }

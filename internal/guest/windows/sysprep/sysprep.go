@@ -63,14 +63,17 @@ func Complete(data []byte, c Completion) (out []byte, install string, err error)
 }
 
 // Identity returns the name of the computer and the product key that sysprep.inf sets, "" where it
-// sets none.
+// sets none. A name of * is none: Windows chooses one.
 func Identity(data []byte) (name, key string, err error) {
 	text, _, err := decode(data)
 	if err != nil {
 		return "", "", err
 	}
 	f := parseInf(text)
-	return f.get("UserData", "ComputerName"), f.get("UserData", "ProductKey"), nil
+	if name = strings.TrimSpace(f.get("UserData", "ComputerName")); name == "*" {
+		name = ""
+	}
+	return name, f.get("UserData", "ProductKey"), nil
 }
 
 // checkInstall refuses a directory that the set-up would not remove.

@@ -39,6 +39,19 @@ func TestComplete(t *testing.T) {
 	})
 }
 
+// TestIdentity reads what is written by hand.
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "", "[userdata]\n COMPUTERNAME = \" * \" ; any\n": "", "[UserData]\nComputerName=\nComputerName = web1 ; mine\n": "web1",
+		"[Unattended]\nComputerName=db2\n[USERDATA\n;ComputerName=db3\ncomputername=\"web1\"\n": "web1",
+	} {
+		if name, _, err := Identity([]byte(text)); name != want || err != nil {
+			t.Errorf("%q: %q, %v", text, name, err)
+		}
+	}
+}
+
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	golden.Cases(t, "testdata/commands/*.txtar", func(_ *testing.T, _, input string) []txtar.File {
