@@ -12,6 +12,9 @@ import (
 func (r *Run) windowsSystem() windows.System {
 	s := windows.System{}
 	s.Version(r.Inspection.Version)
+	if s.Major == 0 && r.family() == inspect.Windows { // its registry does not say; the oldest of the family
+		s.Major, s.Minor = 6, 1
+	}
 	if w := r.Inspection.Windows; w != nil {
 		s.Architecture = w.Architecture
 	}

@@ -90,6 +90,22 @@ func TestWindowsTasks(t *testing.T) {
 	}
 }
 
+// TestWindowsVersion: where the registry does not say it the family does, so that what cleans up
+// removes the answer file of that.
+func TestWindowsVersion(t *testing.T) {
+	t.Parallel()
+	for family, want := range map[string]string{inspect.Windows: `%SystemDrive%\unattend.xml"`, inspect.WindowsLegacy: `%SystemDrive%\sysprep\sysprep.inf"`} {
+		r, g := runOnWindows(t, family)
+		r.Inspection.Version = "0.0.0"
+		if _, _, err := runPlan(t, r.Plan, r); err != nil {
+			t.Fatalf("%s: %v", family, err)
+		}
+		if text := g.Content(t, "Windows/Setup/Scripts/SetupComplete.cmd"); !strings.Contains(text, want) {
+			t.Errorf("%s: no %s in\n%s", family, want, text)
+		}
+	}
+}
+
 // TestWindowsChecked: what a task would fail with is found before the first one writes.
 func TestWindowsChecked(t *testing.T) {
 	t.Parallel()

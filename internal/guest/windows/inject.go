@@ -31,18 +31,14 @@ func Inject(g system.Guest, s System, files []spec.File, now time.Time) error {
 		return err
 	}
 	prepared := waiting(root)
-	answerFile := inForce(root, s)
 	for n, f := range files {
 		same := func(p string) bool { return strings.EqualFold(p, places[n]) }
 		if slices.ContainsFunc(places[n+1:], same) {
 			continue // the last one counts
 		}
 		data := f.Contents
-		if prepared && strings.EqualFold(places[n], script.Complete) {
-			data = script.SetupComplete(data, onDrive(answerFile))
-		}
-		if prepared && answers(s, places[n]) {
-			g.Warn("%s counts instead of the answer file that was completed: computer name, product key and commands of that are lost; give it by os_answer_file", f.Path)
+		if prepared {
+			data = s.content(g, places[n], f)
 		}
 		if err := inject(root, places[n], data, now); err != nil {
 			return fmt.Errorf("injecting %s: %w", f.Path, err)
@@ -51,25 +47,18 @@ func Inject(g system.Guest, s System, files []spec.File, now time.Time) error {
 	return nil
 }
 
-// inForce returns the path of the answer file that the set-up reads.
-func inForce(root *rootfs.Root, s System) string {
-	if s.Major < 6 {
-		return SysprepInf
+// content returns what a file that goes to p holds where a set-up is prepared. Of what that loses it warns.
+func (s System) content(g system.Guest, p string, f spec.File) []byte {
+	same := func(o string) bool { return strings.EqualFold(o, p) }
+	switch {
+	case same(script.Complete):
+		return script.SetupComplete(f.Contents, s.places())
+	case slices.ContainsFunc(s.places(), same):
+		g.Warn("%s is an answer file beside the one that was completed, or instead of it: if it counts, computer name, product key and commands of that are lost; give it by os_answer_file", f.Path)
+	case same(script.Passwords):
+		g.Warn("%s takes the place of the script with passwords: those that were to be set are not, unless it sets them", f.Path)
 	}
-	p, err := Answer(root)
-	if err != nil {
-		return own()[0]
-	}
-	return p
-}
-
-// answers reports whether the set-up takes a file for its answer file.
-func answers(s System, p string) bool {
-	all := append(first(), own()...)
-	if s.Major < 6 {
-		all = []string{SysprepInf}
-	}
-	return slices.ContainsFunc(all, func(a string) bool { return strings.EqualFold(a, p) })
+	return f.Contents
 }
 
 // placesOf returns where each file goes.

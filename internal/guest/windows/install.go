@@ -53,7 +53,7 @@ func Install(ctx context.Context, g system.Guest, s System, a Answers, now time.
 	if a.replaces() && !(g.Living && waiting(g.Root)) {
 		kept = "" // it is not the one that was completed before, but the image's own
 	}
-	if err := setOthersAside(g, kept, now); err != nil {
+	if err := setOthersAside(g, s, kept, now); err != nil {
 		return err
 	}
 	if err := g.Root.WriteFile(at, made, secret); err != nil {
@@ -62,7 +62,7 @@ func Install(ctx context.Context, g system.Guest, s System, a Answers, now time.
 	if err := forget(ctx, g); err != nil {
 		return err
 	}
-	return installScripts(g, at)
+	return installScripts(g, s)
 }
 
 // replaces reports whether the answer file takes the place of any that is there.
@@ -122,19 +122,22 @@ func (a Answers) origin(root *rootfs.Root) string {
 	return "the standard answer file"
 }
 
-// first are the places where Windows looks before it looks at C:\. What is left there by the
-// image's own set-up must not win.
-func first() []string {
+// places are where the set-up of a Windows looks for its answer file. What is left by the
+// image's own set-up where it looks before it looks at C:\ must not win.
+func (s System) places() []string {
+	if s.Major < 6 {
+		return []string{SysprepInf}
+	}
 	var out []string
 	for _, dir := range []string{"/Windows/Panther/Unattend", "/Windows/Panther", "/Windows/System32/Sysprep"} {
 		out = append(out, dir+"/unattend.xml", dir+"/autounattend.xml")
 	}
-	return out
+	return append(out, own()...)
 }
 
 // setOthersAside keeps every answer file but the one at a path from being found.
-func setOthersAside(g system.Guest, at string, now time.Time) error {
-	for _, p := range append(first(), own()...) {
+func setOthersAside(g system.Guest, s System, at string, now time.Time) error {
+	for _, p := range s.places() {
 		if p == at || !g.Root.Has(p) {
 			continue
 		}
@@ -182,7 +185,7 @@ func checkForget(ctx context.Context, root *rootfs.Root) error {
 
 // installScripts makes the scripts that are always there, and SetupComplete.cmd. On the disk of
 // a machine what it has yet to do at its first boot stays.
-func installScripts(g system.Guest, at string) error {
+func installScripts(g system.Guest, s System) error {
 	for p, data := range map[string][]byte{script.Passwords: nil, script.Extend: script.ExtendFilesystem(0)} {
 		if g.Living && g.Root.IsRegular(p) {
 			continue
@@ -194,7 +197,7 @@ func installScripts(g system.Guest, at string) error {
 	if _, err := g.Root.MkdirAll("/Windows/Setup/Scripts", public); err != nil {
 		return err
 	}
-	return g.Root.Put(script.Complete, func(old []byte) ([]byte, error) { return script.SetupComplete(old, onDrive(at)), nil })
+	return g.Root.Put(script.Complete, func(old []byte) ([]byte, error) { return script.SetupComplete(old, s.places()), nil })
 }
 
 // Extend has the file system of a partition grow at the first boot.

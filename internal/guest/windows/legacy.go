@@ -22,7 +22,8 @@ const SysprepInf = "/sysprep/sysprep.inf"
 // InstallLegacy is Install for Windows XP and Server 2003. Their set-up runs the scripts when
 // it is nearly done, and what cleans up behind them comes last.
 func InstallLegacy(g system.Guest, a Answers, now time.Time) error {
-	a.keep(g, System{Major: 5})
+	s := System{Major: 5}
+	a.keep(g, s)
 	made, err := a.completedLegacy(g.Root)
 	if err != nil {
 		return err
@@ -40,7 +41,7 @@ func InstallLegacy(g system.Guest, a Answers, now time.Time) error {
 	if err := g.Root.WriteFile(SysprepInf, made.inf, secret); err != nil {
 		return err
 	}
-	if err := installScripts(g, SysprepInf); err != nil {
+	if err := installScripts(g, s); err != nil {
 		return err
 	}
 	if _, err := g.Root.MkdirAll(path.Dir(made.listAt), public); err != nil {

@@ -17,11 +17,17 @@ func TestInjectPrepared(t *testing.T) {
 	for _, c := range []struct {
 		system System
 		answer string
-	}{{server2019, `C:\Windows\Panther\Unattend.xml`}, {server2019, "/unattend.xml"}, {System{Major: 5, Minor: 1}, `C:\sysprep\sysprep.inf`}} {
+		wiped  string
+	}{
+		{server2019, `C:\Windows\Panther\Unattend\UNATTEND.xml`, `\Windows\Panther\Unattend\unattend.xml`},
+		{server2019, "/autounattend.xml", `\autounattend.xml`},
+		{server2019, `/Windows/Setup/../unattend.xml/../../unattend.xml`, `\unattend.xml`},
+		{System{Major: 5, Minor: 1}, `C:\sysprep\sysprep.inf`, `\sysprep\sysprep.inf`},
+	} {
 		g := deployedBefore(t, c.system)
 		guest.Check(t, Inject(g.Guest, c.system, []spec.File{{Path: complete, Contents: []byte("echo given\nexit")}, {Path: c.answer, Contents: []byte("x")}}, now))
 		text := g.Content(t, "windows/SETUP/scripts/setupcomplete.CMD")
-		for _, part := range []string{"\r\necho given\r\nexit\r\n", `call :snf_wipe "%SNF%\ChangeAdminPassword.cmd"`, `call :snf_wipe "%SystemDrive%` + strings.ReplaceAll(inForce(g.Root, c.system), "/", `\`) + `"`} {
+		for _, part := range []string{"\r\necho given\r\nexit\r\n", `call :snf_wipe "%SNF%\ChangeAdminPassword.cmd"`, `call :snf_wipe "%SystemDrive%` + c.wiped + `"`} {
 			if !strings.Contains(text, part) {
 				t.Errorf("no %q in:\n%s", part, text)
 			}
@@ -33,7 +39,12 @@ func TestInjectPrepared(t *testing.T) {
 			t.Error("nothing is prepared any more")
 		}
 	}
-	g := legacy(t, nil, sealed)
+	g := deployedBefore(t, server2019)
+	guest.Check(t, Inject(g.Guest, server2019, []spec.File{{Path: `C:\Windows\SNFSCRIPTS\changeadminpassword.cmd`}}, now))
+	if w := *g.Warnings; len(w) != 1 || !strings.Contains(w[0], "the script with passwords") {
+		t.Errorf("the script with passwords: warnings %q", w)
+	}
+	g = legacy(t, nil, sealed)
 	guest.Check(t, Inject(g.Guest, server2019, []spec.File{{Path: complete, Contents: []byte("echo given\n")}, {Path: "/unattend.xml"}}, now))
 	if got := g.Content(t, "windows/SETUP/scripts/setupcomplete.CMD"); got != "echo given\n" || len(*g.Warnings) > 0 {
 		t.Errorf("nothing is prepared: %q, %q", got, *g.Warnings)

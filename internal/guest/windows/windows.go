@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"strings"
 	"time"
 
 	"snf-image/internal/guest/outcome"
@@ -91,6 +90,3 @@ func put(root *rootfs.Root, p string, data []byte) error {
 
 // shown returns a path of the image as Windows writes it.
 func shown(p string) string { return script.Path(p) }
-
-// onDrive returns a path of the image as a script writes it, whatever the letter of the drive.
-func onDrive(p string) string { return "%SystemDrive%" + strings.ReplaceAll(p, "/", `\`) }

@@ -2,6 +2,7 @@ package script
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -20,20 +21,26 @@ const (
 )
 
 // SetupComplete adds to the script that Windows runs when its set-up is complete, or makes
-// it: what was deferred runs, then the scripts with passwords and the answer file, in
-// answerFile, are overwritten and removed. What it added before is replaced.
-func SetupComplete(old []byte, answerFile string) []byte {
+// it: what was deferred runs, then the scripts with passwords, and whatever is at one of the
+// paths that an answer file may have, are overwritten and removed. What it added before is replaced.
+func SetupComplete(old []byte, answers []string) []byte {
 	own := strings.TrimRight(withoutOurs(old), " \t\r\n\x1a")
 	text := ""
 	if own != "" {
 		text = before + "\n" + own + "\n" + behind + "\n"
 	}
-	kept := ""
-	for _, pattern := range aside {
-		kept += "call :snf_aside " + pattern + "\n"
+	wiped := ""
+	for _, p := range answers {
+		wiped += `call :snf_wipe "` + onDrive(p) + "\"\n"
 	}
-	return windows(text + begin + "\n:snf_image\n" + strings.NewReplacer("ANSWER", answerFile, "ASIDE\n", kept).Replace(complete) + end + "\n")
+	for _, p := range append(slices.Clone(answers), Passwords) {
+		wiped += "call :snf_aside " + onDrive(p) + ".bak.*\n"
+	}
+	return windows(text + begin + "\n:snf_image\n" + strings.Replace(complete, "ANSWERS\n", wiped, 1) + end + "\n")
 }
+
+// onDrive returns a path of the image as a script writes it, whatever the letter of the drive.
+func onDrive(p string) string { return "%SystemDrive%" + strings.ReplaceAll(p, "/", `\`) }
 
 // Completes reports whether SetupComplete has added to the script.
 func Completes(data []byte) bool {
@@ -59,32 +66,20 @@ func withoutOurs(old []byte) string {
 	return out.String()
 }
 
-// aside are the answer files that were set aside, and a script with passwords that a file of
-// the personality took the place of, as patterns without a space: those in quotes are
-// not found by wine.
-var aside = []string{
-	`%SystemDrive%\unattend.xml.bak.*`, `%SystemDrive%\autounattend.xml.bak.*`, `%SystemDrive%\sysprep\sysprep.inf.bak.*`,
-	`%SystemRoot%\Panther\unattend.xml.bak.*`, `%SystemRoot%\Panther\autounattend.xml.bak.*`,
-	`%SystemRoot%\Panther\Unattend\unattend.xml.bak.*`, `%SystemRoot%\Panther\Unattend\autounattend.xml.bak.*`,
-	`%SystemRoot%\SnfScripts\ChangeAdminPassword.cmd.bak.*`,
-	`%SystemRoot%\System32\Sysprep\unattend.xml.bak.*`, `%SystemRoot%\System32\Sysprep\autounattend.xml.bak.*`,
-}
-
 // complete is our part. Accounts that the answer file made have their password set now, and
 // that of others is what it was set to, whatever the answer file did meanwhile. What
 // overwrites a file keeps its place: first its clusters become zero, and then it gets
 // another content of at least its length. Answer files that were set aside are of the image,
-// and may hold passwords, too, and so may the second copy that newer versions of Windows make of the
-// one in force. A pattern does not find those that are hidden.
+// and may hold passwords, too, and so may those that were injected afterwards, the script that an
+// injected one took the place of, and the second copy that newer versions of Windows make of the
+// answer file in force. A pattern does not find what is hidden, and in quotes wine finds nothing.
 const complete = `@echo off
 setlocal EnableExtensions DisableDelayedExpansion
 set "SNF=%SystemRoot%\SnfScripts"
 if exist "%SNF%\ChangeAdminPassword.cmd" call "%SNF%\ChangeAdminPassword.cmd"
 call :snf_wipe "%SNF%\ChangeAdminPassword.cmd"
-call :snf_wipe "ANSWER"
-call :snf_wipe "%SystemRoot%\Panther\unattend.xml"
 call :snf_wipe "%SystemRoot%\Panther\unattend-original.xml"
-ASIDE
+ANSWERS
 if exist "%SNF%\RecoveryEnvironment.cmd" call "%SNF%\RecoveryEnvironment.cmd"
 if exist "%SNF%\ConfigureNetwork.cmd" call "%SNF%\ConfigureNetwork.cmd"
 if exist "%SNF%\RemoteDesktop.cmd" call "%SNF%\RemoteDesktop.cmd"

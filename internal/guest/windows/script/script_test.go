@@ -13,6 +13,9 @@ import (
 	"snf-image/tests/golden"
 )
 
+// answers are paths of answer files.
+var answers = []string{"/unattend.xml", "/autounattend.xml", "/Windows/Panther/unattend.xml", "/Windows/Panther/Unattend/unattend.xml"}
+
 // TestScripts compares the scripts with those that wine has run.
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -24,7 +27,7 @@ func TestScripts(t *testing.T) {
 			users := strings.Fields(input)
 			data, err = SetPasswords(users[1:], spec.Secret(users[0]), false)
 		case "complete":
-			data = SetupComplete([]byte(input), `%SystemDrive%\unattend.xml`)
+			data = SetupComplete([]byte(input), answers)
 		case "netsh":
 			data, _ = ConfigureNetwork(interfaces(), false)
 		case "powershell":
@@ -120,8 +123,8 @@ func TestSecretsOnCommandLines(t *testing.T) {
 func TestSetupCompleteAgain(t *testing.T) {
 	t.Parallel()
 	for _, own := range []string{"", "echo a\n", "\xef\xbb\xbfecho a\r\nexit\r\n\x1a"} {
-		once := SetupComplete([]byte(own), `C:\unattend.xml`)
-		if again := SetupComplete(once, `C:\unattend.xml`); !bytes.Equal(once, again) {
+		once := SetupComplete([]byte(own), answers)
+		if again := SetupComplete(once, answers); !bytes.Equal(once, again) {
 			t.Errorf("%q:\n%s\nagain:\n%s", own, once, again)
 		}
 		if own != "" && !bytes.Contains(once, []byte("\r\necho a\r\n")) {
@@ -134,14 +137,14 @@ func TestSetupCompleteAgain(t *testing.T) {
 // patterns of cmd.exe leave out.
 func TestHiddenAside(t *testing.T) {
 	t.Parallel()
-	text := string(SetupComplete(nil, `C:\unattend.xml`))
+	text := string(SetupComplete(nil, answers))
 	_, body, found := strings.Cut(text, "\r\n:snf_aside\r\n")
 	shown, wiped := strings.Index(body, "attrib -r -s -h %1 "), strings.Index(body, "for %%F in (%1) do call :snf_wipe ")
 	if !found || shown != 0 || wiped < shown {
 		t.Errorf("attributes are taken away at %d, what is found is wiped at %d of\n%s", shown, wiped, text)
 	}
-	for _, pattern := range aside {
-		if strings.Count(text, "call :snf_aside "+pattern+"\r\n") != 1 {
+	for _, pattern := range []string{`unattend.xml.bak.*`, `Windows\Panther\Unattend\unattend.xml.bak.*`, `Windows\SnfScripts\ChangeAdminPassword.cmd.bak.*`} {
+		if strings.Count(text, `call :snf_aside %SystemDrive%\`+pattern+"\r\n") != 1 {
 			t.Errorf("%s is not looked for", pattern)
 		}
 	}
@@ -149,13 +152,13 @@ func TestHiddenAside(t *testing.T) {
 
 func FuzzSetupComplete(f *testing.F) {
 	f.Add([]byte("echo a\r\n:b\r\ngoto b\r\n"))
-	f.Add(SetupComplete([]byte("exit"), "x"))
+	f.Add(SetupComplete([]byte("exit"), nil))
 	f.Fuzz(func(t *testing.T, own []byte) {
-		once := SetupComplete(own, `C:\unattend.xml`)
+		once := SetupComplete(own, answers)
 		if bytes.Count(once, []byte("\r\n"+end+"\r\n")) != 1 || !bytes.HasSuffix(once, []byte(end+"\r\n")) {
 			t.Fatalf("%q", once)
 		}
-		if again := SetupComplete(once, `C:\unattend.xml`); !bytes.Equal(once, again) {
+		if again := SetupComplete(once, answers); !bytes.Equal(once, again) {
 			t.Fatalf("%q again %q", once, again)
 		}
 	})

@@ -112,7 +112,7 @@ const secret = "Pa55w0rd-left-behind"
 
 // copies are copies of the answer file and of the script with passwords.
 var copies = []string{
-	"/unattend.xml.bak.20261126.080910", "/windows/Panther/autounattend.xml.bak.20261126.080910.1",
+	"/unattend.xml.bak.20261126.080910", "/autounattend.xml", "/windows/Panther/Unattend/unattend.xml", "/windows/Panther/autounattend.xml.bak.20261126.080910.1",
 	"/windows/SnfScripts/ChangeAdminPassword.cmd.bak.20261126.080910",
 	"/windows/Panther/unattend.xml", "/windows/Panther/unattend-original.xml",
 }
@@ -127,7 +127,7 @@ func deploy(t *testing.T, w *wine.Windows, own string) {
 	for p, data := range map[string][]byte{
 		Passwords: text, Extend: ExtendFilesystem(2), Remote: RestoreRemoteDesktop(0, true), Recovery: EnableRecovery(),
 		"/unattend.xml": []byte("<Value>" + secret + "</Value>"),
-		Complete:        SetupComplete([]byte(own), `%SystemDrive%\unattend.xml`),
+		Complete:        SetupComplete([]byte(own), append(answers, "/Windows/Panther/autounattend.xml")),
 	} {
 		w.Write(strings.Replace(p, "/Windows/", "/windows/", 1), data)
 	}
@@ -167,9 +167,9 @@ func programs(calls []wine.Call) []string {
 	return out
 }
 
-// inComplete is what SetupComplete starts: three accounts' passwords are set, seven files
+// inComplete is what SetupComplete starts: three accounts' passwords are set, nine files
 // overwritten.
-var inComplete = []string{"net", "powershell", "net", "fsutil", "fsutil", "fsutil", "fsutil", "fsutil", "fsutil", "fsutil", "reagentc", "reg"}
+var inComplete = []string{"net", "powershell", "net", "fsutil", "fsutil", "fsutil", "fsutil", "fsutil", "fsutil", "fsutil", "fsutil", "fsutil", "reagentc", "reg"}
 
 func testComplete(t *testing.T, w *wine.Windows) {
 	deploy(t, w, "")
