@@ -57,7 +57,8 @@ func compressed(t *testing.T, disk string, names ...string) (is []bool) {
 
 // TestWindowsAnswers deploys a Windows all of whose files are compressed, with an answer file of
 // its own, and gives it others before it is started: its name and product key stay until one has
-// others, and so do the passwords and scripts of its first boot.
+// others. With the last one another account gets a password, and the machine a SetupComplete.cmd:
+// what is due at its first boot stays.
 func TestWindowsAnswers(t *testing.T) {
 	needsWindows(t)
 	harness.Gate(t, "xmllint")
@@ -91,15 +92,19 @@ func TestWindowsAnswers(t *testing.T) {
 		t.Errorf("the image's own answer file says %q, want %q", got, want)
 	}
 	var wide strings.Builder
-	for _, u := range utf16.Encode([]rune("\ufeff" + answerWith("<RegisteredOwner>Größe</RegisteredOwner>"))) {
+	for _, u := range utf16.Encode([]rune("\ufeff" + answerWith("<ComputerName>*</ComputerName><RegisteredOwner>Größe</RegisteredOwner>"))) {
 		wide.Write([]byte{byte(u), byte(u >> 8)})
 	}
-	for _, c := range []struct{ given, want, warning string }{
-		{wide.String(), "1 web1 " + key + " Größe", ""},
-		{answerWith("<ComputerName>*</ComputerName><RegisteredOwner>any</RegisteredOwner>"), "1 web1 " + key + " any", ""},
-		{answerWith("<ComputerName>db2</ComputerName>"), "1 db2 " + key, `names the computer "db2": the name web1, which was set before, is given up`},
+	for _, c := range []struct {
+		given, want, warning string
+		more                 []string
+	}{
+		{wide.String(), "1 web1 " + key + " Größe", "", nil},
+		{answerWith("<ComputerName>db2</ComputerName>"), "1 db2 " + key, `names the computer "db2": the name web1, which was set before, is given up`, []string{
+			"--password-file", j.file("pw", "Geheim&2\n"), "--property", "USERS=guest", "--file", j.file("given", "echo given\r\n") + ":/" + complete,
+		}},
 	} {
-		o := site.Run(t, "customize", "--disk", j.disk, "--answer-file", j.file("answer.xml", c.given)).OK(t)
+		o := site.Run(t, append([]string{"customize", "--disk", j.disk, "--answer-file", j.file("answer.xml", c.given)}, c.more...)...).OK(t)
 		j.done()
 		if got := j.identity("unattend.xml"); got != c.want {
 			t.Errorf("the answer file says %q, want %q\n%s", got, c.want, o)
@@ -108,19 +113,9 @@ func TestWindowsAnswers(t *testing.T) {
 			t.Errorf("warnings, want %q:\n%s", c.warning, o)
 		}
 	}
-	keepsFirstBoot(t, j, complete)
-}
-
-// keepsFirstBoot gives another account a password, and the machine a SetupComplete.cmd: what is due
-// at its first boot stays.
-func keepsFirstBoot(t *testing.T, j *job, complete string) {
-	t.Helper()
-	site.Run(t, "customize", "--disk", j.disk, "--password-file", j.file("pw", "Geheim&2\n"), "--property", "USERS=guest",
-		"--file", j.file("given", "echo given\r\n")+":/"+complete).OK(t)
-	j.done()
 	for p, parts := range map[string][]string{
 		"Windows/SnfScripts/ChangeAdminPassword.cmd": {`^"Administrator^" ^"Geheim^&1^"`, `^"guest^" ^"Geheim^&2^"`},
-		complete: {"\r\necho given\r\n", `call :snf_wipe "%SNF%\ChangeAdminPassword.cmd"`, `call :snf_wipe "%SystemDrive%\unattend.xml"`},
+		complete: {"\r\necho given\r\n", `call :snf_wipe "%SNF%\ChangeAdminPassword.cmd"`, `call :snf_wipe "%SystemDrive%\unattend.xml"`, `call :snf_wipe "%SystemDrive%\Windows\Panther\Unattend\unattend.xml"`},
 	} {
 		text := oracle.ReadFile(t, j.disk, 3, p)
 		for _, part := range parts {

@@ -110,10 +110,10 @@ func damagesWindows(t *testing.T, r *rand.Rand) {
 	judgeDamaged(t, j, site.Run(t, j.windowsArgs(append(more, "--password-file", j.file("pw", "Geheim&1\n"))...)...))
 }
 
-// TestWindowsDamaged has five of them.
+// TestWindowsDamaged has three of them, one of each kind.
 func TestWindowsDamaged(t *testing.T) {
 	needsWindows(t)
-	for i := range 5 {
+	for i := range 3 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			damagesWindows(t, rand.New(rand.NewPCG(16, uint64(i))))
@@ -121,16 +121,24 @@ func TestWindowsDamaged(t *testing.T) {
 	}
 }
 
-// TestTortureWindows deploys each version of Windows, and then damaged ones.
+// TestTortureWindows deploys each version of Windows, has each refused that is not to be deployed, and then
+// damaged ones.
 func TestTortureWindows(t *testing.T) {
 	needsWindows(t)
-	names := slices.Sorted(maps.Keys(hive.Systems()))
-	endure(t, "windows", len(names)+setting(t, "SNF_WINDOWS", 2), func(t *testing.T, i int, r *rand.Rand) {
-		if i <= len(names) {
+	names, bad := slices.Sorted(maps.Keys(hive.Systems())), refusals(t)
+	refused := slices.Sorted(maps.Keys(bad))
+	known := len(names) + len(refused)
+	endure(t, "windows", known+setting(t, "SNF_WINDOWS", 2), func(t *testing.T, i int, r *rand.Rand) {
+		switch {
+		case i <= len(names):
 			t.Log(names[i-1])
 			deploysWindows(t, names[i-1])
-			return
+		case i <= known:
+			name := refused[i-1-len(names)]
+			t.Log(name)
+			refusesWindows(t, bad[name], asImage, asMachine)
+		default:
+			damagesWindows(t, r)
 		}
-		damagesWindows(t, r)
 	})
 }
