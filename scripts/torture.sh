@@ -19,7 +19,7 @@
 #   layouts   LAYOUTS [all] of the layouts of Debian 12 and 13 boot
 #   groups    the image worker in a delegated control group, by a kernel of its own
 #   cluster   the tests in a Ganeti cluster of three nodes
-#   windows   every version of Windows is deployed, and WINDOWS [100] damaged ones
+#   windows   every version of Windows is deployed, what is not to be is refused, and WINDOWS [100] damaged ones
 #   wine      the scripts of Windows run by the cmd.exe of wine, those of PowerShell are parsed
 #
 # Environment, besides these numbers: SEED [random]; ONLY, the number of a single run

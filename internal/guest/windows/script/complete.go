@@ -72,10 +72,12 @@ func withoutOurs(old []byte) string {
 // another content of at least its length. Answer files that were set aside are of the image,
 // and may hold passwords, too, and so may those that were injected afterwards, the script that an
 // injected one took the place of, and the second copy that newer versions of Windows make of the
-// answer file in force. A pattern does not find what is hidden, and in quotes wine finds nothing.
+// answer file in force. Where the directory is gone all of that was done: somebody has sealed the
+// machine again, and what lies there is theirs. A pattern does not find what is hidden, and in quotes wine finds nothing.
 const complete = `@echo off
 setlocal EnableExtensions DisableDelayedExpansion
 set "SNF=%SystemRoot%\SnfScripts"
+if not exist "%SNF%" exit /b 0
 if exist "%SNF%\ChangeAdminPassword.cmd" call "%SNF%\ChangeAdminPassword.cmd"
 call :snf_wipe "%SNF%\ChangeAdminPassword.cmd"
 call :snf_wipe "%SystemRoot%\Panther\unattend-original.xml"

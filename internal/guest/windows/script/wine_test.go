@@ -184,6 +184,14 @@ func testComplete(t *testing.T, w *wine.Windows) {
 		}
 	}
 	checkClean(t, w)
+	w.Write("unattend.xml", []byte("of who seals it again"))
+	printed = w.Run(`C:\windows\Setup\Scripts\SetupComplete.cmd`)
+	if calls := w.Calls(); len(calls) > 0 {
+		t.Errorf("again, it started %q: %s", programs(calls), printed)
+	}
+	if _, err := os.Lstat(filepath.Join(w.Drive, "unattend.xml")); err != nil {
+		t.Error(err)
+	}
 }
 
 // testOwn has scripts of images that end in every way.
