@@ -13,6 +13,9 @@ const (
 	guard = " & rem snf-image: guard"
 )
 
+// blank is what may end a line, and the mark of DOS for the end of a file.
+const blank = " \t\r\x1a"
+
 // Around the script of the image: it runs in a cmd.exe of its own, by this same file, so that
 // our part runs whatever it ends with.
 const (
@@ -24,7 +27,7 @@ const (
 // it: what was deferred runs, then the scripts with passwords, and whatever is at one of the
 // paths that an answer file may have, are overwritten and removed. What it added before is replaced.
 func SetupComplete(old []byte, answers []string) []byte {
-	own := strings.TrimRight(withoutOurs(old), " \t\r\n\x1a")
+	own := strings.TrimRight(withoutOurs(old), blank+"\n")
 	text := ""
 	if own != "" {
 		text = before + "\n" + own + "\n" + behind + "\n"
@@ -53,7 +56,7 @@ func withoutOurs(old []byte) string {
 	var out strings.Builder
 	inside := false
 	for line := range strings.Lines(string(old)) {
-		text := strings.TrimRight(line, "\n")
+		text := strings.TrimRight(line, blank+"\n") // as the last one is when it is read again
 		switch {
 		case text == begin:
 			inside = true

@@ -9,7 +9,7 @@ type inf struct {
 	end   string
 }
 
-// parseInf reads a text, which may end its lines in either way.
+// parseInf reads a text, which may end its lines in either way; the first one tells.
 func parseInf(text string) *inf {
 	f := &inf{end: "\r\n"}
 	if text == "" {
@@ -19,7 +19,7 @@ func parseInf(text string) *inf {
 		f.end = "\n"
 	}
 	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
-		f.lines = append(f.lines, strings.TrimSuffix(line, "\r"))
+		f.lines = append(f.lines, strings.TrimSuffix(line, strings.TrimSuffix(f.end, "\n")))
 	}
 	return f
 }
