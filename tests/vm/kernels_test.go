@@ -21,7 +21,7 @@ func TestKernelOptions(t *testing.T) {
 	harness.Gate(t, "as", "objcopy", "mkfs.vfat")
 	const root, esp = "UUID=" + images.RootUUID + " / ext4 defaults 0 1\n", "UUID=5EED-0001 /boot/efi vfat defaults 0 2\n"
 	j := newJob(t, images.GPT("ext4", cloudDebian().With(images.Entry{Path: "etc/fstab", Data: root + esp}, images.Entry{Path: "boot/efi/"})))
-	kernel := systems.UnifiedKernel(t, "ID=debian\nVERSION_ID=12\n", "root=x cloud-init=disabled")
+	kernel := systems.UnifiedKernel(t, "root=x cloud-init=disabled")
 	script := fmt.Sprintf("mkdir -p \"$SNF_IMAGE_TARGET/boot/efi/EFI/Linux\" && base64 -d > \"$SNF_IMAGE_TARGET/boot/efi/EFI/Linux/a.efi\" <<'END'\n%s\nEND", base64.StdEncoding.EncodeToString([]byte(kernel)))
 	site.Run(t, j.args(append(custom(script), "--property", "CLOUD_INIT=leave")...)...).OK(t)
 	j.done()
@@ -32,9 +32,8 @@ func TestKernelOptions(t *testing.T) {
 		warned  bool
 	}{
 		{"mounted", nil, "disabled by cloud-init=disabled on the kernel's command line, in /boot/efi/EFI/Linux/a.efi", false},
-		{"not mounted", map[string]string{"etc/fstab": root}, "runs where ds-identify finds a datasource", true},
-		{"entries", map[string]string{
-			"boot/grub/grub.cfg": "set default=\"${saved_entry}\"\nblscfg\n", "boot/grub/grubenv": "kernelopts=cloud-init=disabled ro\n",
+		{"not mounted, and entries", map[string]string{
+			"etc/fstab": root, "boot/grub/grub.cfg": "set default=\"${saved_entry}\"\nblscfg\n", "boot/grub/grubenv": "kernelopts=cloud-init=disabled ro\n",
 			"boot/loader/entries/m-6.1.0-9.conf": "linux /v\noptions root=x\n", "boot/loader/entries/m-6.1.0-10.conf": "linux /v\noptions root=x $kernelopts\n",
 		}, "disabled by cloud-init=disabled on the kernel's command line, in /boot/grub/grubenv", true},
 	} {

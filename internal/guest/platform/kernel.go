@@ -46,20 +46,23 @@ func read(root *rootfs.Root, count int, limit int64, patterns ...string) []text 
 // else the first one in a file.
 func KernelOption(root *rootfs.Root, option string) (value, file string) {
 	menus := read(root, maxMenus, maxBootConfig, grubMenus...)
-	vars := variables(option, read(root, maxMenus, maxBootConfig, grubEnvs...), menus)
-	all := entries(root, bootDirs)
+	vars := variables(read(root, maxMenus, maxBootConfig, grubEnvs...), menus)
+	saved := vars["saved_entry"].text
+	own, others := entries(root, entryFiles, bootDirs[0]), entries(root, entryFiles, bootDirs[1:]...)
 	var lines []text
+	used := false
 	for _, menu := range menus {
-		if e, ok := byGRUB(all, menu.text, vars); ok {
-			lines = append(lines, e.options)
-			all = slices.DeleteFunc(all, func(e entry) bool { return e.grub })
+		if slices.Contains(strings.Fields(menu.text), "blscfg") && len(own) > 0 {
+			lines, used = append(lines, optionsOf(root, byGRUB(own, menu.text, saved))), true
 		} else {
 			lines = append(lines, text{commandLine(menu.text), menu.file})
 		}
 	}
-	if e, ok := bySystemdBoot(all, loaderConf(root, bootDirs)); ok {
-		lines = append(lines, e.options)
+	if !used {
+		others = append(others, own...)
 	}
+	others = byName(append(others, entries(root, unifiedFiles, bootDirs...)...))
+	lines = append(lines, optionsOf(root, bySystemdBoot(root, others, bootDirs)))
 	for _, menu := range read(root, maxMenus, maxBootConfig, otherMenus...) {
 		lines = append(lines, text{commandLine(menu.text), menu.file})
 	}
@@ -68,16 +71,20 @@ func KernelOption(root *rootfs.Root, option string) (value, file string) {
 
 // ESPOption is KernelOption for an EFI system partition that is mounted by itself.
 func ESPOption(esp *rootfs.Root, option string) (value, file string) {
-	top := []string{""}
-	e, _ := bySystemdBoot(entries(esp, top), loaderConf(esp, top))
-	v := optionIn(e.options, option, nil)
+	all := byName(append(entries(esp, entryFiles, ""), entries(esp, unifiedFiles, "")...))
+	v := optionIn(optionsOf(esp, bySystemdBoot(esp, all, []string{""})), option, nil)
 	return v.text, v.file
 }
 
 // first returns the value of an option in the first of the command lines that has it.
-func first(lines []text, option string, vars map[string]variable) (value, file string) {
+func first(lines []text, option string, vars map[string]text) (value, file string) {
+	given := map[string]text{} // by a variable, however often a line has that
+	for name, v := range vars {
+		given["$"+name] = optionIn(v, option, nil)
+		given["${"+name+"}"] = given["$"+name]
+	}
 	for _, line := range lines {
-		if v := optionIn(line, option, vars); v.text != "" {
+		if v := optionIn(line, option, given); v.text != "" {
 			return v.text, v.file
 		}
 	}
@@ -87,39 +94,36 @@ func first(lines []text, option string, vars map[string]variable) (value, file s
 // quotes are what words are put in.
 const quotes = `"'`
 
-// optionIn returns the value of an option on a command line, where the last one counts.
-func optionIn(line text, option string, vars map[string]variable) text {
+// optionIn returns the value of an option on a command line, where the last one counts. Some words
+// stand for what is given.
+func optionIn(line text, option string, given map[string]text) text {
 	for _, word := range slices.Backward(strings.Fields(line.text)) {
 		word = strings.Trim(word, quotes)
 		if value, ok := strings.CutPrefix(word, option+"="); ok {
 			return text{strings.Trim(value, quotes), line.file}
 		}
-		if name, ok := strings.CutPrefix(word, "$"); ok {
-			if v := vars[strings.Trim(name, "{}")]; v.option.text != "" {
-				return v.option
-			}
+		if v := given[word]; v.text != "" {
+			return v
 		}
 	}
 	return text{}
 }
 
-// variable is one of GRUB: what it holds, and the option that it has in that.
-type variable struct {
-	value  string
-	option text
-}
+// grubVariables are those of GRUB that decide about the command line in systems that exist: the
+// entry to start, and what entries of Red Hat's systems refer to. Others are not kept, of which a
+// file can set any number.
+var grubVariables = []string{"saved_entry", "kernelopts", "tuned_params"}
 
 // variables returns those that GRUB's environment and menus set. What is there is not set
 // anew: menus do so only where the environment has none.
-func variables(option string, environments, menus []text) map[string]variable {
-	vars := map[string]variable{}
+func variables(environments, menus []text) map[string]text {
+	vars := map[string]text{}
 	set := func(line, file string) {
-		name, value, ok := strings.Cut(line, "=")
-		if _, known := vars[name]; !ok || known || strings.ContainsAny(name, " \t#") {
+		name, value, _ := strings.Cut(line, "=")
+		if _, known := vars[name]; known || !slices.Contains(grubVariables, name) {
 			return
 		}
-		value = strings.Trim(strings.TrimSpace(value), quotes)
-		vars[name] = variable{value, optionIn(text{value, file}, option, nil)}
+		vars[name] = text{strings.Trim(strings.TrimSpace(value), quotes), file}
 	}
 	for _, e := range environments {
 		for line := range strings.Lines(e.text) {

@@ -1,8 +1,13 @@
 package platform
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"snf-image/internal/guest/rootfs"
 	"snf-image/tests/tree"
@@ -49,19 +54,15 @@ func TestKernelOption(t *testing.T) {
 		"syslinux": {map[string]string{"boot/extlinux/extlinux.conf": "LABEL a\n  KERNEL /boot/vmlinuz\n  APPEND ro cloud-init=disabled\n"}, "disabled", "/boot/extlinux/extlinux.conf"},
 
 		"variable of the menu":     {map[string]string{"boot/grub2/grub.cfg": red, new: "options $kernelopts $tuned_params\n"}, "disabled", "/boot/grub2/grub.cfg"},
-		"variable in a menu":       {map[string]string{"boot/grub/grub.cfg": "set o='cloud-init=enabled x'\nlinux /v ro ${o}\n"}, "enabled", "/boot/grub/grub.cfg"},
 		"variable, and more":       {map[string]string{"boot/grub2/grub.cfg": red, new: "options $kernelopts cloud-init=enabled\n"}, "enabled", "/" + new},
 		"variable not used":        {map[string]string{"boot/grub2/grub.cfg": red, grubenv: "kernelopts=cloud-init=disabled\n", new: "options root=x\n"}, "", ""},
 		"the environment counts":   {map[string]string{"boot/grub2/grub.cfg": red, grubenv: "kernelopts=root=x\n", new: "options ${kernelopts}\n"}, "", ""},
-		"options of the menu":      {map[string]string{"boot/grub2/grub.cfg": red + "set default_kernelopts=\"cloud-init=enabled ro\"\n", new: "linux /v\n"}, "enabled", "/boot/grub2/grub.cfg"},
 		"the newest":               {map[string]string{"boot/grub2/grub.cfg": red, old: off, new: on}, "enabled", "/" + new},
 		"the newest has none":      {map[string]string{"boot/grub2/grub.cfg": red, old: off, new: "options x\n"}, "", ""},
 		"the saved one":            {map[string]string{"boot/grub2/grub.cfg": red, old: off, new: on, grubenv: "saved_entry=m-5.14.0-70.el9\n"}, "disabled", "/" + old},
-		"saved by title":           {map[string]string{"boot/grub2/grub.cfg": red, old: off, new: on, grubenv: "saved_entry=Off\n"}, "disabled", "/" + old},
 		"saved by number":          {map[string]string{"boot/grub2/grub.cfg": red, old: off, new: on, grubenv: "saved_entry=1\n"}, "disabled", "/" + old},
 		"saved, and gone":          {map[string]string{"boot/grub2/grub.cfg": red, old: off, new: on, grubenv: "saved_entry=m-4\n"}, "enabled", "/" + new},
-		"saved, not asked for":     {map[string]string{"boot/grub2/grub.cfg": "set default=\"0\"\nblscfg\n", old: off, new: on, grubenv: "saved_entry=Off\n"}, "enabled", "/" + new},
-		"the next one":             {map[string]string{"boot/grub2/grub.cfg": red + "set default=\"${next_entry}\"\n", old: off, new: on, grubenv: "saved_entry=On\nnext_entry=Off\n"}, "disabled", "/" + old},
+		"saved, not asked for":     {map[string]string{"boot/grub2/grub.cfg": "set default=\"0\"\nblscfg\n", old: off, new: on, grubenv: "saved_entry=1\n"}, "enabled", "/" + new},
 		"entries without blscfg":   {map[string]string{"boot/grub/grub.cfg": menu + " cloud-init=enabled\n", old: off}, "enabled", "/boot/grub/grub.cfg"},
 		"blscfg without entries":   {map[string]string{"boot/grub/grub.cfg": red + menu + " cloud-init=enabled\n"}, "enabled", "/boot/grub/grub.cfg"},
 		"systemd-boot":             {map[string]string{"efi/loader/entries/a-9.conf": off, "efi/loader/entries/a-10.conf": on}, "enabled", "/efi/loader/entries/a-10.conf"},
@@ -78,25 +79,63 @@ func TestKernelOption(t *testing.T) {
 	}
 }
 
+// TestKernelOptionBounds has files that mean harm: no more is kept of them than is needed, and what
+// they refer to each other by ends.
+func TestKernelOptionBounds(t *testing.T) {
+	const lines = 100_000
+	var many strings.Builder
+	for n := range lines {
+		fmt.Fprintf(&many, "%x=\n", n)
+	}
+	if vars := variables([]text{{many.String() + "kernelopts=a\n", "e"}}, nil); len(vars) != 1 {
+		t.Errorf("%d variables are kept, want the one that is needed", len(vars))
+	}
+	circle := opened(t, map[string]string{
+		"boot/grub/grubenv":  "kernelopts=$kernelopts cloud-init=disabled " + strings.Repeat("x ", lines) + "\n",
+		"boot/grub/grub.cfg": "linux /v" + strings.Repeat(" $kernelopts ${tuned_params}", lines/10) + " $",
+	})
+	if value, file := KernelOption(circle, "cloud-init"); value != "disabled" || file != "/boot/grub/grubenv" {
+		t.Errorf("in a circle: %q, %q", value, file)
+	}
+	dir := tree.New(t, map[string]string{"boot/loader/entries/a.conf": "options cloud-init=disabled\n", "boot/efi/EFI/Linux/": "DIR"})
+	for p, make := range map[string]func(string) error{
+		"boot/loader/entries/b.conf": func(p string) error { return unix.Mkfifo(p, 0o600) },
+		"boot/loader/entries/c.conf": func(p string) error { return os.Symlink("../../../../../../../../../proc/cmdline", p) },
+		"boot/loader/entries/d.conf": func(p string) error { return os.Symlink("d.conf", p) },
+		"boot/loader/entries/e.conf": func(p string) error { return os.Mkdir(p, 0o700) },
+		"boot/loader/loader.conf":    func(p string) error { return unix.Mkfifo(p, 0o600) },
+		"boot/grub2":                 func(p string) error { return os.Symlink(".", p) },
+		"boot/efi/EFI/Linux/x.efi":   func(p string) error { return unix.Mkfifo(p, 0o600) },
+	} {
+		if err := make(filepath.Join(dir.Dir, p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := rootfs.Open(dir.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if value, file := KernelOption(root, "cloud-init"); value != "disabled" || file != "/boot/loader/entries/a.conf" {
+		t.Errorf("among odd files: %q, %q", value, file)
+	}
+}
+
 // FuzzKernelOption has menus, environments and entries that mean harm.
 func FuzzKernelOption(f *testing.F) {
-	f.Add("blscfg\nset default=\"${saved_entry}\"\n", "saved_entry=0\nkernelopts=x=1\n", "options $kernelopts\n", "default *\n")
-	f.Add("linux /v ro $x\nset x='x=1'\n", "x=$x\n", "sort-key ~\nversion ^1~2.-\n", "default [\n")
-	f.Fuzz(func(t *testing.T, menu, environment, one, conf string) {
-		vars := variables("x", []text{{environment, "e"}}, []text{{menu, "m"}})
-		all := []entry{parseEntry(text{one, "/a+1-2.conf"}), parseEntry(text{conf, "/b.conf"})}
-		lines := []text{{commandLine(menu), "m"}}
-		if e, ok := byGRUB(all, menu, vars); ok {
-			lines = append(lines, e.options)
-		}
-		if e, ok := bySystemdBoot(all, conf); ok {
-			lines = append(lines, e.options)
-		}
-		if a, b := all[0].compare(all[1]), all[1].compare(all[0]); a != -b {
-			t.Errorf("the order is %d, and reversed %d", a, b)
-		}
+	f.Add("blscfg\nset default=\"${saved_entry}\"\n", "saved_entry=0\nkernelopts=x=1\n", "options $kernelopts\n", "[")
+	f.Add("linux /v ro $kernelopts\nset kernelopts='x=1'\n", "tuned_params=$kernelopts\n", "options\toptions\n", "^1~2.-")
+	f.Fuzz(func(t *testing.T, menu, environment, one, name string) {
+		vars := variables([]text{{environment, "e"}}, []text{{menu, "m"}})
+		lines := []text{{commandLine(menu), "m"}, {valueOf(one, "options"), "/a.conf"}}
 		if value, file := first(lines, "x", vars); value != "" && file == "" {
 			t.Errorf("%q is in no file", value)
+		}
+		if files := byGRUB(byName([]string{name, "a.conf"}), menu, vars["saved_entry"].text); len(files) != 2 {
+			t.Errorf("entries %q", files)
+		}
+		if a, b := compareVersions(menu, name), compareVersions(name, menu); a != -b {
+			t.Errorf("the order is %d, and reversed %d", a, b)
 		}
 	})
 }

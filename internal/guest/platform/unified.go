@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"cmp"
 	"debug/pe"
 	"encoding/binary"
 	"io"
@@ -10,46 +9,21 @@ import (
 	"snf-image/internal/guest/rootfs"
 )
 
-// maxSections is what the loader of Windows takes, and more than a kernel has; maxSection bounds
-// what is read of one, in bytes.
+// maxSections is what the loader of Windows takes, and more than a kernel has; maxLine bounds the
+// command line, in bytes, of which the kernel takes half of that.
 const (
 	maxSections = 96
-	maxSection  = 64 << 10
+	maxLine     = 4 << 10
 )
 
-// unified returns the unified kernel images below a directory. By the Boot Loader Specification
-// they stand among the entries of the other form, by what their copy of os-release says.
-func unified(root *rootfs.Root, dir string) []entry {
-	files, _ := root.Glob(dir + "/EFI/Linux/*.[eE][fF][iI]") // one that cannot be searched tells nothing
-	var found []entry
-	for _, p := range files[:min(len(files), maxEntries)] {
-		f, err := root.OpenRegular(p)
-		if err != nil {
-			continue
-		}
-		sections := readSections(f)
-		_ = f.Close()
-		release, ok := sections[".osrel"]
-		if !ok {
-			continue
-		}
-		e := newEntry(p)
-		e.options.text = strings.TrimRight(sections[".cmdline"], "\x00")
-		e.sortKey = cmp.Or(assigned(release, "IMAGE_ID"), assigned(release, "ID"))
-		e.version = cmp.Or(assigned(release, "IMAGE_VERSION"), assigned(release, "VERSION"), assigned(release, "VERSION_ID"), assigned(release, "BUILD_ID"))
-		found = append(found, e)
+// unified returns the command line in a unified kernel image, and whether a file is one.
+func unified(root *rootfs.Root, p string) (line string, ok bool) {
+	f, err := root.OpenRegular(p)
+	if err != nil {
+		return "", false
 	}
-	return found
-}
-
-// assigned returns what a file in the form of os-release gives to a name.
-func assigned(release, name string) string {
-	for line := range strings.Lines(release) {
-		if value, ok := strings.CutPrefix(line, name+"="); ok {
-			return strings.Trim(strings.TrimSpace(value), quotes)
-		}
-	}
-	return ""
+	defer f.Close()
+	return builtIn(f)
 }
 
 // peAt is where a program of Windows has the place of its header ("PE Format", section "MS-DOS
@@ -59,35 +33,34 @@ const (
 	peMark = "PE\x00\x00"
 )
 
-// readSections returns the two sections that an entry is made of, each the first one of its name:
-// those of the profile that is started by itself. No more of the file is read than its headers and
-// these: pe.NewFile unpacks tables first, which may be of any size.
-func readSections(r io.ReaderAt) map[string]string {
+// builtIn returns the first section with a command line, which a kernel need not have: that of the
+// profile that is started by itself. No more of the file is read than its headers and this: pe.NewFile unpacks tables first,
+// which may be of any size.
+func builtIn(r io.ReaderAt) (line string, ok bool) {
 	var start uint32
 	var header struct {
 		Mark [4]byte
 		pe.FileHeader
 	}
 	if !structure(r, peAt, &start) || !structure(r, int64(start), &header) || string(header.Mark[:]) != peMark {
-		return nil
+		return "", false
 	}
-	found := map[string]string{}
 	table := int64(start) + int64(binary.Size(header)) + int64(header.SizeOfOptionalHeader)
 	for n := range min(int64(header.NumberOfSections), maxSections) {
 		var h pe.SectionHeader32
 		if !structure(r, table+n*int64(binary.Size(h)), &h) {
 			break
 		}
-		name := strings.TrimRight(string(h.Name[:]), "\x00")
-		if _, known := found[name]; known || name != ".osrel" && name != ".cmdline" {
+		if strings.TrimRight(string(h.Name[:]), "\x00") != ".cmdline" {
 			continue
 		}
-		data := make([]byte, min(h.VirtualSize, h.SizeOfRawData, maxSection))
-		if _, err := r.ReadAt(data, int64(h.PointerToRawData)); err == nil {
-			found[name] = string(data)
+		data := make([]byte, min(h.VirtualSize, h.SizeOfRawData, maxLine))
+		if _, err := r.ReadAt(data, int64(h.PointerToRawData)); err != nil {
+			return "", false
 		}
+		return strings.TrimRight(string(data), "\x00"), true
 	}
-	return found
+	return "", true
 }
 
 // structure reads a structure from a place of a file.
