@@ -27,7 +27,7 @@ func (c *customizer) customize(parent context.Context, imageBytes int64, keys *f
 	defer cancel()
 	defer c.record.timing("customize", time.Now())
 	c.mark("the helper starts to customize the machine")
-	c.touched = true
+	c.touched = !c.living() // a machine that is there is only looked at first
 	result, err := c.Converse(ctx, imageBytes, c.listener(keys))
 	if err == nil {
 		err = c.judge(ctx, result)
@@ -58,8 +58,9 @@ type listener struct {
 
 var _ session.Listener = (*listener)(nil)
 
-// Inspected makes the credentials.
+// Inspected makes the credentials. From then on the helper may write.
 func (l *listener) Inspected(in *report.Inspection) (*spec.Credentials, error) {
+	l.touched = true
 	l.record.System = in
 	l.record.used("inspection", l.CPU())
 	if !l.plan.WantsCredentials {

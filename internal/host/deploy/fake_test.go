@@ -55,6 +55,9 @@ const marker = "customized by the fake helper"
 // failsWith begins a name of the instance, or an image, whose helper fails.
 const failsWith = "fail: "
 
+// waits begins a disk whose helper looks at it for ever.
+const waits = "wait: "
+
 // fakeHelper is QEMU and agent in one.
 type fakeHelper struct {
 	conn  net.Conn
@@ -145,6 +148,10 @@ func (h *fakeHelper) work(result *report.Result) error {
 	}
 	if text, fails := strings.CutPrefix(string(bytes.TrimRight(page, "\x00")), failsWith); fails {
 		return errors.New(text)
+	}
+	if bytes.HasPrefix(page, []byte(waits)) {
+		_, err := h.in.Read()
+		return err
 	}
 	if err := h.send(channel.Inspected, report.Inspection{OSFamily: "linux", Pretty: "Fake \x1b[2J Linux"}); err != nil {
 		return err

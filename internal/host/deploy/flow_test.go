@@ -2,6 +2,8 @@ package deploy
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -291,6 +293,37 @@ func TestCustomization(t *testing.T) {
 	}
 	if got := begins(t, req, len(sick)); got != sick {
 		t.Errorf("the disk begins with %q", got)
+	}
+}
+
+// stopper is a sink that stops the run when the owner learns something.
+type stopper struct {
+	*sink
+	at   string
+	stop func()
+}
+
+func (s stopper) Send(m report.Message) {
+	s.sink.Send(m)
+	if slices.Contains(m.Messages, s.at) {
+		s.stop()
+	}
+}
+
+// TestStopped stops the customization of a disk file that was extended before: while the helper
+// only looks at it, the file is as it was.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	req, s := customized(t, waits)
+	req.Spec.Disks[0].Size = 2 * diskSize
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	req.Sink = stopper{s, "the helper starts to customize the machine", stop}
+	if _, err := Run(ctx, req); !errors.Is(err, context.Canceled) {
+		t.Errorf("Run() = %v", err)
+	}
+	if st, err := os.Stat(req.Spec.Disks[0].Path); err != nil || st.Size() != diskSize {
+		t.Errorf("the disk file is %v, %v", st, err)
 	}
 }
 
