@@ -32,7 +32,7 @@ func CheckBeside(g system.Guest, task string, files []spec.File) error {
 		return err
 	}
 	return outcome.Advise(
-		fmt.Errorf("the machine was not booted since it was deployed with CLOUD_INIT=yes: at the next boot its cloud-init would undo that, by what it was told of %s", what),
+		fmt.Errorf("the machine was not booted since it was deployed or customized with CLOUD_INIT=yes: at the next boot its cloud-init would undo that, by what it was told of %s", what),
 		"set the property CLOUD_INIT=yes, by which this is added to what waits for that boot, or boot the machine before",
 	)
 }

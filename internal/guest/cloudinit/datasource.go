@@ -32,7 +32,7 @@ type Datasource struct {
 
 	guest    system.Guest
 	settings string // the directory cloud.cfg.d
-	// settled is a machine whose users cloud-init has made: only those that are told of are its
+	// settled is a machine that has its users: only those that are told of are cloud-init's
 	// business. Making the others once more, it would lock their passwords.
 	settled bool
 }

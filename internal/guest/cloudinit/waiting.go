@@ -32,15 +32,16 @@ func (d Datasource) waiting() (*metaData, error) {
 	return &m, nil
 }
 
-// isSettled reports whether cloud-init has made the users of the machine. Of one that waits for
-// its next boot the settings say so, since they keep it from that.
+// isSettled reports whether the machine has the users that it is to have: cloud-init has made
+// them, or was kept from that. A disk with an image as it was copied has not. Of a machine that
+// waits for its next boot the settings say so, since they keep cloud-init from making any.
 func (d Datasource) isSettled() (bool, error) {
 	if !d.guest.Living {
 		return false, nil
 	}
 	waiting, err := d.waiting()
 	if err != nil || waiting == nil {
-		return err == nil, err
+		return d.guest.Root.Exists(currentID) || d.guest.Root.Exists(Disabled), err
 	}
 	var former kept
 	err = d.read(d.file(spec.InitializeDatasource), &former)

@@ -128,6 +128,41 @@ func TestSettled(t *testing.T) {
 	}
 }
 
+// TestUnsettled has disks that hold an image as it was copied, which img_id=null configures, and
+// machines that were not configured by cloud-init, which keep their users.
+func TestUnsettled(t *testing.T) {
+	t.Parallel()
+	for title, c := range map[string]struct {
+		has  map[string]string
+		made bool
+	}{
+		"an image":           {nil, true},
+		"configured before":  {map[string]string{currentID: "iid-other\n"}, false},
+		"kept from running":  {map[string]string{Disabled: ""}, false},
+		"of a damaged state": {map[string]string{currentID: ""}, false},
+	} {
+		var warnings []string
+		_, g, dir := found(t, image(nil), &warnings)
+		for p, text := range c.has {
+			writeAll(t, dir, []spec.File{{Path: p, Contents: []byte(text)}})
+		}
+		g.Living = true
+		for n, login := range []Login{{Users: []string{"root"}, Hashes: map[string]spec.Secret{"root": "$6$a$root"}}, {Missing: []string{"dave"}}} {
+			d, err := Find(g)
+			check(t, err)
+			check(t, d.Initialize(Instance{ID: fmt.Sprint("i-", n)}))
+			check(t, d.SetLogin(login))
+		}
+		var s loginSettings
+		d, err := Find(g)
+		check(t, err)
+		check(t, d.read(d.file(spec.ChangePassword), &s))
+		if made := s.Users.has("default"); made != c.made || strings.Contains(written(t, dir), "users: []") == c.made {
+			t.Errorf("%s: the default user is made: %v, want %v, by\n%s", title, made, c.made, written(t, dir))
+		}
+	}
+}
+
 // logins are what ChangePassword's settings say of users and passwords.
 func logins(t *testing.T, d Datasource) []string {
 	t.Helper()
