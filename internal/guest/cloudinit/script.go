@@ -87,9 +87,10 @@ func owner(name string) string {
 	return quoted(name)
 }
 
-// clearing has a script remove a directory and itself at its end. A signal ends some shells
-// without what they are to do at their end.
-const clearing = `trap 'rm -rf %s; rm -f -- "$0"' EXIT
+// clearing has a script remove a directory, itself and a file that is not in its place yet at its
+// end. A signal ends some shells without what they are to do at their end.
+const clearing = `new=
+trap 'rm -rf %s; rm -f -- "$0" ${new:+"$new"}' EXIT
 trap 'exit 1' HUP INT TERM
 `
 

@@ -67,19 +67,24 @@ func TestStaged(t *testing.T) {
 	}
 }
 
-// TestStagedInterrupted ends the script by a signal: no copy and no script is left.
+// TestStagedInterrupted ends the script by a signal before a file is put in its place, and amid
+// that: no copy and no script is left.
 func TestStagedInterrupted(t *testing.T) {
 	t.Parallel()
 	root := guest(t, tree.New(t, nil), nil).Root
-	for _, shell := range []string{"sh", "bash --posix"} {
-		dir := t.TempDir()
-		files := Staged(root, []spec.File{{Path: dir + "/f", Contents: []byte("secret")}}, false)
-		last := &files[len(files)-1]
-		last.Contents = bytes.Replace(last.Contents, []byte("\nput "), []byte("\nkill -TERM $$\nput "), 1)
-		script, _ := place(t, dir, shell, files)
-		for _, gone := range []string{dir + stageDir, script, dir + "/f"} {
-			if _, err := os.Lstat(gone); err == nil {
-				t.Errorf("%s: %s is there", shell, gone)
+	for _, at := range []string{"\nput ", "\n\tif cat "} {
+		for _, shell := range []string{"sh", "bash --posix"} {
+			dir := t.TempDir()
+			files := Staged(root, []spec.File{{Path: dir + "/f", Contents: []byte("secret")}}, false)
+			last := &files[len(files)-1]
+			last.Contents = bytes.Replace(last.Contents, []byte(at), []byte("\nkill -TERM $$"+at), 1)
+			script, _ := place(t, dir, shell, files)
+			left, err := filepath.Glob(dir + "/.snf-image.*")
+			check(t, err)
+			for _, gone := range append(left, dir+stageDir, script, dir+"/f") {
+				if _, err := os.Lstat(gone); err == nil {
+					t.Errorf("%s, ended at %q: %s is there", shell, at, gone)
+				}
 			}
 		}
 	}
