@@ -82,6 +82,7 @@ func TestKernelOption(t *testing.T) {
 // TestKernelOptionBounds has files that mean harm: no more is kept of them than is needed, and what
 // they refer to each other by ends.
 func TestKernelOptionBounds(t *testing.T) {
+	t.Parallel()
 	const lines = 100_000
 	var many strings.Builder
 	for n := range lines {
