@@ -65,6 +65,9 @@ type Command struct {
 // Complete returns the answer file with what c has. The bytes of one that has all of it stay
 // the same.
 func Complete(data []byte, c Completion) ([]byte, error) {
+	if err := checkArchitecture(c.Architecture); err != nil {
+		return nil, err
+	}
 	f, err := parse(data)
 	if err != nil {
 		return nil, err

@@ -35,6 +35,11 @@ func TestStandard(t *testing.T) {
 			}
 		}
 	}
+	for _, arch := range []string{"", "amd\x7f4"} {
+		if _, err := Complete([]byte(wrap("")), Completion{Architecture: arch}); err == nil || !strings.Contains(err.Error(), "PROCESSOR_ARCHITECTURE") {
+			t.Errorf("an answer file of the architecture %q: %v", arch, err)
+		}
+	}
 	if _, err := Standard("ia64", "UTC", true); err == nil {
 		t.Error("an answer file was made for ia64")
 	}

@@ -11,13 +11,23 @@ import (
 // Architectures returns those that an answer file can be made for.
 func Architectures() []string { return []string{"amd64", "x86", "arm64"} }
 
+// checkArchitecture refuses a Windows whose registry has no such architecture: components of
+// another one would be ignored without a word.
+func checkArchitecture(arch string) error {
+	if slices.Contains(Architectures(), arch) {
+		return nil
+	}
+	return fmt.Errorf("no answer file can be made: the registry says that PROCESSOR_ARCHITECTURE is %q, and not one of %s; "+
+		"make the image of that Windows again", arch, strings.Join(Architectures(), ", "))
+}
+
 // Standard returns the answer file of an image that has none: a computer name of Windows'
 // choice, the time zone, English, and no question at the first boot. modern is for
 // NT 6.2 and later, where a local account and one of Microsoft are asked for by pages of
 // their own.
 func Standard(arch, zone string, modern bool) ([]byte, error) {
-	if !slices.Contains(Architectures(), arch) {
-		return nil, fmt.Errorf("no answer file is known for the architecture %q; give one with os_answer_file", arch)
+	if err := checkArchitecture(arch); err != nil {
+		return nil, err
 	}
 	var escaped bytes.Buffer
 	if err := xml.EscapeText(&escaped, []byte(zone)); err != nil {
