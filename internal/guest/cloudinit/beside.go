@@ -3,7 +3,6 @@ package cloudinit
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"snf-image/internal/guest/outcome"
@@ -15,13 +14,9 @@ import (
 // not outlast the next boot: on an installed machine that was told what to become and was not
 // booted since. A new name does, which Rename tells cloud-init, too.
 func CheckBeside(g system.Guest, task string, files []spec.File) error {
-	ours := func(dir string) bool { return g.Root.IsRegular(dir + "/" + name(spec.InitializeDatasource) + ".cfg") }
-	if !has(g.Root) || !slices.ContainsFunc(cloudConfigDirs, ours) {
+	d, ok := told(g)
+	if !ok {
 		return nil
-	}
-	d, err := Find(g)
-	if err != nil {
-		return err
 	}
 	waiting, err := d.waiting()
 	if err != nil || waiting == nil || !Look(g.Root).Runs {
@@ -35,6 +30,17 @@ func CheckBeside(g system.Guest, task string, files []spec.File) error {
 		fmt.Errorf("the machine was not booted since it was deployed or customized with CLOUD_INIT=yes: at the next boot its cloud-init would undo that, by what it was told of %s", what),
 		"set the property CLOUD_INIT=yes, by which this is added to what waits for that boot, or boot the machine before",
 	)
+}
+
+// told returns where an earlier run told cloud-init what to become, if one did. Unlike [Find] it
+// needs nothing that others wrote.
+func told(g system.Guest) (Datasource, bool) {
+	for _, dir := range cloudConfigDirs {
+		if d := (Datasource{guest: g, settings: dir}); has(g.Root) && g.Root.IsRegular(d.file(spec.InitializeDatasource)) {
+			return d, true
+		}
+	}
+	return Datasource{}, false
 }
 
 // undoes returns what that waits for the next boot is of the same things as a task, "" for

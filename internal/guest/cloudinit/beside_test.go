@@ -2,6 +2,7 @@ package cloudinit
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -95,6 +96,42 @@ func TestCheckBesideWithout(t *testing.T) {
 		}
 		if err := CheckBeside(g, spec.ChangePassword, nil); (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s: error %v, want %q", title, err, c.err)
+		}
+	}
+}
+
+// TestBesideOddities has machines where what is not needed to see what waits cannot be read: what
+// others wrote for cloud-init, which leaves that out as well, and a disk that is not here.
+func TestBesideOddities(t *testing.T) {
+	t.Parallel()
+	for title, c := range map[string]struct {
+		broken, booted, unmounted, refused bool
+	}{
+		"waiting, broken": {broken: true, refused: true}, "booted, broken": {broken: true, booted: true},
+		"not all is here": {unmounted: true},
+	} {
+		var warnings []string
+		d, g, dir := found(t, image(nil), &warnings)
+		check(t, d.Initialize(Instance{ID: "i-1", Hostname: "web1"}))
+		check(t, d.SetHostname("web1"))
+		g.Living = true
+		if c.broken {
+			writeAll(t, dir, []spec.File{{Path: "/etc/cloud/cloud.cfg.d/50_own.cfg", Contents: []byte("x: [\n")}})
+		}
+		if c.booted {
+			writeAll(t, dir, []spec.File{{Path: currentID, Contents: []byte("i-1\n")}})
+		}
+		if c.unmounted {
+			check(t, os.RemoveAll(dir+"/var/lib/cloud"))
+			g.Unmounted = func(p string) string { return map[bool]string{true: "/var"}[strings.HasPrefix(p, "/var/")] }
+		}
+		err := CheckBeside(g, spec.ChangePassword, nil)
+		if refused := strings.Contains(outcomeText(err), "CLOUD_INIT=yes"); refused != c.refused || !refused && err != nil {
+			t.Errorf("%s: error %v, want one: %v", title, err, c.refused)
+		}
+		check(t, Rename(g, "web2"))
+		if got := written(t, dir); !strings.Contains(got, "fqdn: web2\n") || strings.Contains(got, "web1") {
+			t.Errorf("%s: renamed by\n%s", title, got)
 		}
 	}
 }

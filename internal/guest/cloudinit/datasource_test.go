@@ -2,6 +2,7 @@ package cloudinit
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -220,6 +221,11 @@ func TestRename(t *testing.T) {
 		if !strings.Contains(got, want) || strings.Contains(got, "web1") {
 			t.Errorf("%s, want %q", got, want)
 		}
+	}
+	check(t, d.write(metaPath, []byte("x: ["), 0o600))
+	check(t, Rename(g, "web3"))
+	if got := written(t, dir); !strings.Contains(got, "fqdn: web3\n") || !strings.Contains(fmt.Sprint(warnings), metaPath) {
+		t.Errorf("with a damaged seed: %s, warnings %q", got, warnings)
 	}
 }
 
