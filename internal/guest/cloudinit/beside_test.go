@@ -16,6 +16,13 @@ import (
 func TestCheckBeside(t *testing.T) {
 	t.Parallel()
 	const injected = "/etc/it's\nme"
+	settled := func(t *testing.T, d Datasource, dir string) Datasource {
+		writeAll(t, dir, []spec.File{{Path: currentID, Contents: []byte("i-0\n")}})
+		d.guest.Living = true
+		again, err := Find(d.guest)
+		check(t, err)
+		return again
+	}
 	all := []string{spec.AssignHostname, spec.ChangePassword, spec.ConfigureNetwork, spec.DeleteSSHKeys, spec.EnforcePersonality}
 	for title, c := range map[string]struct {
 		tell   func(t *testing.T, d Datasource, dir string)
@@ -35,9 +42,11 @@ func TestCheckBeside(t *testing.T) {
 			check(t, d.Initialize(Instance{ID: "i-1"}))
 			check(t, d.LeaveNetwork())
 		}, []string{spec.ChangePassword, spec.DeleteSSHKeys}},
-		"kept": {func(t *testing.T, d Datasource, _ string) { check(t, d.Initialize(Instance{ID: "i-1", Keep: all})) }, nil},
-		"kept, and told": {func(t *testing.T, d Datasource, _ string) {
-			check(t, d.Initialize(Instance{ID: "i-1", Keep: all}))
+		"kept": {func(t *testing.T, d Datasource, dir string) {
+			check(t, settled(t, d, dir).Initialize(Instance{ID: "i-1", Keep: all}))
+		}, nil},
+		"kept, and told": {func(t *testing.T, d Datasource, dir string) {
+			check(t, settled(t, d, dir).Initialize(Instance{ID: "i-1", Keep: all}))
 			check(t, d.SetLogin(Login{Users: []string{"root"}, Hashes: map[string]spec.Secret{"root": "$6$x"}}))
 		}, []string{spec.ChangePassword}},
 		"booted": {func(t *testing.T, d Datasource, dir string) {

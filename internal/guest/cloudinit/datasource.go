@@ -32,8 +32,8 @@ type Datasource struct {
 
 	guest    system.Guest
 	settings string // the directory cloud.cfg.d
-	// settled is a machine that has its users: only those that are told of are cloud-init's
-	// business. Making the others once more, it would lock their passwords.
+	// settled is a machine that has its users and SSH host keys: only what is told of those is
+	// cloud-init's business. Making the other users once more, it would lock their passwords.
 	settled bool
 }
 
@@ -114,9 +114,6 @@ func (d Datasource) Initialize(i Instance) error {
 			return err
 		}
 	}
-	if d.settled && !slices.Contains(i.Keep, spec.ChangePassword) {
-		i.Keep = append(slices.Clone(i.Keep), spec.ChangePassword)
-	}
 	if err := d.start(i); err != nil {
 		return err
 	}
@@ -141,14 +138,15 @@ func (d Datasource) start(i Instance) error {
 			keep.PreserveHostname = true
 		case spec.DeleteSSHKeys:
 			keep.DeleteKeys = new(bool)
-			if d.guest.Living { // an image may have none yet
+			if d.settled { // an image may have none yet
 				keep.MakeKeys = &[]string{}
 			}
 		case spec.ConfigureNetwork:
 			keep.Network = &disabled{"disabled"}
-		case spec.ChangePassword:
-			keep.Users = &[]string{}
 		}
+	}
+	if d.settled {
+		keep.Users = &[]string{}
 	}
 	if modules := d.Config.FinalModules; len(modules) > 0 && !modules.has("scripts-per-once", "scripts_per_once") {
 		keep.FinalModules = append(entries{"scripts-per-once"}, modules...)

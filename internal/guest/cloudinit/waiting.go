@@ -32,8 +32,8 @@ func (d Datasource) waiting() (*metaData, error) {
 	return &m, nil
 }
 
-// isSettled reports whether the machine has the users that it is to have: cloud-init has made
-// them, or was kept from that. A disk with an image as it was copied has not. Of a machine that
+// isSettled reports whether the machine has the users and keys that it is to have: cloud-init has
+// made them, or was kept from that. A disk with an image as it was copied has not. Of a machine that
 // waits for its next boot the settings say so, since they keep cloud-init from making any.
 func (d Datasource) isSettled() (bool, error) {
 	if !d.guest.Living {
@@ -73,9 +73,6 @@ func (d Datasource) join(i Instance, waiting metaData) (Instance, error) {
 		}
 	}
 	i.Keep = slices.DeleteFunc(slices.Clone(i.Keep), func(task string) bool {
-		if task == spec.ChangePassword {
-			return !d.settled
-		}
 		return root.IsRegular(d.file(task)) || task == spec.ConfigureNetwork && root.IsRegular(NetworkConfig)
 	})
 	if i.Hostname == "" {

@@ -1,10 +1,12 @@
 package task
 
 import (
+	"path"
 	"slices"
 	"strings"
 	"testing"
 
+	"snf-image/internal/guest/rootfs"
 	"snf-image/internal/report"
 	"snf-image/internal/spec"
 	"snf-image/tests/support"
@@ -118,20 +120,29 @@ func TestCloudInitUsers(t *testing.T) {
 }
 
 // TestCloudInitKept changes on a machine only what is asked for, whatever cloud-init does with a
-// new instance by itself.
+// new instance by itself. What it has not made yet, it makes.
 func TestCloudInitKept(t *testing.T) {
 	t.Parallel()
 	needsRoot(t)
-	r, made := onCloud(t, "debian-12")
-	r.Plan.Mode, r.Plan.Tasks = spec.ModeCustomize, []string{spec.InitializeDatasource, spec.EnforcePersonality}
-	_, _, err := runPlan(t, r.Plan, r)
-	check(t, err)
-	want := "preserve_hostname: true\nssh_deletekeys: false\nssh_genkeytypes: []\nnetwork:\n    config: disabled\nusers: []\n"
-	if got := made.Content(t, "etc/cloud/cloud.cfg.d/98_snf-image-35InitializeDatasource.cfg"); !strings.HasSuffix(got, want) {
-		t.Errorf("settings %q, want %q", got, want)
-	}
-	if got := made.Content(t, "var/lib/cloud/seed/nocloud-net/meta-data"); got != "instance-id: i-1\n" {
-		t.Errorf("meta-data %q", got)
+	for _, settled := range []bool{true, false} {
+		r, made := onCloud(t, "debian-12")
+		want := "preserve_hostname: true\nssh_deletekeys: false\nnetwork:\n    config: disabled\n"
+		if settled {
+			want = strings.Replace(want, "network", "ssh_genkeytypes: []\nnetwork", 1) + "users: []\n"
+			const id = "/var/lib/cloud/data/instance-id"
+			_, err := r.Root.MkdirAll(path.Dir(id), rootfs.Attr{Mode: 0o755})
+			check(t, err)
+			check(t, r.Root.WriteFile(id, []byte("i-0\n"), rootfs.Attr{Mode: 0o644}))
+		}
+		r.Plan.Mode, r.Plan.Tasks = spec.ModeCustomize, []string{spec.InitializeDatasource, spec.EnforcePersonality}
+		_, _, err := runPlan(t, r.Plan, r)
+		check(t, err)
+		if got := made.Content(t, "etc/cloud/cloud.cfg.d/98_snf-image-35InitializeDatasource.cfg"); !strings.HasSuffix(got, want) {
+			t.Errorf("settings %q, want %q", got, want)
+		}
+		if got := made.Content(t, "var/lib/cloud/seed/nocloud-net/meta-data"); got != "instance-id: i-1\n" {
+			t.Errorf("meta-data %q", got)
+		}
 	}
 }
 

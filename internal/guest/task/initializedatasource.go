@@ -48,8 +48,8 @@ func checkDatasource(r *Run) error {
 	return cloudinit.CheckEnable(r.Root)
 }
 
-// kept returns the tasks whose work nobody is to do: cloud-init would otherwise. The users of
-// an image are cloud-init's business in any case, those of an installed machine are not.
+// kept returns the tasks whose work nobody is to do: cloud-init would otherwise. It knows by itself
+// whether the users are its business.
 func (r *Run) kept() []string {
 	var tasks []string
 	if !r.wanted(spec.AssignHostname) || r.Plan.InstanceName == "" {
@@ -60,9 +60,6 @@ func (r *Run) kept() []string {
 	}
 	if _, err := wantedInterfaces(r.Plan); !r.wanted(spec.ConfigureNetwork) || errors.Is(err, netconf.ErrLeave) {
 		tasks = append(tasks, spec.ConfigureNetwork)
-	}
-	if !r.wanted(spec.ChangePassword) && r.careful() {
-		tasks = append(tasks, spec.ChangePassword)
 	}
 	return tasks
 }
