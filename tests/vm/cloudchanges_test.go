@@ -65,7 +65,7 @@ func TestCloudInitChanges(t *testing.T) {
 			"- /var/lib/cloud/scripts/per-once/98_snf-image-60EnforcePersonality", "! " + seed + "meta-data",
 			"- /var/lib/snf-image/personality/0",
 		}, false, map[string]string{
-			settings + "35InitializeDatasource.cfg": "preserve_hostname: true\nssh_deletekeys: false\nssh_genkeytypes: []\nnetwork:\n    config: disabled\nusers: []\n",
+			settings + "35InitializeDatasource.cfg": "preserve_hostname: true\nssh_deletekeys: false\nssh_genkeytypes: [rsa, ecdsa, ed25519]\nnetwork:\n    config: disabled\nusers: []\n",
 		}},
 		{"booted, without it", []string{"--password-file", j.file("new", "a fourth horse\n")}, []string{"! /etc/shadow"}, false, nil},
 	} {

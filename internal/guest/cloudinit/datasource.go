@@ -128,47 +128,6 @@ func (d Datasource) judge(data []byte) {
 	}
 }
 
-// start writes the settings that lead cloud-init to the seed, and keep it from work that is not
-// asked for. The list of datasources stands in one line, as ds-identify reads it.
-func (d Datasource) start(i Instance) error {
-	var keep kept
-	for _, task := range i.Keep {
-		switch task {
-		case spec.AssignHostname:
-			keep.PreserveHostname = true
-		case spec.DeleteSSHKeys:
-			keep.DeleteKeys = new(bool)
-			if d.settled { // an image may have none yet
-				keep.MakeKeys = &[]string{}
-			}
-		case spec.ConfigureNetwork:
-			keep.Network = &disabled{"disabled"}
-		}
-	}
-	if d.settled {
-		keep.Users = &[]string{}
-	}
-	if modules := d.Config.FinalModules; len(modules) > 0 && !modules.has("scripts-per-once", "scripts_per_once") {
-		keep.FinalModules = append(entries{"scripts-per-once"}, modules...)
-	}
-	return d.put(spec.InitializeDatasource, "datasource_list: [ NoCloud ]\n", keep)
-}
-
-// kept are the settings by which cloud-init leaves alone what is not asked for.
-type kept struct {
-	PreserveHostname bool      `yaml:"preserve_hostname,omitempty"`
-	DeleteKeys       *bool     `yaml:"ssh_deletekeys,omitempty"`
-	MakeKeys         *[]string `yaml:"ssh_genkeytypes,omitempty"`
-	Network          *disabled `yaml:"network,omitempty"`
-	Users            *[]string `yaml:"users,omitempty"`
-	FinalModules     entries   `yaml:"cloud_final_modules,omitempty"`
-}
-
-// disabled is the configuration of a network that cloud-init leaves alone.
-type disabled struct {
-	Config string `yaml:"config"`
-}
-
 // hideLater sets aside settings that are read after ours and name datasources or a network.
 func (d Datasource) hideLater() error {
 	found, err := d.guest.Root.Glob(d.settings + "/*.cfg")

@@ -106,7 +106,7 @@ func TestSettings(t *testing.T) {
 		"locked":    {nil, Instance{ID: "i-1"}, Login{Users: []string{"root"}, Missing: []string{"debian"}, Hashes: map[string]spec.Secret{"root": "!", "debian": "*"}, AllowSSH: true}},
 		"keys":      {nil, Instance{ID: "i-1", Keys: login.Keys}, Login{Users: []string{"root"}, Keys: login.Keys}},
 		"made":      {nil, Instance{ID: "i-1", Keys: login.Keys}, Login{Missing: []string{"dave"}, Keys: login.Keys}},
-		"kept":      {nil, Instance{ID: "i-1", Keep: []string{spec.AssignHostname, spec.DeleteSSHKeys, spec.ConfigureNetwork}, Debug: true}, login},
+		"kept":      {map[string]string{"etc/ssh/ssh_host_rsa_key": "", "etc/ssh/ssh_host_ed25519_key": ""}, Instance{ID: "i-1", Keep: []string{spec.AssignHostname, spec.DeleteSSHKeys, spec.ConfigureNetwork}, Debug: true}, login},
 		"no script": {map[string]string{"etc/cloud/cloud.cfg": "users: []\ncloud_final_modules: [final-message]\n"}, Instance{ID: "i-1"}, Login{Users: []string{"root"}}},
 	} {
 		t.Run(title, func(t *testing.T) {

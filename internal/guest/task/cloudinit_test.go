@@ -128,11 +128,12 @@ func TestCloudInitKept(t *testing.T) {
 		r, made := onCloud(t, "debian-12")
 		want := "preserve_hostname: true\nssh_deletekeys: false\nnetwork:\n    config: disabled\n"
 		if settled {
-			want = strings.Replace(want, "network", "ssh_genkeytypes: []\nnetwork", 1) + "users: []\n"
-			const id = "/var/lib/cloud/data/instance-id"
-			_, err := r.Root.MkdirAll(path.Dir(id), rootfs.Attr{Mode: 0o755})
-			check(t, err)
-			check(t, r.Root.WriteFile(id, []byte("i-0\n"), rootfs.Attr{Mode: 0o644}))
+			want = strings.Replace(want, "network", "ssh_genkeytypes: [rsa]\nnetwork", 1) + "users: []\n"
+			for p, text := range map[string]string{"/var/lib/cloud/data/instance-id": "i-0\n", "/etc/ssh/ssh_host_rsa_key": ""} {
+				_, err := r.Root.MkdirAll(path.Dir(p), rootfs.Attr{Mode: 0o755})
+				check(t, err)
+				check(t, r.Root.WriteFile(p, []byte(text), rootfs.Attr{Mode: 0o600}))
+			}
 		}
 		r.Plan.Mode, r.Plan.Tasks = spec.ModeCustomize, []string{spec.InitializeDatasource, spec.EnforcePersonality}
 		_, _, err := runPlan(t, r.Plan, r)
