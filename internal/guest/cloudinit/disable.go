@@ -42,6 +42,15 @@ func Disable(g system.Guest) error {
 	return nil
 }
 
+// WarnUnsettled warns that cloud-init, which has not configured an installed machine so far, may do
+// so at its next boot. There it is not kept from running, as it is on a deployment.
+func WarnUnsettled(g system.Guest) {
+	if _, ours := told(g); !ours && !g.Root.Exists(currentID) && Look(g.Root).Runs {
+		g.Warn("cloud-init has not configured this machine and may do so at its next boot: it would delete SSH host keys, lock passwords and "+
+			"write a network of its own; set the property CLOUD_INIT=yes to have it do what is asked for, or CLOUD_INIT=leave to expect that, or make %s there", Disabled)
+	}
+}
+
 func markDisabled(root *rootfs.Root) error {
 	if root.Exists(Disabled) {
 		return nil

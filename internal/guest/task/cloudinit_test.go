@@ -147,6 +147,40 @@ func TestCloudInitKept(t *testing.T) {
 	}
 }
 
+// TestUnsettled warns of a cloud-init that would undo what is done to a machine that it has not
+// configured, and of nothing else.
+func TestUnsettled(t *testing.T) {
+	t.Parallel()
+	needsRoot(t)
+	for title, c := range map[string]struct {
+		change func(r *Run)
+		warned bool
+	}{
+		"copied":          {func(*Run) {}, true},
+		"a file alone":    {func(r *Run) { r.Plan.Tasks = []string{spec.EnforcePersonality} }, false},
+		"left to run":     {func(r *Run) { r.Plan.LeaveCloudInit = true }, false},
+		"to cloud-init":   {func(r *Run) { r.Plan.CloudInit = true }, false},
+		"configured once": {func(r *Run) { settle(t, r, "/var/lib/cloud/data/instance-id") }, false},
+		"kept off":        {func(r *Run) { settle(t, r, "/etc/cloud/cloud-init.disabled") }, false},
+	} {
+		r, _ := onCloud(t, "debian-12")
+		r.Plan.Mode, r.Plan.CloudInit = spec.ModeCustomize, false
+		c.change(r)
+		check(t, r.settleCloudInit())
+		if warned := strings.Contains(strings.Join(r.warnings, " "), "CLOUD_INIT=leave"); warned != c.warned {
+			t.Errorf("%s: warnings %q, want one: %v", title, r.warnings, c.warned)
+		}
+	}
+}
+
+// settle makes a file as cloud-init, or who keeps it off, does.
+func settle(t *testing.T, r *Run, p string) {
+	t.Helper()
+	_, err := r.Root.MkdirAll(path.Dir(p), rootfs.Attr{Mode: 0o755})
+	check(t, err)
+	check(t, r.Root.WriteFile(p, nil, rootfs.Attr{Mode: 0o644}))
+}
+
 // TestCheckBeside refuses what the first boot of a machine, which waits for it, would undo, before
 // anything is written. What is not asked for is not refused, nor what is told to cloud-init.
 func TestCheckBeside(t *testing.T) {

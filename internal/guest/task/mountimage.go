@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -64,10 +65,16 @@ func (r *Run) mountRoot(root filesystem.Volume, dir string) (err error) {
 
 // settleCloudInit keeps the cloud-init of an image from running, or has one that is left to run
 // begin anew. It comes first, so that CUSTOM_TASK may undo it. An installed machine is left as
-// it is.
+// it is, with a warning where cloud-init could undo what is asked for.
 func (r *Run) settleCloudInit() error {
 	switch {
-	case r.Plan.Mode != spec.ModeDeploy || r.Plan.CloudInit:
+	case r.Plan.CloudInit:
+		return nil
+	case r.careful():
+		undone := []string{spec.ChangePassword, spec.ConfigureNetwork, spec.DeleteSSHKeys}
+		if !r.Plan.LeaveCloudInit && slices.ContainsFunc(undone, r.wanted) {
+			cloudinit.WarnUnsettled(r.guest())
+		}
 		return nil
 	case r.Plan.LeaveCloudInit:
 		return cloudinit.Forget(r.guest())
