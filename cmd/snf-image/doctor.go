@@ -15,8 +15,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Examine whether this node is fit to deploy",
 		Long: `Examine whether this node is fit to deploy: privilege, QEMU, memory, space,
-who may change its directories, the keyring, the catalogue, the helper image, whether the helper really boots,
-with KVM or without, and what confines it.`,
+who may change its directories, the keyring, the catalogue, the helper image,
+whether the helper really boots, with KVM or without, and what confines it.`,
 		Example: "  snf-image doctor",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

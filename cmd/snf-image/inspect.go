@@ -29,8 +29,8 @@ func (a *app) inspectCommand() *cobra.Command {
 		Short: "Show what is in an image or on a disk",
 		Long: `IMAGE is a path, the name of a file in IMAGE_DIR, or an image of the catalogue that was
 pulled. Show partition table, file systems, operating system, how its accounts can be
-logged in to, suggested properties and the smallest disk an image fits. The helper looks, not this node; nothing is
-written.`,
+logged in to, suggested properties and the smallest disk an image fits. The helper
+looks, not this node; nothing is written.`,
 		Example: "  snf-image inspect debian.diskdump\n  snf-image inspect --json debian-13",
 		Args:    arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

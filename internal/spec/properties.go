@@ -67,7 +67,7 @@ func AllProperties() []Property {
 	return []Property{
 		{PropOSFamily, TextProperty, PropertyUsed, "linux, windows, windows-legacy, freebsd, netbsd or openbsd; detected when missing. The BSDs are not in this version"},
 		{PropRootPartition, TextProperty, PropertyUsed, "number of the root partition, 0 for a disk without a partition table; for a root on LVM that of its physical volume; detected when missing"},
-		{PropUsers, TextProperty, PropertyUsed, "space-separated users whose credentials are set; root when missing"},
+		{PropUsers, TextProperty, PropertyUsed, "space-separated users whose credentials are set; when missing root, on Windows Administrator"},
 		{"DO_SYNC", BooleanProperty, PropertyHarmless, "accepted: nothing is skipped that would have to be synced"},
 		{PropIgnoreUnattend, BooleanProperty, PropertyUsed, "the answer file that a Windows image has is not used"},
 		{PropOverwriting, BooleanProperty, PropertyUsed, "programs in /root/snf-image/helper of the image may replace the tasks that run while it is mounted"},
