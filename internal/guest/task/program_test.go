@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"snf-image/internal/command"
+	"snf-image/internal/report"
 	"snf-image/internal/spec"
 )
 
@@ -248,6 +249,29 @@ func TestOverwrittenUnattend(t *testing.T) {
 	}))
 	if len(r.warnings) != 1 || !strings.Contains(r.warnings[0], "reagentc /enable") {
 		t.Errorf("warnings %q", r.warnings)
+	}
+}
+
+// TestOverwrittenForeign: a program may stand for a task that is not for the system.
+func TestOverwrittenForeign(t *testing.T) {
+	t.Parallel()
+	needsRoot(t)
+	const file = "root/snf-image/helper/overwrite_task_DisableRemoteDesktopConnections"
+	for status, want := range map[string]struct {
+		outcome report.Outcome
+		calls   string
+	}{
+		"0":   {report.Done, "pre-exec\n"},
+		"101": {report.Skipped, "pre-exec\npost-exec\n"},
+	} {
+		r := newImageRun(t, map[string]string{file: "#!/bin/sh\necho $1 >> $SNF_IMAGE_TARGET/calls\n[ $1 = post-exec ] || exit " + status + "\n"})
+		check(t, os.Chmod(filepath.Join(r.dir, file), 0o755))
+		r.Plan.OverwriteTasks, r.Plan.Tasks = true, []string{spec.DisableRemoteDesktopConnections}
+		_, results, err := runPlan(t, r.Plan, r.Run)
+		check(t, err)
+		if calls := r.content(t, "calls"); results[0].Outcome != want.outcome || calls != want.calls {
+			t.Errorf("status %s: %+v and calls %q, want %s and %q", status, results[0], calls, want.outcome, want.calls)
+		}
 	}
 }
 

@@ -126,10 +126,10 @@ func (r *Runner) attempt(ctx context.Context, name string) (err error) {
 		return Skip("left out by %s", property)
 	}
 	run := s.on(r.Run.family())
-	switch {
-	case run == nil:
-		return Skip("not for %s", r.Run.family())
-	case s.mounted() && r.Run.Plan.OverwriteTasks:
+	if run == nil { // which a program of the image may be for all the same
+		run = func(context.Context, *Run) error { return Skip("not for %s", r.Run.family()) }
+	}
+	if s.mounted() && r.Run.Plan.OverwriteTasks {
 		return overwritten(ctx, r.Run, name, run)
 	}
 	return run(ctx, r.Run)
