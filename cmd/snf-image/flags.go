@@ -12,8 +12,8 @@ import (
 	"snf-image/internal/host/trust"
 )
 
-// parameterFlags are the flags deploy and customize share (interface.md
-// section 10).
+// parameterFlags are the flags deploy and customize share (docs/reference.md,
+// OS parameters).
 type parameterFlags struct {
 	parameters.Flags
 	reportFile, progress string

@@ -13,7 +13,7 @@ import (
 
 // lineHandler writes log records as "TIME snf-image: LEVEL: text key=value", one
 // line each, control characters escaped. The scripts of the OS definition have
-// "TIME [LEVEL] text" (interface-details section 8).
+// "TIME [LEVEL] text" (docs/operating.md, Log).
 type lineHandler struct {
 	mu       *sync.Mutex
 	w        io.Writer

@@ -18,7 +18,7 @@ import (
 )
 
 // Programs that make the helper image, as administrators of the earlier
-// implementation know them (interface.md section 7).
+// implementation know them.
 const (
 	updateHelper = "snf-image-update-helper"
 	createHelper = "snf-image-create-helper"

@@ -7,7 +7,7 @@ import (
 )
 
 // MaxLine bounds, in bytes, a line from the helper and every text that is made
-// of one (interface-details section 8).
+// of one.
 const MaxLine = 512
 
 // cut ends a text that was longer than its bound.

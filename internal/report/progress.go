@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// MessageType is the type of a progress message (interface.md section 8).
+// MessageType is the type of a progress message (docs/ganeti.md, Progress).
 type MessageType string
 
 // The types of progress message.

@@ -81,7 +81,7 @@ func (s *TextSink) Send(m Message) {
 	}
 }
 
-// lines formats m for people (interface-details section 8). That the whole failed is
+// lines formats m for people (docs/ganeti.md, Progress). That the whole failed is
 // left to the last line of the log, which says why.
 func (m Message) lines() []string {
 	switch {

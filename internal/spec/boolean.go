@@ -2,7 +2,7 @@ package spec
 
 import "strings"
 
-// ParseBool reads a boolean property (interface.md section 3): any word that is
+// ParseBool reads a boolean property (docs/reference.md, Image properties): any word that is
 // not one of the list means yes, and known is false for it.
 func ParseBool(s string) (yes, known bool) {
 	switch strings.ToLower(strings.TrimSpace(s)) {

@@ -144,7 +144,7 @@ func (s *Spec) mayBeWindows() bool {
 }
 
 // runsPrograms reports whether a program of the image or the Spec may run, which
-// needs the environment of interface.md section 5.
+// needs the environment that docs/operating.md lists.
 func (s *Spec) runsPrograms() bool {
 	return s.runs(RunCustomTask) || s.Boolean(PropOverwriting) && s.runs(MountImage)
 }

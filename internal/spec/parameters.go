@@ -15,7 +15,7 @@ const (
 	ArrayParameter  ParameterKind = "JSON array"
 )
 
-// Parameter describes one OS parameter (interface.md section 2).
+// Parameter describes one OS parameter (docs/reference.md, OS parameters).
 type Parameter struct {
 	Name string
 	Kind ParameterKind

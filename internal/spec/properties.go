@@ -25,7 +25,7 @@ const (
 	PropertyMissing  PropertyState = "not in this version"
 )
 
-// Property describes one image property (interface.md section 3).
+// Property describes one image property (docs/reference.md, Image properties).
 type Property struct {
 	Name  string
 	Kind  PropertyKind

@@ -84,7 +84,7 @@ type Format string
 
 // The formats of this version and those that are known to come.
 const (
-	DiskDump Format = "diskdump" // dump of a whole disk, interface.md section 2
+	DiskDump Format = "diskdump" // dump of a whole disk
 	Raw      Format = "raw"      // the same inside any layers
 	ExtDump  Format = "extdump"
 	NTFSDump Format = "ntfsdump"

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Task describes one configuration task (interface.md section 5). The names are
+// Task describes one configuration task (docs/reference.md, Tasks). The names are
 // public: EXCLUDE_TASK_<NAME>, progress messages and task overwriting use them.
 type Task struct {
 	Name    string

@@ -28,7 +28,7 @@ func (s *Spec) Users() []string {
 }
 
 // HashMethod returns the method passwords are hashed with for a system of that
-// family (interface.md section 3).
+// family (docs/reference.md, PASSWD_HASHING_METHOD).
 func (s *Spec) HashMethod(family string) string {
 	if m := strings.ToLower(s.Properties[PropHashMethod]); m != "" {
 		return m

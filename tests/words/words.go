@@ -47,6 +47,7 @@ func words() []word {
 		{`\w+["')]* (is|are|was|were) no [a-z]+`, `negate with "not": "is not a"`, `(?i)^(there|where|is|are|was|were) |no (longer|more|less|other)$`},
 		{`(?i)\b(lament|haggle|lastWord)`, `name what it does, without irony`, ""},
 		{`\b[Mm]end(s|ed|ing)?\b`, `write "fix" or "repair"`, ""},
+		{`\binterface(\.md|-details)\b`, `name a document of this tree, such as docs/reference.md`, ""},
 		{`\b[Bb]lam(e|es|ed|ing)\b`, `say what is the cause of what`, ""},
 	}
 	var all []word

@@ -16,7 +16,7 @@ import (
 	"snf-image/tests/golden"
 )
 
-// tags are the defaults of interface.md section 7.
+// tags are the defaults of the configuration.
 var tags = Tags{
 	DHCP:      []string{"auto", "dhcp", "nfdhcpd"},
 	Stateful:  []string{"dhcpv6", "stateful_dhcpv6"},

@@ -15,8 +15,8 @@ import (
 const maxVariable = 128<<10 - 1
 
 // environment returns the variables, with the prefix SNF_IMAGE_, of the programs
-// that come with a deployment or an image (interface.md section 5), sorted. The
-// names of those that are too long to be passed on are returned too.
+// that come with a deployment or an image (docs/operating.md, Programs that run in the helper),
+// sorted. The names of those that are too long to be passed on are returned too.
 func environment(r *Run) (env, dropped []string) {
 	values := map[string]string{}
 	put := func(name, value string) { values["SNF_IMAGE_"+name] = value }

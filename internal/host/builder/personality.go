@@ -51,7 +51,7 @@ func lastOfEach(files []spec.File) []spec.File {
 	return out
 }
 
-// personality reads img_personality (interface.md section 4).
+// personality reads img_personality.
 func (b *builder) personality() []spec.File {
 	v, ok := b.values[spec.ImgPersonality]
 	if !ok || strings.TrimSpace(v.text.Reveal()) == "" {

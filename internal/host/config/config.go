@@ -99,7 +99,7 @@ func (c *Config) Where(name string) string {
 
 // Parameter is an OS parameter with the file it comes from.
 type Parameter struct {
-	Name   string // as in interface.md section 2
+	Name   string // of [spec.Parameter]
 	Value  string
 	Origin problem.Origin
 }

@@ -17,8 +17,8 @@ const (
 	Obsolete State = "no longer needed"
 )
 
-// Setting describes one name of the configuration files (interface.md section
-// 7). A name that ends in an asterisk stands for all that begin so.
+// Setting describes one name of the configuration files (docs/reference.md,
+// Configuration). A name that ends in an asterisk stands for all that begin so.
 type Setting struct {
 	Name    string
 	Type    string

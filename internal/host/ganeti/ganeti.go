@@ -78,7 +78,7 @@ type Call struct {
 
 // Parameter is an OS parameter with the variable it comes from.
 type Parameter struct {
-	Name   string // as in interface.md section 2
+	Name   string // of [spec.Parameter]
 	Value  spec.Secret
 	Origin problem.Origin
 }

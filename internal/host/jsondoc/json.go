@@ -60,8 +60,8 @@ type SyntaxError struct {
 }
 
 // jsonParser is a recursive descent parser for RFC 8259, with one addition: raw
-// line breaks and tabs inside strings are taken as they are (interface-details
-// section 3). It never quotes the text in an error, which may be secret.
+// line breaks and tabs inside strings are taken as they are. It never quotes the text in an
+// error, which may be secret.
 type jsonParser struct {
 	text  string
 	pos   int

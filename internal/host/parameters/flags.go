@@ -12,7 +12,7 @@ import (
 )
 
 // Flags are the values of the flags that say what deploy and customize are to do
-// (interface.md section 10). An empty one was not given.
+// (docs/reference.md, OS parameters). An empty one was not given.
 type Flags struct {
 	Image, Format, Name, Size string
 	DiskFormat                string

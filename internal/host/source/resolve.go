@@ -15,8 +15,8 @@ import (
 	"snf-image/internal/spec"
 )
 
-// Store is where images named without a path are kept (interface-details
-// section 2).
+// Store is where images named without a path are kept (docs/reference.md,
+// img_id).
 type Store struct {
 	Dir  string // IMAGE_DIR; may be a symbolic link itself
 	Arch string // for the file names of the first releases
