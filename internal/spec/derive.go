@@ -54,6 +54,9 @@ func (s *Spec) Plan(o PlanOptions) Plan {
 	p.OSFamily, p.RootPartition = s.Family()
 	delete(p.Properties, PropCustomTask)
 	for _, name := range p.Tasks {
+		if !s.asksFor(name) {
+			p.Idle = append(p.Idle, name)
+		}
 		if property := s.Exclusions()[name]; property != "" {
 			p.Exclude[name] = property
 		}
@@ -106,11 +109,17 @@ func (s *Spec) Tasks() []string {
 	}
 	var names []string
 	for _, t := range AllTasks() {
-		if t.Missing == "" && s.asksFor(t.Name) {
+		if t.Missing == "" && (s.asksFor(t.Name) || s.replaceable(t)) {
 			names = append(names, t.Name)
 		}
 	}
 	return names
+}
+
+// replaceable reports whether a program of the image may stand for a task that nothing asks for.
+// A task without which the run has another form, such as InitializeDatasource, is not one.
+func (s *Spec) replaceable(t Task) bool {
+	return t.Mounted && t.Excludable() && !s.Asked && len(s.Only) == 0 && s.Boolean(PropOverwriting)
 }
 
 // Permits reports whether Only leaves a task in.

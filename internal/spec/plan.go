@@ -50,8 +50,10 @@ type Plan struct {
 	CloudInit      bool   `json:"cloud_init,omitempty"`
 	CloudInitDebug bool   `json:"cloud_init_debug,omitempty"`
 	InstanceID     string `json:"instance_id,omitempty"`
-	// OverwriteTasks lets executables inside the image replace mounted tasks.
-	OverwriteTasks bool `json:"overwrite_tasks,omitempty"`
+	// OverwriteTasks lets executables inside the image replace mounted tasks, also those of Tasks
+	// that nothing asks for, which are Idle without one.
+	OverwriteTasks bool     `json:"overwrite_tasks,omitempty"`
+	Idle           []string `json:"idle,omitempty"`
 
 	Disks []PlanDisk `json:"disks"`
 	NICs  []NIC      `json:"nics,omitempty"`

@@ -162,5 +162,5 @@ func (r *Run) foresee(disk *os.File) (*partition.Table, partition.Change, error)
 // wanted reports whether a task is planned and not left out.
 func (r *Run) wanted(task string) bool {
 	_, excluded := r.Plan.Exclude[task]
-	return slices.Contains(r.Plan.Tasks, task) && !excluded
+	return slices.Contains(r.Plan.Tasks, task) && !excluded && !slices.Contains(r.Plan.Idle, task)
 }

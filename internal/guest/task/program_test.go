@@ -275,6 +275,27 @@ func TestOverwrittenForeign(t *testing.T) {
 	}
 }
 
+// TestOverwrittenIdle: a program may stand for a task that nothing asks for. Without one that is
+// left out.
+func TestOverwrittenIdle(t *testing.T) {
+	t.Parallel()
+	needsRoot(t)
+	const file = "root/snf-image/helper/overwrite_task_AddSwap"
+	r := newImageRun(t, map[string]string{file: "#!/bin/sh\necho $1 >> $SNF_IMAGE_TARGET/calls\n"})
+	check(t, os.Chmod(filepath.Join(r.dir, file), 0o755))
+	r.Plan.OverwriteTasks = true
+	r.Plan.Tasks = []string{spec.AddSwap, spec.RunCustomTask}
+	r.Plan.Idle = r.Plan.Tasks
+	_, results, err := runPlan(t, r.Plan, r.Run)
+	check(t, err)
+	if calls := r.content(t, "calls"); calls != "pre-exec\n" || results[0].Outcome != report.Done || results[1].Outcome != report.Skipped || results[1].Reason != "nothing asks for it" {
+		t.Errorf("calls %q, results %+v", calls, results)
+	}
+	if r.wanted(spec.AddSwap) {
+		t.Error("AddSwap is wanted")
+	}
+}
+
 // Links to programs elsewhere, in the helper above all, do not count.
 func TestOverwrittenHostile(t *testing.T) {
 	t.Parallel()

@@ -126,8 +126,11 @@ func (r *Runner) attempt(ctx context.Context, name string) (err error) {
 		return Skip("left out by %s", property)
 	}
 	run := s.on(r.Run.family())
-	if run == nil { // which a program of the image may be for all the same
+	switch { // a program of the image may stand for it all the same
+	case run == nil:
 		run = func(context.Context, *Run) error { return Skip("not for %s", r.Run.family()) }
+	case slices.Contains(r.Run.Plan.Idle, name):
+		run = func(context.Context, *Run) error { return Skip("nothing asks for it") }
 	}
 	if s.mounted() && r.Run.Plan.OverwriteTasks {
 		return overwritten(ctx, r.Run, name, run)

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,7 +149,8 @@ func TestPlan(t *testing.T) {
 		DNS: []string{"192.0.2.53"}, Search: []string{"example.org"}, Debug: true, DebugShell: true,
 	}
 	want := spec.Plan{
-		Mode: spec.ModeDeploy, Nonce: "n", Tasks: always, InstanceName: "web1.example.org", OSFamily: "linux", RootPartition: 2,
+		Mode: spec.ModeDeploy, Nonce: "n", Tasks: slices.DeleteFunc(allTasks(), func(n string) bool { return n == spec.InitializeDatasource }),
+		Idle: []string{spec.AddSwap, spec.ChangePassword, spec.EnforcePersonality, spec.RunCustomTask}, InstanceName: "web1.example.org", OSFamily: "linux", RootPartition: 2,
 		Users: []string{"root"}, Format: "diskdump", Properties: s.Properties,
 		Exclude: map[string]string{spec.ChangeMachineID: "EXCLUDE_TASK_CHANGEMACHINEID"}, OverwriteTasks: true,
 		Disks: o.Disks, DHCPTags: o.DHCPTags, StatefulTags: o.StatefulTags, StatelessTags: o.StatelessTags, DefaultNIC: "dhcp",
@@ -158,6 +160,14 @@ func TestPlan(t *testing.T) {
 	if diff := cmp.Diff(want, s.Plan(o)); diff != "" {
 		t.Errorf("Plan (-want +got):\n%s", diff)
 	}
+}
+
+func allTasks() []string {
+	var names []string
+	for _, t := range spec.AllTasks() {
+		names = append(names, t.Name)
+	}
+	return names
 }
 
 func TestPlanHoldsNoSecret(t *testing.T) {

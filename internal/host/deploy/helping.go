@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"snf-image/internal/host/session"
@@ -119,9 +120,13 @@ func (h *helped) describe(out io.Writer) {
 		fmt.Fprintln(out, "cloud-init  the image's own configures the machine at its first boot")
 	}
 	for _, t := range h.plan.Tasks {
-		if property, ok := h.plan.Exclude[t]; ok {
+		property, excluded := h.plan.Exclude[t]
+		switch {
+		case excluded:
 			fmt.Fprintf(out, "task      %s, left out by %s\n", t, property)
-		} else {
+		case slices.Contains(h.plan.Idle, t):
+			fmt.Fprintf(out, "task      %s, if a program of the image stands for it\n", t)
+		default:
 			fmt.Fprintf(out, "task      %s\n", t)
 		}
 	}
