@@ -13,17 +13,6 @@ import (
 	"snf-image/tests/tree"
 )
 
-// opened is a tree of files.
-func opened(t testing.TB, files map[string]string) *rootfs.Root {
-	t.Helper()
-	root, err := rootfs.Open(tree.New(t, files).Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = root.Close() })
-	return root
-}
-
 // TestKernelOption has the files of boot loaders, and which command line in them counts.
 func TestKernelOption(t *testing.T) {
 	t.Parallel()
@@ -72,7 +61,7 @@ func TestKernelOption(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			if value, file := KernelOption(opened(t, c.files), "cloud-init"); value != c.value || file != c.file {
+			if value, file := KernelOption(image(t, c.files), "cloud-init"); value != c.value || file != c.file {
 				t.Errorf("KernelOption = %q, %q, want %q, %q", value, file, c.value, c.file)
 			}
 		})
@@ -91,7 +80,7 @@ func TestKernelOptionBounds(t *testing.T) {
 	if vars := variables([]text{{many.String() + "kernelopts=a\n", "e"}}, nil); len(vars) != 1 {
 		t.Errorf("%d variables are kept, want the one that is needed", len(vars))
 	}
-	circle := opened(t, map[string]string{
+	circle := image(t, map[string]string{
 		"boot/grub/grubenv":  "kernelopts=$kernelopts cloud-init=disabled " + strings.Repeat("x ", lines) + "\n",
 		"boot/grub/grub.cfg": "linux /v" + strings.Repeat(" $kernelopts ${tuned_params}", lines/10) + " $",
 	})

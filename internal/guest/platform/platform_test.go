@@ -72,7 +72,7 @@ func TestLostCore(t *testing.T) {
 }
 
 // image makes a tree of files.
-func image(t *testing.T, files map[string]string) *rootfs.Root {
+func image(t testing.TB, files map[string]string) *rootfs.Root {
 	t.Helper()
 	root, err := rootfs.Open(tree.New(t, files).Dir)
 	if err != nil {

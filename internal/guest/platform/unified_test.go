@@ -26,15 +26,15 @@ func TestUnified(t *testing.T) {
 		"newer entry":     {map[string]string{"boot/efi/EFI/Linux/a-9.efi": on, "boot/loader/entries/a-10.conf": "linux /v\noptions cloud-init=disabled\n"}, "disabled", "/boot/loader/entries/a-10.conf"},
 		"not a kernel":    {map[string]string{"efi/EFI/Linux/z.efi": on, "efi/EFI/Linux/zz.efi": "MZ", "efi/EFI/Linux/zzz.efi": "DIR", "efi/EFI/Linux/zzzz.efi": strings.Replace(off, "PE\x00", "NE\x00", 1)}, "enabled", "/efi/EFI/Linux/z.efi"},
 	} {
-		if value, file := KernelOption(opened(t, c.files), "cloud-init"); value != c.value || file != c.file {
+		if value, file := KernelOption(image(t, c.files), "cloud-init"); value != c.value || file != c.file {
 			t.Errorf("%s: KernelOption = %q, %q, want %q, %q", title, value, file, c.value, c.file)
 		}
 	}
-	esp := opened(t, map[string]string{"EFI/Linux/z.efi": on, "loader/entries/a.conf": "title x\noptions cloud-init=disabled\n"})
+	esp := image(t, map[string]string{"EFI/Linux/z.efi": on, "loader/entries/a.conf": "title x\noptions cloud-init=disabled\n"})
 	if value, file := ESPOption(esp, "cloud-init"); value != "enabled" || file != "/EFI/Linux/z.efi" {
 		t.Errorf("ESPOption = %q, %q", value, file)
 	}
-	if value, file := ESPOption(opened(t, nil), "cloud-init"); value != "" || file != "" {
+	if value, file := ESPOption(image(t, nil), "cloud-init"); value != "" || file != "" {
 		t.Errorf("ESPOption of nothing = %q, %q", value, file)
 	}
 }
